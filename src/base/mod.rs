@@ -1,0 +1,4 @@
+//! What every layer may use: limits, hashing, time, identifiers.
+
+pub mod hash;
+pub mod limits;

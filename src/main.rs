@@ -1,0 +1,2 @@
+//! The kubering binary.
+fn main() {}

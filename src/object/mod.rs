@@ -1,0 +1,8 @@
+//! The object model: one arena tree for every kind, the schema row that describes it, and what is
+//! computed from the two. No I/O, no async, no knowledge of any one kind.
+
+pub mod field;
+pub mod schema;
+mod value;
+
+pub use value::{List, Map, Value};

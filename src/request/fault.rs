@@ -1,0 +1,116 @@
+//! What can go wrong with a request, as data. `api::status` alone gives faults their HTTP code,
+//! reason and message.
+
+use crate::object::field::FieldError;
+
+/// The resource a fault speaks of: `group` is "" for core.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subject {
+    /// API group.
+    pub group: String,
+    /// Plural resource name, or the Kind where upstream names that.
+    pub resource: String,
+    /// Object name.
+    pub name: String,
+}
+
+/// A request's failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// 409: the object is there.
+    AlreadyExists {
+        /// What exists.
+        subject: Subject,
+        /// generateName gave up: the retry hint and its text.
+        generated: bool,
+        /// The one that is there is being deleted.
+        terminating: bool,
+    },
+    /// 400.
+    BadRequest(String),
+    /// 409: `Operation cannot be fulfilled on RES "NAME": TEXT`.
+    Conflict {
+        /// What was in the way; `group`/`resource` as the message names them.
+        subject: Subject,
+        /// The text after the colon.
+        message: String,
+    },
+    /// 410 with an optional fresh continue token.
+    Expired {
+        /// The message.
+        message: String,
+        /// `metadata.continue` of the Status.
+        continue_token: Option<String>,
+    },
+    /// 403 `RES "NAME" is forbidden: TEXT`.
+    Forbidden {
+        /// What was asked for.
+        subject: Subject,
+        /// The text after `is forbidden: `.
+        message: String,
+        /// Extra cause (type, message, field), as NamespaceTerminating.
+        cause: Option<(&'static str, String, String)>,
+    },
+    /// 500 `Internal error occurred: TEXT`.
+    Internal(String),
+    /// 422 `KIND.GROUP "NAME" is invalid: ERRORS`; `subject.resource` is the Kind.
+    Invalid {
+        /// The object.
+        subject: Subject,
+        /// At least one error.
+        errors: Vec<FieldError>,
+    },
+    /// 409 of server-side apply: one cause (message, field) each.
+    ApplyConflict {
+        /// The whole message, `Apply failed with 1 conflict: …`.
+        message: String,
+        /// Causes `(message, field)`.
+        causes: Vec<(String, String)>,
+    },
+    /// 405: the router's text, or `VERB is not supported on resources of kind "RES"`.
+    MethodNotAllowed {
+        /// Router text if none.
+        message: Option<String>,
+        /// The resource, where there is one.
+        subject: Subject,
+    },
+    /// 406 with the accepted types.
+    NotAcceptable(&'static [&'static str]),
+    /// 404 `RES "NAME" not found`.
+    NotFound(Subject),
+    /// 404 `the server could not find the requested resource`.
+    NoSuchResource,
+    /// A Go error that upstream leaves untyped: 500, no reason, raw text.
+    Plain(String),
+    /// 422 with `the server rejected our request due to an error in our request`.
+    Rejected,
+    /// 413; the message.
+    TooLarge(String),
+    /// 429 with seconds to wait.
+    TooManyRequests {
+        /// The message.
+        message: String,
+        /// Retry-After, seconds.
+        retry_seconds: u32,
+        /// Extra cause (type, message), as DisruptionBudget.
+        cause: Option<(&'static str, String)>,
+    },
+    /// 504.
+    Timeout {
+        /// The message after `Timeout: `.
+        message: String,
+        /// Retry-After, seconds; 0 for none.
+        retry_seconds: u32,
+        /// Extra cause (type, message), as ResourceVersionTooLarge.
+        cause: Option<(&'static str, String)>,
+    },
+    /// 401.
+    Unauthorized,
+    /// 503; the message.
+    Unavailable(String),
+    /// 415 with the accepted types.
+    UnsupportedMediaType(&'static [&'static str]),
+}
+
+/// The result of anything a request does.
+pub type Result<T> = std::result::Result<T, Fault>;

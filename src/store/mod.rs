@@ -1,0 +1,173 @@
+//! What a backend must do: keep opaque bytes under keys, give every write a revision of its own,
+//! and publish all writes as one stream in revision order.
+//!
+//! A backend runs on a thread of its own. Each shard holds one [`Link`]: a bounded queue of
+//! requests to the backend and a bounded queue of [`Batch`]es from it. A batch carries the events
+//! that became durable together and the answers to this shard's own requests; a shard applies the
+//! events before it hands out the answers, so a writer always reads its own writes.
+
+use async_channel::{Receiver, Sender};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// A stored value as the layers above see it; made once for each revision and shared by pointer.
+pub trait Item: Send + Sync + Sized + 'static {
+    /// Builds the item from what the backend keeps. Must not fail: an unreadable value is kept as
+    /// an item that says so when read.
+    fn new(key: Bytes, revision: u64, value: Bytes) -> Self;
+    /// The key, as `/registry/pods/default/web`.
+    fn key(&self) -> &Bytes;
+    /// The revision of the write that stored it.
+    fn revision(&self) -> u64;
+    /// The stored bytes.
+    fn value(&self) -> &Bytes;
+}
+
+/// One write, applied only if what it expects holds.
+#[derive(Debug, Clone)]
+pub struct Txn {
+    /// The key.
+    pub key: Bytes,
+    /// What must be true of the key.
+    pub expected: Expected,
+    /// What to do.
+    pub write: Write,
+}
+
+/// What must be true of a key for a write to be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// The key is not there.
+    Absent,
+    /// The key's last write had this revision.
+    Revision(u64),
+}
+
+/// A change of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Remove the key.
+    Delete,
+    /// Set the key; it expires after `ttl_seconds` if given.
+    Put {
+        /// New bytes.
+        value: Bytes,
+        /// Lifetime in seconds.
+        ttl_seconds: Option<u32>,
+    },
+}
+
+/// How a write ended.
+#[derive(Debug)]
+pub enum Outcome<I> {
+    /// Durable; the item as stored (for a delete: the one removed).
+    Applied {
+        /// The revision of this write.
+        revision: u64,
+        /// What now stands there, or for a delete what stood there.
+        item: Arc<I>,
+    },
+    /// Nothing was written.
+    Conflict {
+        /// What stands there instead of what was expected.
+        current: Option<Arc<I>>,
+    },
+}
+
+/// One change, in the stream.
+#[derive(Debug)]
+pub struct Event<I> {
+    /// The revision of the change; no two events share one.
+    pub revision: u64,
+    /// The new state; `None` for a removal.
+    pub current: Option<Arc<I>>,
+    /// The state before; `None` for a creation.
+    pub previous: Option<Arc<I>>,
+}
+
+/// What a shard asks of a backend.
+#[derive(Debug)]
+pub enum Request<I> {
+    /// Apply a write; answered in a later batch under `ticket`.
+    Commit {
+        /// Names the answer; unique for the shard.
+        ticket: u64,
+        /// The write.
+        txn: Txn,
+    },
+    /// The state of all keys with a prefix at an old revision, in key order.
+    ListAt {
+        /// Keys start with this.
+        prefix: Bytes,
+        /// First key wanted, inclusive.
+        start: Bytes,
+        /// Revision of the state.
+        revision: u64,
+        /// At most this many items; 0 for all.
+        limit: usize,
+        /// Where the answer goes.
+        reply: Sender<Result<OldState<I>, StoreError>>,
+    },
+}
+
+/// A page of the state at an old revision.
+#[derive(Debug)]
+pub struct OldState<I> {
+    /// Items in key order.
+    pub items: Vec<Arc<I>>,
+    /// How many more there are after these.
+    pub remaining: usize,
+}
+
+/// What a backend tells a shard: all events of a group commit, and the answers meant for it.
+#[derive(Debug)]
+pub struct Batch<I> {
+    /// Durable changes in revision order, shared by all shards.
+    pub events: Arc<[Event<I>]>,
+    /// Answers to this shard's commits.
+    pub answers: Vec<(u64, Result<Outcome<I>, StoreError>)>,
+    /// Every revision up to this one is now published (also when `events` is empty).
+    pub revision: u64,
+}
+
+/// A shard's end of a backend.
+#[derive(Debug)]
+pub struct Link<I> {
+    /// Requests to the backend, tagged with the shard they come from by the backend itself.
+    pub requests: Sender<(usize, Request<I>)>,
+    /// Batches from the backend.
+    pub batches: Receiver<Batch<I>>,
+    /// This shard's number.
+    pub shard: usize,
+    /// The last durable revision, for linearizable reads.
+    pub committed: Arc<AtomicU64>,
+    /// The oldest revision that `ListAt` and watches can still start from.
+    pub compacted: Arc<AtomicU64>,
+}
+
+/// What a backend found when it was opened.
+#[derive(Debug)]
+pub struct Opened<I> {
+    /// The state, in key order.
+    pub state: Vec<Arc<I>>,
+    /// Retained events in order: all after the compacted revision.
+    pub history: Vec<Event<I>>,
+    /// The last revision.
+    pub revision: u64,
+    /// Revisions at or below this are no longer known one by one.
+    pub compacted: u64,
+    /// One link for each shard.
+    pub links: Vec<Link<I>>,
+}
+
+/// Why a backend failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    /// The revision asked for has been compacted; the oldest one known.
+    Compacted(u64),
+    /// The value is larger than the store takes.
+    TooLarge,
+    /// The backend is gone or cannot write; whether the write happened is unknown.
+    Unavailable(String),
+}
