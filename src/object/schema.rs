@@ -10,7 +10,8 @@ use std::fmt;
 pub struct Type {
     /// OpenAPI definition name, as `io.k8s.api.core.v1.Pod`.
     pub name: &'static str,
-    /// Fields in the order in which JSON output lists them (wire-number order of the Go struct).
+    /// Fields in the order in which JSON output lists them: that of the Go struct, with `kind` and
+    /// `apiVersion` first.
     pub fields: Vec<Field>,
     /// Server-side apply treats the whole value as one field (`x-kubernetes-map-type: atomic`).
     pub atomic: bool,
@@ -18,8 +19,27 @@ pub struct Type {
     pub go_name: &'static str,
     /// Indexes into `fields`, sorted by name, for lookup.
     pub by_name: Vec<u16>,
-    /// Index into `fields` by protobuf number; `u16::MAX` where there is none.
-    pub by_number: Vec<u16>,
+    /// The same fields as protobuf orders and nests them.
+    pub wire: Wire,
+}
+
+/// One level of a message on the wire. JSON shows embedded Go structs inline; protobuf carries them
+/// as messages, so a level may hold further levels.
+#[derive(Debug, Default)]
+pub struct Wire {
+    /// What stands on this level, by ascending field number: the order in which to write.
+    pub slots: Vec<Slot>,
+    by_number: Vec<u16>,
+}
+
+/// What a protobuf field number means on one level of a message.
+#[derive(Debug)]
+pub enum Slot {
+    /// Index into `Type::fields`.
+    Field(u16),
+    /// An embedded struct: its field number on this level, and what is inside. Upstream writes it
+    /// always, even if empty.
+    Group(u32, Wire),
 }
 
 /// One field of a message.
@@ -29,8 +49,9 @@ pub struct Field {
     pub name: &'static str,
     /// Protobuf field number; 0 if the field is not in the message (`apiVersion`, `kind`).
     pub number: u32,
-    /// Number inside the message that protobuf nests where JSON shows the field inline.
-    pub nested: Option<u32>,
+    /// Numbers inside the messages that protobuf nests where JSON shows the field inline, outermost
+    /// first (`Type::wire` has the same as a tree); mostly empty.
+    pub nested: &'static [u32],
     /// What one element is.
     pub kind: Kind,
     /// How many there are.
@@ -51,8 +72,8 @@ pub struct Field {
     pub default: Option<&'static str>,
     /// The allowed values, where the schema lists them.
     pub values: &'static [&'static str],
-    /// Message that carries the field in protobuf where JSON shows another shape.
-    pub wire: Option<&'static str>,
+    /// Protobuf carries the list in a message of its own, as its field 1 (`metav1.Verbs`).
+    pub wrapped: bool,
 }
 
 /// What one element of a field is.
@@ -136,6 +157,18 @@ pub enum Shape {
     List,
     /// A JSON object with string keys.
     Map,
+    /// A JSON object whose values are arrays of strings; in protobuf each value is a message with
+    /// the strings as its field 1 (`ExtraValue`).
+    MapOfLists,
+    /// A JSON object whose values are either the message or an array of strings; in protobuf
+    /// `{message = 1, strings = 2}` (`JSONSchemaPropsOrStringArray`).
+    MapOrStrings,
+    /// The message, or `true` / `false`; in protobuf `{bool = 1, message = 2}`
+    /// (`JSONSchemaPropsOrBool`).
+    OneOrBool,
+    /// The message, or an array of them; in protobuf `{message = 1, list = 2}`
+    /// (`JSONSchemaPropsOrArray`).
+    OneOrList,
 }
 
 /// What JSON shows for a field that is not set.
@@ -179,10 +212,12 @@ impl Type {
         self.fields.get(usize::from(*self.by_name.get(at)?))
     }
 
-    /// The field with this protobuf number.
+    /// The field with this protobuf number on the outermost level.
     pub fn field_by_number(&self, number: u32) -> Option<&Field> {
-        let at = *self.by_number.get(usize::try_from(number).ok()?)?;
-        self.fields.get(usize::from(at))
+        match self.wire.slot(number)? {
+            Slot::Field(at) => self.fields.get(usize::from(*at)),
+            Slot::Group(..) => None,
+        }
     }
 
     fn name_at(&self, index: u16) -> &'static str {
@@ -194,14 +229,109 @@ impl Type {
         let count = u16::try_from(fields.len()).expect("a type has fewer than 65,536 fields");
         let mut by_name: Vec<u16> = (0..count).collect();
         by_name.sort_by_key(|i| fields[usize::from(*i)].name);
-        let widest = fields.iter().map(|f| f.number).max().unwrap_or(0) as usize;
-        let mut by_number = vec![u16::MAX; widest + 1];
+        let mut wire = Wire::default();
         for (index, field) in (0..count).zip(&fields) {
-            if field.number != 0 && field.nested.is_none() {
-                by_number[field.number as usize] = index;
+            if field.number != 0 {
+                wire.insert(field.number, field.nested, index);
             }
         }
+        wire.finish(&fields, 0);
         let go_name = name.rsplit('.').next().unwrap_or(name);
-        Self { name, fields, atomic, go_name, by_name, by_number }
+        Self { name, fields, atomic, go_name, by_name, wire }
+    }
+}
+
+impl Wire {
+    /// What `number` means on this level.
+    pub fn slot(&self, number: u32) -> Option<&Slot> {
+        let at = *self.by_number.get(usize::try_from(number).ok()?)?;
+        self.slots.get(usize::from(at))
+    }
+
+    fn insert(&mut self, number: u32, nested: &[u32], index: u16) {
+        let Some((inner, rest)) = nested.split_first() else {
+            self.slots.push(Slot::Field(index));
+            return;
+        };
+        let known = self.slots.iter_mut().find_map(|slot| match slot {
+            Slot::Group(n, wire) if *n == number => Some(wire),
+            _ => None,
+        });
+        match known {
+            Some(wire) => wire.insert(*inner, rest, index),
+            None => {
+                let mut wire = Self::default();
+                wire.insert(*inner, rest, index);
+                self.slots.push(Slot::Group(number, wire));
+            }
+        }
+    }
+
+    /// Sorts the slots and makes the lookup table; `depth` is how many levels stand above this one.
+    fn finish(&mut self, fields: &[Field], depth: usize) {
+        let number = |slot: &Slot| match slot {
+            Slot::Field(at) => {
+                let field = &fields[usize::from(*at)];
+                if depth == 0 { field.number } else { field.nested[depth - 1] }
+            }
+            Slot::Group(number, _) => *number,
+        };
+        self.slots.sort_by_key(number);
+        let widest = self.slots.last().map_or(0, number);
+        self.by_number = vec![u16::MAX; widest as usize + 1];
+        for (at, slot) in (0..u16::MAX).zip(&self.slots) {
+            self.by_number[number(slot) as usize] = at;
+        }
+        for slot in &mut self.slots {
+            if let Slot::Group(_, wire) = slot {
+                wire.finish(fields, depth + 1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Absent, Field, Kind, ListKind, Patch, Scalar, Shape, Slot, Type};
+
+    fn field(name: &'static str, number: u32, nested: &'static [u32]) -> Field {
+        Field {
+            name,
+            number,
+            nested,
+            kind: Kind::Scalar(Scalar::String),
+            shape: Shape::One,
+            required: false,
+            pointer: false,
+            absent: Absent::Omitted,
+            list: ListKind::Atomic,
+            atomic_map: false,
+            patch: Patch { merge: false, retain_keys: false, replace: false, key: None },
+            default: None,
+            values: &[],
+            wrapped: false,
+        }
+    }
+
+    #[test]
+    fn embedded_structs_are_inline_by_name_and_nested_by_number() {
+        let fields = vec![
+            field("kind", 0, &[]),
+            field("last", 3, &[]),
+            field("scope", 2, &[2, 4]),
+            field("operations", 2, &[1]),
+            field("groups", 2, &[2, 1]),
+            field("names", 1, &[]),
+        ];
+        let ty = Type::new("x.Rule", fields, false);
+        assert_eq!(ty.field("scope").map(|f| f.number), Some(2));
+        assert_eq!(ty.field_by_number(3).map(|f| f.name), Some("last"));
+        assert!(ty.field_by_number(2).is_none());
+        assert!(ty.field_by_number(0).is_none());
+        let Some(Slot::Group(2, outer)) = ty.wire.slot(2) else { panic!("no group") };
+        assert!(matches!(outer.slot(1), Some(Slot::Field(3))));
+        let Some(Slot::Group(2, inner)) = outer.slot(2) else { panic!("no group") };
+        assert!(matches!(inner.slots.as_slice(), [Slot::Field(4), Slot::Field(2)]));
+        assert!(outer.slot(9).is_none());
     }
 }
