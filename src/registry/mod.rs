@@ -1,1 +1,7 @@
-//! To be written.
+//! Verbs on resources, and what each kind adds to them.
+
+pub mod convert;
+pub mod defaulting;
+mod read;
+pub mod strategy;
+pub mod validation;

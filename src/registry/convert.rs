@@ -1,0 +1,1 @@
+//! Conversion between the served versions of one kind.

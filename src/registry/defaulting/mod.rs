@@ -1,0 +1,1 @@
+//! Conditional defaults, kind by kind: what no table of constants can say.

@@ -1,0 +1,1 @@
+//! What a kind does around create and update.
