@@ -1,1 +1,3 @@
-//! To be written.
+//! The API: routes, negotiation, verb handlers and the shape of answers.
+
+pub mod status;

@@ -67,19 +67,14 @@ pub enum Fault {
         /// Causes `(message, field)`.
         causes: Vec<(String, String)>,
     },
-    /// 405: the router's text, or `VERB is not supported on resources of kind "RES"`.
-    MethodNotAllowed {
-        /// Router text if none.
-        message: Option<String>,
-        /// The resource, where there is one.
-        subject: Subject,
-    },
-    /// 406 with the accepted types.
-    NotAcceptable(&'static [&'static str]),
+    /// 405; the message.
+    MethodNotAllowed(String),
+    /// 406; the message.
+    NotAcceptable(String),
     /// 404 `RES "NAME" not found`.
     NotFound(Subject),
-    /// 404 `the server could not find the requested resource`.
-    NoSuchResource,
+    /// What the router answers before any handler is reached; its Status has empty `details`.
+    Router(RouterFault),
     /// A Go error that upstream leaves untyped: 500, no reason, raw text.
     Plain(String),
     /// 422 with `the server rejected our request due to an error in our request`.
@@ -108,8 +103,21 @@ pub enum Fault {
     Unauthorized,
     /// 503; the message.
     Unavailable(String),
-    /// 415 with the accepted types.
-    UnsupportedMediaType(&'static [&'static str]),
+    /// 415; the message.
+    UnsupportedMediaType(String),
+}
+
+/// A request that fits no route (`go-restful` errors as the API server writes them).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouterFault {
+    /// 405 `the server does not allow this method on the requested resource`.
+    MethodNotAllowed,
+    /// 406 with the types the route produces.
+    NotAcceptable(&'static str),
+    /// 404 `the server could not find the requested resource`.
+    NotFound,
+    /// 415 `415: Unsupported Media Type`.
+    UnsupportedMediaType,
 }
 
 /// The result of anything a request does.

@@ -1,5 +1,18 @@
 //! A request as every later stage sees it: URL → verb, resource and options; faults as data.
 
+mod context;
 mod fault;
+mod info;
+mod options;
+mod query;
+mod user;
 
-pub use fault::{Fault, Result, Subject};
+pub use context::Context;
+pub use fault::{Fault, Result, RouterFault, Subject};
+pub use info::{BadPath, RequestInfo, Verb};
+pub use options::{
+    DeleteOptions, FieldValidation, ListOptions, Propagation, RawDeleteOptions, RevisionMatch,
+    WriteOptions, WriteVerb, manager_from_user_agent, parse_revision,
+};
+pub use query::{Query, parse_go_int};
+pub use user::User;

@@ -1,0 +1,128 @@
+//! Priority: `spec.priority` and `spec.preemptionPolicy` of a pod from its PriorityClass; only one
+//! class is the default (features.md section 6.6).
+
+use super::Reader;
+use crate::object::Value;
+use crate::request::{Attributes, Fault, Operation, Result, Subject};
+use bumpalo::Bump;
+
+const GROUP: &str = "scheduling.k8s.io";
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// Fills in the priority of a new pod.
+///
+/// # Errors
+/// 403 for an unknown class, or a number that is not the class's.
+pub async fn admit<'a>(
+    at: &Attributes<'_>,
+    object: &mut Value<'a>,
+    old: Option<&Value<'_>>,
+    reader: &Reader,
+    arena: &'a Bump,
+) -> Result<()> {
+    if !at.is("", "pods") {
+        return Ok(());
+    }
+    match at.operation {
+        Operation::Create => {}
+        Operation::Update => {
+            keep(object, old, arena);
+            return Ok(());
+        }
+        Operation::Connect | Operation::Delete => return Ok(()),
+    }
+    let own = object.i64_at(&["spec", "priority"]);
+    let mirror = object.at(&["metadata", "annotations", MIRROR]).is_some();
+    let named = object.str_at(&["spec", "priorityClassName"]);
+    if named.is_empty() && mirror && own.is_some() {
+        return Ok(());
+    }
+    let class = match named {
+        "" => default_class(reader, arena).await?,
+        name => match reader.get(GROUP, "priorityclasses", "", name, arena).await? {
+            Some(class) => Some(class),
+            None => return Err(refuse(at, format!("no PriorityClass with name {name} was found"))),
+        },
+    };
+    let value = class.as_ref().and_then(|c| c.i64_at(&["value"])).unwrap_or(0);
+    if let Some(own) = own
+        && own != value
+    {
+        let text = format!(
+            "the integer value of priority ({own}) must not be provided in pod spec; priority \
+             admission controller computed {value} from the given PriorityClass name"
+        );
+        return Err(refuse(at, text));
+    }
+    let policy = class.as_ref().map_or("", |class| class.str_at(&["preemptionPolicy"]));
+    let policy = if policy.is_empty() { "PreemptLowerPriority" } else { policy };
+    let Some(spec) = object.as_map_mut().map(|map| map.entry_map("spec")) else { return Ok(()) };
+    if let Some(class) = &class
+        && named.is_empty()
+    {
+        let name = class.str_at(&["metadata", "name"]);
+        spec.insert("priorityClassName", Value::str_in(name, arena));
+    }
+    spec.insert("priority", Value::Int(value));
+    if spec.get("preemptionPolicy").is_none_or(Value::is_null) {
+        spec.insert("preemptionPolicy", Value::str_in(policy, arena));
+    }
+    Ok(())
+}
+
+/// A second default class is refused.
+///
+/// # Errors
+/// 403 with the name of the class that is the default.
+pub async fn validate(
+    at: &Attributes<'_>,
+    object: &Value<'_>,
+    old: Option<&Value<'_>>,
+    reader: &Reader,
+) -> Result<()> {
+    let written = matches!(at.operation, Operation::Create | Operation::Update);
+    if !written || !at.is(GROUP, "priorityclasses") || !object.bool_at(&["globalDefault"]) {
+        return Ok(());
+    }
+    if old.is_some_and(|old| old.bool_at(&["globalDefault"])) {
+        return Ok(());
+    }
+    let arena = Bump::new();
+    if let Some(class) = default_class(reader, &arena).await? {
+        let name = class.str_at(&["metadata", "name"]);
+        let text = format!(
+            "PriorityClass {name} is already marked as default. Only one default can exist"
+        );
+        return Err(refuse(at, text));
+    }
+    Ok(())
+}
+
+/// An update that leaves the computed fields out keeps them.
+fn keep<'a>(object: &mut Value<'a>, old: Option<&Value<'_>>, arena: &'a Bump) {
+    let Some(old) = old else { return };
+    let Some(spec) = object.as_map_mut().map(|map| map.entry_map("spec")) else { return };
+    for field in ["priority", "preemptionPolicy"] {
+        if spec.get(field).is_none_or(Value::is_null)
+            && let Some(value) = old.at(&["spec", field])
+        {
+            spec.insert(field, value.copy_in(arena));
+        }
+    }
+}
+
+/// The class with `globalDefault`; of several the one with the lowest value.
+async fn default_class<'a>(reader: &Reader, arena: &'a Bump) -> Result<Option<Value<'a>>> {
+    let classes = reader.list(GROUP, "priorityclasses", "", arena).await?;
+    let defaults = classes.into_iter().filter(|class| class.bool_at(&["globalDefault"]));
+    Ok(defaults.min_by_key(|class| class.i64_at(&["value"]).unwrap_or(0)))
+}
+
+fn refuse(at: &Attributes<'_>, message: String) -> Fault {
+    let subject = Subject {
+        group: at.resource.group.into(),
+        resource: at.resource.name.into(),
+        name: at.name.into(),
+    };
+    Fault::Forbidden { subject, message, cause: None }
+}

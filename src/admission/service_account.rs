@@ -1,0 +1,187 @@
+//! ServiceAccount: a pod runs as a service account that exists, gets its image pull secrets and,
+//! unless it declines, a projected token volume (features.md section 6.3).
+
+use super::Reader;
+use crate::object::{List, Map, Value};
+use crate::request::{Attributes, Fault, Operation, Result, Subject};
+use bumpalo::Bump;
+
+const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const MIRROR: &str = "kubernetes.io/config.mirror";
+const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
+const TOKEN_SECONDS: i64 = 3607;
+
+/// Sets the account's name, its pull secrets and the token volume of a new pod.
+///
+/// # Errors
+/// 403 if the account is not there, or a mirror pod refers to one.
+pub async fn admit<'a>(
+    at: &Attributes<'_>,
+    object: &mut Value<'a>,
+    reader: &Reader,
+    arena: &'a Bump,
+) -> Result<()> {
+    if at.operation != Operation::Create || !at.is("", "pods") || is_mirror(object) {
+        return Ok(());
+    }
+    let Some(spec) = object.as_map_mut().map(|map| map.entry_map("spec")) else { return Ok(()) };
+    if spec.get("serviceAccountName").and_then(Value::as_str).is_none_or(str::is_empty) {
+        spec.insert("serviceAccountName", Value::Str("default"));
+        // The deprecated alias mirrors the name on output.
+        spec.insert("serviceAccount", Value::Str("default"));
+    }
+    let account = account(at, object, reader, arena).await?;
+    let own = object.at(&["spec", "automountServiceAccountToken"]).and_then(Value::as_bool);
+    let theirs = account.at(&["automountServiceAccountToken"]).and_then(Value::as_bool);
+    if own.or(theirs).unwrap_or(true) {
+        mount_token(object, arena);
+    }
+    let Some(spec) = object.as_map_mut().map(|map| map.entry_map("spec")) else { return Ok(()) };
+    if spec.get("imagePullSecrets").is_none_or(Value::is_empty)
+        && let Some(secrets) = account.at(&["imagePullSecrets"])
+    {
+        spec.insert("imagePullSecrets", secrets.copy_in(arena));
+    }
+    Ok(())
+}
+
+/// Mirror pods refer to no account; an account may limit the secrets its pods use.
+///
+/// # Errors
+/// 403 naming the reference.
+pub async fn validate(at: &Attributes<'_>, object: &Value<'_>, reader: &Reader) -> Result<()> {
+    if at.operation != Operation::Create || !at.is("", "pods") {
+        return Ok(());
+    }
+    if is_mirror(object) {
+        if !object.str_at(&["spec", "serviceAccountName"]).is_empty() {
+            return Err(refuse(at, "a mirror pod may not reference service accounts".into()));
+        }
+        return Ok(());
+    }
+    let arena = Bump::new();
+    let account = account(at, object, reader, &arena).await?;
+    if account.str_at(&["metadata", "annotations", ENFORCE]) != "true" {
+        return Ok(());
+    }
+    let allowed = |name: &str| {
+        account.list_at(&["secrets"]).iter().any(|secret| secret.str_at(&["name"]) == name)
+    };
+    for volume in object.list_at(&["spec", "volumes"]) {
+        let secret = volume.str_at(&["secret", "secretName"]);
+        if !secret.is_empty() && !allowed(secret) {
+            let name = account.str_at(&["metadata", "name"]);
+            let text = format!(
+                "volume with secret.secretName=\"{secret}\" is not allowed because service account \
+                 {name} does not reference that secret"
+            );
+            return Err(refuse(at, text));
+        }
+    }
+    Ok(())
+}
+
+async fn account<'a>(
+    at: &Attributes<'_>,
+    object: &Value<'_>,
+    reader: &Reader,
+    arena: &'a Bump,
+) -> Result<Value<'a>> {
+    let name = object.str_at(&["spec", "serviceAccountName"]);
+    reader.get("", "serviceaccounts", at.namespace, name, arena).await?.ok_or_else(|| {
+        let text = format!(
+            "error looking up service account {}/{name}: serviceaccount {name:?} not found",
+            at.namespace
+        );
+        refuse(at, text)
+    })
+}
+
+fn is_mirror(object: &Value<'_>) -> bool {
+    object.at(&["metadata", "annotations", MIRROR]).is_some()
+}
+
+/// Adds the projected volume and mounts it where nothing else is mounted.
+fn mount_token<'a>(object: &mut Value<'a>, arena: &'a Bump) {
+    let existing = object.list_at(&["spec", "volumes"]).iter().find_map(|volume| {
+        volume.str_at(&["name"]).strip_prefix("kube-api-access-").map(|_| volume.str_at(&["name"]))
+    });
+    let name: &'a str = match existing {
+        Some(name) => arena.alloc_str(name),
+        None => arena.alloc_str(&format!("kube-api-access-{}", crate::base::ids::name_suffix())),
+    };
+    let mut mounted = false;
+    for kind in ["initContainers", "containers"] {
+        for container in object.list_at_mut(&["spec", kind]) {
+            let taken = container
+                .list_at(&["volumeMounts"])
+                .iter()
+                .any(|mount| mount.str_at(&["mountPath"]) == MOUNT_PATH);
+            if taken {
+                continue;
+            }
+            let Some(map) = container.as_map_mut() else { continue };
+            mounted = true;
+            let mut mount = Map::new_in(arena);
+            mount.push_unique("name", Value::Str(name));
+            mount.push_unique("readOnly", Value::Bool(true));
+            mount.push_unique("mountPath", Value::Str(MOUNT_PATH));
+            push(map, "volumeMounts", Value::Map(mount), arena);
+        }
+    }
+    if mounted
+        && existing.is_none()
+        && let Some(map) = object.as_map_mut()
+    {
+        push(map.entry_map("spec"), "volumes", token_volume(name, arena), arena);
+    }
+}
+
+fn token_volume<'a>(name: &'a str, arena: &'a Bump) -> Value<'a> {
+    let one = |key: &'a str, value: Value<'a>| {
+        let mut map = Map::new_in(arena);
+        map.push_unique(key, value);
+        map
+    };
+    let list = |values: Vec<Value<'a>>| {
+        let mut list = List::with_capacity_in(values.len(), arena);
+        list.extend(values);
+        Value::List(list)
+    };
+    let mut token = one("expirationSeconds", Value::Int(TOKEN_SECONDS));
+    token.push_unique("path", Value::Str("token"));
+    let mut ca = one("key", Value::Str("ca.crt"));
+    ca.push_unique("path", Value::Str("ca.crt"));
+    let mut root = one("name", Value::Str("kube-root-ca.crt"));
+    root.push_unique("items", list(vec![Value::Map(ca)]));
+    let mut field = one("apiVersion", Value::Str("v1"));
+    field.push_unique("fieldPath", Value::Str("metadata.namespace"));
+    let mut item = one("path", Value::Str("namespace"));
+    item.push_unique("fieldRef", Value::Map(field));
+    let downward = one("items", list(vec![Value::Map(item)]));
+    let sources = list(vec![
+        Value::Map(one("serviceAccountToken", Value::Map(token))),
+        Value::Map(one("configMap", Value::Map(root))),
+        Value::Map(one("downwardAPI", Value::Map(downward))),
+    ]);
+    let mut projected = one("sources", sources);
+    projected.push_unique("defaultMode", Value::Int(0o644));
+    let mut volume = one("name", Value::Str(name));
+    volume.push_unique("projected", Value::Map(projected));
+    Value::Map(volume)
+}
+
+fn push<'a>(map: &mut Map<'a>, key: &'static str, value: Value<'a>, arena: &'a Bump) {
+    if map.get(key).and_then(Value::as_list).is_none() {
+        map.insert(key, Value::List(List::new_in(arena)));
+    }
+    if let Some(list) = map.get_mut(key).and_then(Value::as_list_mut) {
+        list.push(value);
+    }
+}
+
+fn refuse(at: &Attributes<'_>, message: String) -> Fault {
+    let subject =
+        Subject { group: String::new(), resource: "pods".into(), name: at.name.into() };
+    Fault::Forbidden { subject, message, cause: None }
+}
