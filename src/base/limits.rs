@@ -24,3 +24,25 @@ pub const WATCHER_QUEUE_MAX: usize = 4_096;
 pub const SHARD_INBOX_MAX: usize = 65_536;
 /// Slots that keys are hashed on; each is owned by one shard.
 pub const PARTITION_SLOTS: usize = 1_024;
+/// Connections one shard holds at most; more are closed at once.
+pub const CONNECTIONS_MAX: usize = 65_536;
+/// HTTP/2 streams of one connection unless `--http2-max-streams-per-connection` says otherwise.
+pub const HTTP2_STREAMS_MAX: u32 = 100;
+/// HTTP/2 upload window of a stream; a connection has this times its streams.
+pub const HTTP2_WINDOW_BYTES: u32 = 256 * 1024;
+/// Largest HTTP/2 frame a client may send.
+pub const HTTP2_FRAME_BYTES_MAX: u32 = 256 * 1024;
+/// Largest set of request headers (`DefaultMaxHeaderBytes` of Go).
+pub const HEADER_BYTES_MAX: usize = 1024 * 1024;
+/// HTTP/2 streams a client may open and reset before they were served; then the connection ends.
+pub const HTTP2_RESETS_PENDING_MAX: usize = 100;
+/// HTTP/2 streams that may break the protocol; then the connection ends.
+pub const HTTP2_STREAM_ERRORS_MAX: usize = 1_024;
+/// Response bytes that one HTTP/2 stream may have waiting in the connection.
+pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
+/// A connection without requests is closed after this.
+pub const CONNECTION_IDLE_SECONDS_MAX: u64 = 90;
+/// HTTP/1 request headers must be complete this long after their first byte.
+pub const HEADER_READ_SECONDS_MAX: u64 = 32;
+/// A TLS handshake must be complete this long after the connection.
+pub const TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;

@@ -1,1 +1,153 @@
-//! To be written.
+//! The reactor: one executor on io_uring per shard. The only module that names glommio.
+//!
+//! Everything on a shard runs on its one thread: tasks are neither `Send` nor locked, and must
+//! neither block nor compute for long without [`yield_now`]. What crosses shards or comes from
+//! other threads goes through `async_channel`, whose wakers reach a sleeping executor.
+
+mod shards;
+pub mod signal;
+mod tcp;
+mod time;
+
+pub use shards::Placement;
+pub use shards::Shards;
+pub use shards::StartError;
+pub use shards::block_on;
+pub use shards::cores;
+pub use shards::run_shards;
+pub use tcp::TcpListener;
+pub use tcp::TcpStream;
+pub use time::Elapsed;
+pub use time::now;
+pub use time::sleep;
+pub use time::timeout;
+
+use futures_lite::FutureExt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+/// Runs a task on this shard to its end, detached. A panic in it ends the process: a background
+/// task that vanished would leave the shard in a state nobody looks after.
+pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    glommio::spawn_local(async move {
+        if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+            std::process::abort();
+        }
+    })
+    .detach();
+}
+
+/// Runs a task on this shard, detached; a panic (already reported by the panic hook) ends that
+/// task alone. For work that belongs to one connection.
+pub fn spawn_isolated(task: impl Future<Output = ()> + 'static) {
+    glommio::spawn_local(async move {
+        let _panicked = AssertUnwindSafe(task).catch_unwind().await;
+    })
+    .detach();
+}
+
+/// Lets the shard's other ready tasks run before this one goes on.
+pub async fn yield_now() {
+    futures_lite::future::yield_now().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn waker_of_another_thread_wakes_a_sleeping_executor() {
+        let (request_tx, request_rx) = async_channel::bounded::<u32>(1);
+        let (answer_tx, answer_rx) = async_channel::bounded::<u32>(1);
+        let peer = std::thread::spawn(move || {
+            while let Ok(n) = request_rx.recv_blocking() {
+                // Long enough for the executor to fall asleep in the kernel, sometimes.
+                if n % 100 == 0 {
+                    std::thread::park_timeout(Duration::from_millis(2));
+                }
+                if answer_tx.send_blocking(n + 1).is_err() {
+                    break;
+                }
+            }
+        });
+        let sum = block_on(async move {
+            let mut sum = 0u64;
+            for n in 0..2_000u32 {
+                request_tx.send(n).await.expect("the peer lives");
+                let answer = timeout(Duration::from_secs(5), answer_rx.recv()).await;
+                sum += u64::from(answer.expect("a wake was lost").expect("the peer lives"));
+            }
+            sum
+        });
+        peer.join().expect("no panic");
+        assert_eq!(sum, (1..=2_000).sum::<u64>());
+    }
+
+    #[test]
+    fn executors_wake_each_other_without_losing_wakes() {
+        let (left_tx, left_rx) = async_channel::bounded::<u32>(4);
+        let (right_tx, right_rx) = async_channel::bounded::<u32>(4);
+        let shards = run_shards(
+            Placement::Unpinned,
+            vec![(left_tx, right_rx, true), (right_tx, left_rx, false)],
+            |_, (tx, rx, begins)| async move {
+                if begins {
+                    tx.send(0).await.expect("open");
+                }
+                while let Ok(Ok(n)) = timeout(Duration::from_secs(5), rx.recv()).await {
+                    if n >= 5_000 {
+                        tx.send(n).await.ok();
+                        return n;
+                    }
+                    tx.send(n + 1).await.expect("open");
+                }
+                0
+            },
+        )
+        .expect("shards start");
+        assert!(shards.join().into_iter().all(|n| n.is_some_and(|n| n >= 5_000)));
+    }
+
+    #[test]
+    fn timeout_ends_what_does_not() {
+        block_on(async {
+            let waited = timeout(Duration::from_millis(5), std::future::pending::<()>()).await;
+            assert_eq!(waited, Err(Elapsed));
+            assert_eq!(timeout(Duration::from_secs(5), async { 7 }).await, Ok(7));
+        });
+    }
+
+    #[test]
+    fn panic_of_an_isolated_task_leaves_the_shard_alone() {
+        block_on(async {
+            spawn_isolated(async { panic!("meant to panic") });
+            yield_now().await;
+            sleep(Duration::from_millis(1)).await;
+        });
+    }
+
+    #[test]
+    fn tcp_streams_carry_bytes_both_ways() {
+        block_on(async {
+            let listener =
+                TcpListener::bind("127.0.0.1:0".parse().expect("address")).expect("bind");
+            let address = listener.local_address().expect("address");
+            let client = std::thread::spawn(move || {
+                use std::io::Read;
+                use std::io::Write;
+                let mut stream = std::net::TcpStream::connect(address).expect("connect");
+                stream.write_all(b"ping").expect("write");
+                let mut answer = [0; 4];
+                stream.read_exact(&mut answer).expect("read");
+                answer
+            });
+            let mut stream = listener.accept().await.expect("accept");
+            let mut request = [0; 16];
+            let read = stream.read(&mut request).await.expect("read");
+            assert_eq!(&request[..read], b"ping");
+            stream.write_all(b"pong").await.expect("write");
+            assert_eq!(&client.join().expect("client"), b"pong");
+        });
+    }
+}

@@ -1,0 +1,137 @@
+//! What a handler takes and gives.
+
+use crate::http::Body;
+use crate::http::HeaderMap;
+use crate::http::HeaderName;
+use crate::http::HeaderValue;
+use crate::http::Method;
+use crate::http::RequestBody;
+use crate::http::StatusCode;
+use crate::http::Uri;
+use crate::http::Version;
+use crate::http::header;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+/// A request; its body arrives as it is read.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Path and query as sent, still percent-encoded; over HTTP/2 also the authority.
+    pub uri: Uri,
+    /// HTTP version.
+    pub version: Version,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: RequestBody,
+    /// Who is at the other end; one value for all requests of a connection.
+    pub peer: Rc<Peer>,
+}
+
+impl Request {
+    /// The path, percent-encoded; never empty.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// What stands after `?`, percent-encoded; empty if there is nothing.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
+    }
+
+    /// A header's first value if it is there and ASCII.
+    #[must_use]
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The host the client asked for, with its port if it gave one.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match self.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.header(header::HOST),
+        }
+    }
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The certificates it showed in the TLS handshake, if any.
+    pub certificates: Option<ClientCertificates>,
+    /// The host name it asked for in the TLS handshake (SNI).
+    pub server_name: Option<String>,
+}
+
+/// Client certificates. That the peer holds the private key of the first is proven.
+#[derive(Debug, Clone)]
+pub struct ClientCertificates {
+    /// DER, the peer's own first; never empty.
+    pub chain: Vec<Bytes>,
+    /// Against `--client-ca-file`.
+    pub client_ca: Verification,
+    /// Against `--requestheader-client-ca-file`.
+    pub front_proxy_ca: Verification,
+}
+
+/// Whether a certificate chain leads to a trusted root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verification {
+    /// No roots were given to verify against.
+    NotConfigured,
+    /// It does, is in its time, and may be used by clients.
+    Verified,
+    /// It does not; why.
+    Failed(String),
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Response {
+    /// Status code.
+    pub status: StatusCode,
+    /// Headers; `Date` and, where the length is known, `Content-Length` are added.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    /// Ask the client to leave: `Connection: close`, or GOAWAY over HTTP/2.
+    pub close: bool,
+}
+
+impl Response {
+    /// An answer with a body and no headers.
+    #[must_use]
+    pub fn new(status: StatusCode, body: Body) -> Self {
+        Self { status, headers: HeaderMap::new(), body, close: false }
+    }
+
+    /// With one header more.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// Plain text as Go's `http.Error` sends it, but without its newline.
+    #[must_use]
+    pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Self {
+        Self::new(status, Body::full(text.into()))
+            .with(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))
+            .with(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+    }
+
+    /// A JSON document.
+    #[must_use]
+    pub fn json(status: StatusCode, document: impl Into<Bytes>) -> Self {
+        Self::new(status, Body::full(document.into()))
+            .with(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+    }
+}

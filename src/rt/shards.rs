@@ -1,0 +1,133 @@
+//! Starting executors: one thread for each shard, pinned to a core.
+
+use glommio::LocalExecutor;
+use glommio::LocalExecutorBuilder;
+use std::fmt;
+use std::future::Future;
+use std::thread::JoinHandle;
+
+/// Bytes of registered I/O memory per executor: glommio's smallest. It is only used for direct
+/// disk access, which shards do not do, and it counts (three times) against RLIMIT_MEMLOCK.
+const IO_MEMORY_BYTES: usize = 64 * 1024;
+/// Entries of each of an executor's three rings.
+const RING_DEPTH: usize = 256;
+
+/// Where shard threads run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// Shard n on the n-th core this process may use, going round.
+    Pinned,
+    /// Wherever the kernel puts them.
+    Unpinned,
+}
+
+/// Why shards could not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartError {
+    /// Which shard.
+    pub shard: usize,
+    /// What the system said.
+    pub message: String,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shard {} cannot start: {}", self.shard, self.message)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// The cores this process may use (`sched_getaffinity`); at least one.
+#[must_use]
+pub fn cores() -> Vec<usize> {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    if cores.is_empty() { vec![0] } else { cores.into_iter().map(|core| core.id).collect() }
+}
+
+/// Running shards.
+#[derive(Debug)]
+pub struct Shards<T> {
+    threads: Vec<JoinHandle<Option<T>>>,
+}
+
+impl<T> Shards<T> {
+    /// Waits for all of them; `None` for one that panicked.
+    #[must_use]
+    pub fn join(self) -> Vec<Option<T>> {
+        self.threads.into_iter().map(|thread| thread.join().ok().flatten()).collect()
+    }
+}
+
+/// Starts one executor for each seed and runs `main(shard, seed)` on it. Returns once every
+/// executor exists, so a failure (memory, kernel) is known before anything is served.
+///
+/// # Errors
+/// The first executor that could not be made; the others end without having run.
+pub fn run_shards<S, F, Fut, T>(
+    placement: Placement,
+    seeds: Vec<S>,
+    main: F,
+) -> Result<Shards<T>, StartError>
+where
+    S: Send + 'static,
+    F: Fn(usize, S) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = T> + 'static,
+    T: Send + 'static,
+{
+    let cores = cores();
+    let mut threads = Vec::with_capacity(seeds.len());
+    let mut starts = Vec::with_capacity(seeds.len());
+    for (shard, seed) in seeds.into_iter().enumerate() {
+        let core = match placement {
+            Placement::Pinned => cores.get(shard % cores.len()).copied(),
+            Placement::Unpinned => None,
+        };
+        let (made_tx, made_rx) = async_channel::bounded(1);
+        let (go_tx, go_rx) = async_channel::bounded::<()>(1);
+        let main = main.clone();
+        let thread = std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
+            if let Some(core) = core {
+                core_affinity::set_for_current(core_affinity::CoreId { id: core });
+            }
+            match executor() {
+                Ok(executor) => {
+                    made_tx.send_blocking(Ok(())).ok()?;
+                    go_rx.recv_blocking().ok()?;
+                    Some(executor.run(main(shard, seed)))
+                }
+                Err(message) => {
+                    made_tx.send_blocking(Err(message)).ok()?;
+                    None
+                }
+            }
+        });
+        threads.push(thread.map_err(|e| StartError { shard, message: e.to_string() })?);
+        match made_rx.recv_blocking() {
+            Ok(Ok(())) => starts.push(go_tx),
+            Ok(Err(message)) => return Err(StartError { shard, message }),
+            Err(_) => return Err(StartError { shard, message: "it panicked".to_owned() }),
+        }
+    }
+    for go in starts {
+        go.send_blocking(()).ok();
+    }
+    Ok(Shards { threads })
+}
+
+/// Runs a future on an executor of its own on this thread; for tests and tools.
+///
+/// # Panics
+/// When no executor can be made.
+#[expect(clippy::expect_used, reason = "stated in the contract")]
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    executor().expect("an executor").run(future)
+}
+
+fn executor() -> Result<LocalExecutor, String> {
+    LocalExecutorBuilder::new(glommio::Placement::Unbound)
+        .io_memory(IO_MEMORY_BYTES)
+        .ring_depth(RING_DEPTH)
+        .make()
+        .map_err(|e| e.to_string())
+}
