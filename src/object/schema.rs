@@ -64,8 +64,9 @@ pub struct Field {
     pub absent: Absent,
     /// How server-side apply and validation see a list.
     pub list: ListKind,
-    /// Server-side apply treats this map as one field.
-    pub atomic_map: bool,
+    /// Server-side apply treats this map or message as one field; says so for the field what
+    /// `Type::atomic` says for its type, and goes before it.
+    pub atomic: Option<bool>,
     /// How strategic merge patch treats the field.
     pub patch: Patch,
     /// The OpenAPI default, as JSON text.
@@ -205,6 +206,13 @@ pub struct Patch {
     pub key: Option<&'static str>,
 }
 
+impl Field {
+    /// True if server-side apply treats the field's map or message as one field.
+    pub fn is_atomic(&self) -> bool {
+        self.atomic.unwrap_or_else(|| self.kind.message().is_some_and(|ty| ty.atomic))
+    }
+}
+
 impl Type {
     /// The field with this JSON name.
     pub fn field(&self, name: &str) -> Option<&Field> {
@@ -305,7 +313,7 @@ mod tests {
             pointer: false,
             absent: Absent::Omitted,
             list: ListKind::Atomic,
-            atomic_map: false,
+            atomic: None,
             patch: Patch { merge: false, retain_keys: false, replace: false, key: None },
             default: None,
             values: &[],
