@@ -3,5 +3,7 @@
 pub mod convert;
 pub mod defaulting;
 mod read;
+#[cfg(test)]
+mod sample;
 pub mod strategy;
 pub mod validation;

@@ -60,3 +60,36 @@ impl<'a> Read<'a> for Value<'a> {
         self.items(name).iter().filter_map(Value::as_str)
     }
 }
+
+/// Equality as upstream's `Semantic.DeepEqual` sees it: a missing member, null, `{}` and `[]` are
+/// the same.
+pub(crate) fn same(a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => same_values(a, b),
+        (Some(one), None) | (None, Some(one)) => is_bare(one),
+        (None, None) => true,
+    }
+}
+
+fn same_values(a: &Value<'_>, b: &Value<'_>) -> bool {
+    match (a, b) {
+        (Value::Map(x), Value::Map(y)) => {
+            x.iter().all(|(key, value)| same(Some(value), y.get(key)))
+                && y.iter().all(|(key, value)| x.get(key).is_some() || is_bare(value))
+        }
+        (Value::List(x), Value::List(y)) => {
+            x.len() == y.len() && x.iter().zip(y.iter()).all(|(x, y)| same_values(x, y))
+        }
+        _ => a == b || (is_bare(a) && is_bare(b)),
+    }
+}
+
+/// Null, or a map or list that holds nothing but such.
+fn is_bare(value: &Value<'_>) -> bool {
+    match value {
+        Value::Null => true,
+        Value::List(list) => list.is_empty(),
+        Value::Map(map) => map.iter().all(|(_, value)| is_bare(value)),
+        _ => false,
+    }
+}
