@@ -6,6 +6,7 @@
 //!
 //! Custom resources are not in here: they compile their schemas into rows of the same types.
 
+pub mod defaults;
 mod group;
 mod resource;
 mod storage;
@@ -17,6 +18,7 @@ pub use storage::{Fallback, Generation, LabelSource, Propagation, Selectable, St
 
 use crate::base::hash::HashMap;
 use crate::object::schema::Type;
+use defaults::{Defaults, FieldDefault};
 use std::sync::OnceLock;
 use types::Types;
 
@@ -24,6 +26,7 @@ use types::Types;
 #[derive(Debug)]
 pub struct Catalog {
     types: Types,
+    defaults: Defaults,
     groups: Vec<Group>,
     storages: &'static [Storage],
     resources: &'static [Resource],
@@ -85,6 +88,11 @@ impl Catalog {
         self.resources
     }
 
+    /// The unconditional defaults of one built-in type's own fields; none for other types.
+    pub fn defaults(&self, ty: &Type) -> &[FieldDefault] {
+        self.defaults.of(ty)
+    }
+
     /// What is stored, by `Storage::id`.
     pub fn storages(&self) -> &'static [Storage] {
         self.storages
@@ -112,7 +120,8 @@ impl Catalog {
             by_kind.insert((resource.group, resource.version, resource.kind), resource);
         }
         let groups = group::load(resources);
-        Self { types, groups, storages, resources, by_name, by_kind }
+        let defaults = Defaults::load(&types);
+        Self { types, defaults, groups, storages, resources, by_name, by_kind }
     }
 }
 

@@ -105,7 +105,9 @@ impl Types {
                 _ => bad(heading),
             }
         }
-        let ty: &'static Type = Box::leak(Box::new(Type::new(name, fields, atomic)));
+        let mut ty = Type::new(name, fields, atomic);
+        ty.id = u32::try_from(self.all.len()).unwrap_or_else(|_| bad(heading));
+        let ty: &'static Type = Box::leak(Box::new(ty));
         assert!(self.cell(short_name(name)).set(ty).is_ok(), "type {name} stands there twice");
         self.all.push(ty);
         for gvk in gvks.split(',').filter(|gvk| !gvk.is_empty()) {

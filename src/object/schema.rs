@@ -13,6 +13,8 @@ pub struct Type {
     /// Fields in the order in which JSON output lists them: that of the Go struct, with `kind` and
     /// `apiVersion` first.
     pub fields: Vec<Field>,
+    /// Dense index among the built-in types, for tables beside this one; `u32::MAX` for others.
+    pub id: u32,
     /// Server-side apply treats the whole value as one field (`x-kubernetes-map-type: atomic`).
     pub atomic: bool,
     /// The `kind` for Go-style messages: last segment of `name`.
@@ -245,7 +247,7 @@ impl Type {
         }
         wire.finish(&fields, 0);
         let go_name = name.rsplit('.').next().unwrap_or(name);
-        Self { name, fields, atomic, go_name, by_name, wire }
+        Self { name, fields, id: u32::MAX, atomic, go_name, by_name, wire }
     }
 }
 
