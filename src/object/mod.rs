@@ -3,6 +3,7 @@
 
 pub mod content;
 pub mod field;
+pub mod quantity;
 pub mod schema;
 pub mod selector;
 mod value;

@@ -140,10 +140,6 @@ pub struct Strategy {
     pub generation: Generation,
     /// What becomes of status.
     pub status: Status,
-    /// PUT of a missing object creates it (`AllowCreateOnUpdate`).
-    pub create_on_update: bool,
-    /// PUT without a resourceVersion is fine (`AllowUnconditionalUpdate`).
-    pub unconditional_update: bool,
     /// Conditional defaults, on every decode.
     pub default: ChangeFn,
     /// `PrepareForCreate` beyond status and generation.

@@ -13,8 +13,6 @@ const BASE: Strategy = Strategy {
     meta: MetaCheck::Kube,
     generation: Generation::Unset,
     status: Status::Plain,
-    create_on_update: false,
-    unconditional_update: true,
     default: |_, _| (),
     prepare_create: |_, _| (),
     prepare_update: |_, _, _| (),
@@ -30,7 +28,6 @@ const BASE: Strategy = Strategy {
 pub static CUSTOM: Strategy = Strategy {
     meta: MetaCheck::Plain,
     generation: Generation::AllButMetadata { status: false },
-    unconditional_update: false,
     ..BASE
 };
 
@@ -69,9 +66,8 @@ fn core(resource: &str) -> &'static Strategy {
     static POD_TEMPLATE: Strategy =
         Strategy { generation: Generation::Members(&["template"]), ..BASE };
     static CONTROLLER: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
-    static SERVICE: Strategy =
-        Strategy { name: format::dns_label, status: FREE, create_on_update: true, ..BASE };
-    static UPSERT: Strategy = Strategy { create_on_update: true, ..BASE };
+    static SERVICE: Strategy = Strategy { name: format::dns_label, status: FREE, ..BASE };
+    static UPSERT: Strategy = Strategy { ..BASE };
     static EVENT: Strategy = Strategy { meta: MetaCheck::Generic, ..UPSERT };
     match resource {
         "namespaces" => &NAMESPACE,
@@ -88,8 +84,7 @@ fn core(resource: &str) -> &'static Strategy {
 }
 
 fn admission(resource: &str) -> &'static Strategy {
-    const ROW: Strategy =
-        Strategy { meta: MetaCheck::Plain, unconditional_update: false, generation: SPEC, ..BASE };
+    const ROW: Strategy = Strategy { meta: MetaCheck::Plain, generation: SPEC, ..BASE };
     static POLICY: Strategy = ROW;
     static POLICY_WITH_STATUS: Strategy =
         Strategy { status: Status::Split(StatusMeta::Reset), ..ROW };
@@ -111,8 +106,7 @@ fn workload(resource: &str) -> &'static Strategy {
         ..BASE
     };
     static AUTOSCALER: Strategy = Strategy { status: FREE, ..BASE };
-    static BUDGET: Strategy =
-        Strategy { meta: MetaCheck::Generic, unconditional_update: false, ..SET };
+    static BUDGET: Strategy = Strategy { meta: MetaCheck::Generic, ..SET };
     match resource {
         "controllerrevisions" => &REVISION,
         "deployments" => &DEPLOYMENT,
@@ -129,7 +123,7 @@ fn network(resource: &str) -> &'static Strategy {
     static INGRESS: Strategy = Strategy { status: FREE, ..WITH_SPEC };
     static CIDR: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
     static SLICE: Strategy = Strategy { generation: Generation::AllOrLabels, ..BASE };
-    static EVENT: Strategy = Strategy { meta: MetaCheck::Generic, create_on_update: true, ..BASE };
+    static EVENT: Strategy = Strategy { meta: MetaCheck::Generic, ..BASE };
     match resource {
         "endpointslices" => &SLICE,
         "events" => &EVENT,
@@ -142,7 +136,7 @@ fn network(resource: &str) -> &'static Strategy {
 
 fn storage(resource: &str) -> &'static Strategy {
     static CLASS: Strategy = BASE;
-    static STRICT: Strategy = Strategy { unconditional_update: false, ..BASE };
+    static STRICT: Strategy = Strategy { ..BASE };
     static DRIVER: Strategy = Strategy { generation: Generation::SpecLate, ..STRICT };
     static WITH_STATUS: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..STRICT };
     match resource {
@@ -158,7 +152,7 @@ fn device(resource: &str) -> &'static Strategy {
     static PLAIN: Strategy = BASE;
     static CLAIM: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
     static TAINT: Strategy = Strategy { status: FREE, ..CLASS };
-    static POOL: Strategy = Strategy { unconditional_update: false, ..CLAIM };
+    static POOL: Strategy = Strategy { ..CLAIM };
     match resource {
         "deviceclasses" | "resourceslices" => &CLASS,
         "devicetaintrules" => &TAINT,
@@ -170,36 +164,25 @@ fn device(resource: &str) -> &'static Strategy {
 
 fn other(group: &str, resource: &str) -> &'static Strategy {
     static PLAIN: Strategy = BASE;
-    static ROLE: Strategy = Strategy { name: format::path_segment, create_on_update: true, ..BASE };
-    static LEASE: Strategy = Strategy {
-        meta: MetaCheck::Plain,
-        create_on_update: true,
-        unconditional_update: false,
-        ..BASE
-    };
+    static ROLE: Strategy = Strategy { name: format::path_segment, ..BASE };
+    static LEASE: Strategy = Strategy { meta: MetaCheck::Plain, ..BASE };
     static CANDIDATE: Strategy = Strategy { name: format::config_key, ..LEASE };
-    static RUNTIME: Strategy =
-        Strategy { create_on_update: true, unconditional_update: false, ..BASE };
+    static RUNTIME: Strategy = Strategy { ..BASE };
     static PRIORITY: Strategy = Strategy { generation: Generation::Created, ..BASE };
     static FLOW: Strategy =
         Strategy { status: Status::Split(StatusMeta::KeepAll), generation: SPEC, ..BASE };
     static SIGNING: Strategy = Strategy { name: any_name, status: FREE, ..BASE };
-    static CERTIFICATE: Strategy = Strategy { unconditional_update: false, ..BASE };
+    static CERTIFICATE: Strategy = Strategy { ..BASE };
     static CERTIFICATE_STATUS: Strategy =
         Strategy { status: Status::Split(StatusMeta::Reset), ..CERTIFICATE };
     static DEFINITION: Strategy = Strategy {
         meta: MetaCheck::Plain,
         status: Status::Split(StatusMeta::KeepAll),
         generation: SPEC,
-        unconditional_update: false,
         ..BASE
     };
-    static VERSION: Strategy = Strategy {
-        meta: MetaCheck::Plain,
-        status: Status::Split(StatusMeta::Reset),
-        unconditional_update: false,
-        ..BASE
-    };
+    static VERSION: Strategy =
+        Strategy { meta: MetaCheck::Plain, status: Status::Split(StatusMeta::Reset), ..BASE };
     static GROUP: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
     match (group, resource) {
         ("rbac.authorization.k8s.io", _) => &ROLE,
