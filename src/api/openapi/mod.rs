@@ -1,0 +1,3 @@
+//! The OpenAPI documents that the server publishes, generated from the catalog.
+
+pub mod docs;
