@@ -14,6 +14,20 @@ pub const STORE_QUEUE_MAX: usize = 16_384;
 pub const STORE_BATCH_QUEUE_MAX: usize = 1_024;
 /// Transactions that one group commit takes at most.
 pub const STORE_GROUP_MAX: usize = 4_096;
+/// Bytes of keys and values that one group commit takes at most; the first transaction always fits.
+pub const STORE_GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Expired keys that one group commit removes at most.
+pub const STORE_EXPIRE_MAX: usize = 512;
+/// Superseded records that one group commit removes from the log at least, if there are so many.
+pub const STORE_FORGET_MIN: usize = 256;
+/// Events the store keeps at most, whatever their age.
+pub const STORE_HISTORY_EVENTS_MAX: usize = 500_000;
+/// Bytes of stored records the store's history keeps at most, whatever their age.
+pub const STORE_HISTORY_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Age at which an event leaves the store's history (etcd's compaction interval upstream).
+pub const STORE_HISTORY_SECONDS: u64 = 300;
+/// Longest stored key.
+pub const STORED_KEY_BYTES_MAX: usize = 4_096;
 /// Largest stored value (etcd's default request limit).
 pub const STORED_VALUE_BYTES_MAX: usize = 1_536 * 1024;
 /// Events a resource's window keeps at most.

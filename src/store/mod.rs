@@ -5,6 +5,35 @@
 //! requests to the backend and a bounded queue of [`Batch`]es from it. A batch carries the events
 //! that became durable together and the answers to this shard's own requests; a shard applies the
 //! events before it hands out the answers, so a writer always reads its own writes.
+//!
+//! The order of a group commit: transactions are checked and applied in memory in the order they
+//! came, written as one durable write, `committed` moves, every shard gets its batch. So whoever
+//! saw an answer or an event reads a `committed` that covers it, and nothing is shown that a power
+//! cut could take back. A write that fails ends the process: see [`Options::on_failure`].
+//!
+//! Backends: `embedded` (a data directory), [`memory`] (tests). Both run `engine`, which owns
+//! the state, the history and the loop; a backend only adds where the bytes go (`disk`).
+//!
+//! Queues: requests are bounded by `STORE_QUEUE_MAX` and a full queue makes the shard wait;
+//! batches are bounded by `STORE_BATCH_QUEUE_MAX` for each shard and a full queue makes the store
+//! wait for that shard, until it takes a batch, drops its receiver or the store is closed.
+
+mod disk;
+mod engine;
+mod handle;
+mod health;
+mod history;
+pub mod memory;
+mod options;
+mod state;
+mod wait;
+
+pub use handle::Handle;
+pub use health::Health;
+pub use health::Histogram;
+pub use options::OpenError;
+pub use options::Options;
+pub use options::Retention;
 
 use async_channel::{Receiver, Sender};
 use bytes::Bytes;
@@ -14,7 +43,7 @@ use std::sync::atomic::AtomicU64;
 /// A stored value as the layers above see it; made once for each revision and shared by pointer.
 pub trait Item: Send + Sync + Sized + 'static {
     /// Builds the item from what the backend keeps. Must not fail: an unreadable value is kept as
-    /// an item that says so when read.
+    /// an item that says so when read. Runs on the store's thread, so it should be cheap.
     fn new(key: Bytes, revision: u64, value: Bytes) -> Self;
     /// The key, as `/registry/pods/default/web`.
     fn key(&self) -> &Bytes;
@@ -38,7 +67,7 @@ pub struct Txn {
 /// What must be true of a key for a write to be applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// The key is not there.
+    /// The key is not there. A delete that expects this is always a conflict.
     Absent,
     /// The key's last write had this revision.
     Revision(u64),
@@ -53,7 +82,8 @@ pub enum Write {
     Put {
         /// New bytes.
         value: Bytes,
-        /// Lifetime in seconds.
+        /// Lifetime in seconds; the store then deletes the key as a write of its own, within
+        /// about a second. A later put without a lifetime keeps the key for ever.
         ttl_seconds: Option<u32>,
     },
 }
@@ -86,6 +116,16 @@ pub struct Event<I> {
     pub previous: Option<Arc<I>>,
 }
 
+impl<I> Clone for Event<I> {
+    fn clone(&self) -> Self {
+        Self {
+            revision: self.revision,
+            current: self.current.clone(),
+            previous: self.previous.clone(),
+        }
+    }
+}
+
 /// What a shard asks of a backend.
 #[derive(Debug)]
 pub enum Request<I> {
@@ -96,7 +136,9 @@ pub enum Request<I> {
         /// The write.
         txn: Txn,
     },
-    /// The state of all keys with a prefix at an old revision, in key order.
+    /// The state of all keys with a prefix at an old revision, in key order. Walks the history
+    /// back from now, on the store's thread: for continued lists whose revision has left the
+    /// cache's windows, not for the common path.
     ListAt {
         /// Keys start with this.
         prefix: Bytes,
@@ -106,7 +148,7 @@ pub enum Request<I> {
         revision: u64,
         /// At most this many items; 0 for all.
         limit: usize,
-        /// Where the answer goes.
+        /// Where the answer goes; must have room for it, or the answer is dropped.
         reply: Sender<Result<OldState<I>, StoreError>>,
     },
 }
@@ -120,13 +162,16 @@ pub struct OldState<I> {
     pub remaining: usize,
 }
 
+/// The ticket of a commit and how it ended.
+pub type Answer<I> = (u64, Result<Outcome<I>, StoreError>);
+
 /// What a backend tells a shard: all events of a group commit, and the answers meant for it.
 #[derive(Debug)]
 pub struct Batch<I> {
     /// Durable changes in revision order, shared by all shards.
     pub events: Arc<[Event<I>]>,
     /// Answers to this shard's commits.
-    pub answers: Vec<(u64, Result<Outcome<I>, StoreError>)>,
+    pub answers: Vec<Answer<I>>,
     /// Every revision up to this one is now published (also when `events` is empty).
     pub revision: u64,
 }
@@ -140,9 +185,11 @@ pub struct Link<I> {
     pub batches: Receiver<Batch<I>>,
     /// This shard's number.
     pub shard: usize,
-    /// The last durable revision, for linearizable reads.
+    /// The last durable revision, for linearizable reads. Moves before the batches go out, so a
+    /// reader that loads it may have to wait for its shard to apply up to it.
     pub committed: Arc<AtomicU64>,
-    /// The oldest revision that `ListAt` and watches can still start from.
+    /// The oldest revision that `ListAt` and watches can still start from: every event after it
+    /// is known. Only grows.
     pub compacted: Arc<AtomicU64>,
 }
 
@@ -155,7 +202,8 @@ pub struct Opened<I> {
     pub history: Vec<Event<I>>,
     /// The last revision.
     pub revision: u64,
-    /// Revisions at or below this are no longer known one by one.
+    /// Revisions at or below this are no longer known one by one; the state at exactly this
+    /// revision still is.
     pub compacted: u64,
     /// One link for each shard.
     pub links: Vec<Link<I>>,
@@ -166,8 +214,24 @@ pub struct Opened<I> {
 pub enum StoreError {
     /// The revision asked for has been compacted; the oldest one known.
     Compacted(u64),
-    /// The value is larger than the store takes.
+    /// The revision asked for has not been written yet; the last one.
+    Future(u64),
+    /// The value or the key is larger than the store takes (`STORED_VALUE_BYTES_MAX`,
+    /// `STORED_KEY_BYTES_MAX`).
     TooLarge,
     /// The backend is gone or cannot write; whether the write happened is unknown.
     Unavailable(String),
 }
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Compacted(oldest) => write!(f, "revision is compacted; the oldest is {oldest}"),
+            Self::Future(last) => write!(f, "revision is not written yet; the last is {last}"),
+            Self::TooLarge => f.write_str("value is larger than the store takes"),
+            Self::Unavailable(reason) => write!(f, "store is unavailable: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
