@@ -67,8 +67,6 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The certificates it showed in the TLS handshake, if any.
     pub certificates: Option<ClientCertificates>,
-    /// The host name it asked for in the TLS handshake (SNI).
-    pub server_name: Option<String>,
 }
 
 /// Client certificates. That the peer holds the private key of the first is proven.

@@ -15,6 +15,7 @@ pub use shards::StartError;
 pub use shards::block_on;
 pub use shards::cores;
 pub use shards::run_shards;
+pub use tcp::Liveness;
 pub use tcp::TcpListener;
 pub use tcp::TcpStream;
 pub use time::Elapsed;

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 
 /// A listening socket with SO_REUSEPORT: every shard binds the same address and the kernel spreads
 /// connections over them.
@@ -43,6 +44,19 @@ impl TcpListener {
     }
 }
 
+/// See [`TcpStream::set_liveness`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Liveness {
+    /// Silence before the first probe.
+    pub idle: Duration,
+    /// Time between probes.
+    pub probe: Duration,
+    /// Unanswered probes after which the other side counts as gone.
+    pub probes: u32,
+    /// How long sent bytes may stay unacknowledged.
+    pub stalled: Duration,
+}
+
 /// A connection. Closed when dropped.
 #[derive(Debug)]
 pub struct TcpStream(net::TcpStream);
@@ -64,12 +78,22 @@ impl TcpStream {
         self.0.peer_addr().map_err(io::Error::from)
     }
 
-    /// TCP_NODELAY.
+    /// Sets what every connection of a server needs: no delay of small writes, and limits on how
+    /// long the other side may be silent (`idle` before the first probe, then `probe` for each) or
+    /// leave what was sent to it without acknowledgement (`stalled`), after which reads and
+    /// writes fail.
     ///
     /// # Errors
     /// The system's.
-    pub fn set_nodelay(&self) -> io::Result<()> {
-        self.0.set_nodelay(true).map_err(io::Error::from)
+    pub fn set_liveness(&self, liveness: Liveness) -> io::Result<()> {
+        let socket = socket2::SockRef::from(&self.0);
+        let keepalive = socket2::TcpKeepalive::new()
+            .with_time(liveness.idle)
+            .with_interval(liveness.probe)
+            .with_retries(liveness.probes);
+        socket.set_nodelay(true)?;
+        socket.set_tcp_keepalive(&keepalive)?;
+        socket.set_tcp_user_timeout(Some(liveness.stalled))
     }
 
     /// Reads what is there, 0 at the end of the stream.

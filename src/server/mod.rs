@@ -1,1 +1,3 @@
-//! To be written.
+//! The server as a whole: what starts, in which order, and how it ends.
+
+pub mod listener;
