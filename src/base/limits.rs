@@ -6,6 +6,8 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 pub const OBJECT_DEPTH_MAX: usize = 1_000;
 /// Operations in one JSON patch (`maxJSONPatchOperations`).
 pub const JSON_PATCH_OPERATIONS_MAX: usize = 10_000;
+/// Bytes that the copy operations of one JSON patch may add up to (`JSONPatchMaxCopyBytes`).
+pub const JSON_PATCH_COPY_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Responses larger than this are compressed for clients that accept gzip.
 pub const GZIP_BYTES_MIN: usize = 128 * 1024;
 /// Requests that may wait for the store at once, over all shards.

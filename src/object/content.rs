@@ -39,7 +39,7 @@ pub fn regex_error(text: &str, regex: &str, examples: &[&str]) -> String {
     out
 }
 
-/// True if `text` starts and ends with an ASCII letter or digit and holds only those, `-`, `_`, `.`.
+/// True if `text` starts and ends with an ASCII letter or digit and holds only those and `-_.`.
 fn is_label_text(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.first().is_some_and(u8::is_ascii_alphanumeric)

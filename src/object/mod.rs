@@ -3,7 +3,13 @@
 
 pub mod content;
 pub mod field;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod go_text;
+pub mod patch;
+pub mod place;
 pub mod quantity;
+mod scalar_key;
 pub mod schema;
 pub mod selector;
 mod value;

@@ -417,7 +417,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_panic_and_prints_what_reads_back(text in "[a-c=!(),<> in]{0,24}") {
+        fn any_selector_prints_what_reads_back(text in "[a-c=!(),<> in]{0,24}") {
             if let Ok(selector) = LabelSelector::parse(&text) {
                 let again = LabelSelector::parse(&selector.to_string());
                 prop_assert_eq!(again, Ok(selector));
