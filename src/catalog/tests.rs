@@ -1,7 +1,9 @@
 //! The tables are consistent in themselves and say what Kubernetes says at well-known places.
 
 use super::{LabelSource, catalog};
+use crate::object::Value;
 use crate::object::schema::{Absent, ListKind, Shape};
+use bumpalo::Bump;
 
 #[test]
 fn every_reference_resolves() {
@@ -65,4 +67,37 @@ fn field_labels_follow_the_group_of_the_request() {
         leases.unsupported_label("v1", "spec.x"),
         "\"spec.x\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
     );
+}
+
+#[test]
+fn unset_selectable_fields_read_as_go_prints_their_zero_value() {
+    let arena = Bump::new();
+    let value = |resource: &str, label: &str, object: &Value<'_>| {
+        let storage = catalog().storage(resource).unwrap();
+        let selectable = storage.selectable.iter().find(|s| s.label == label).unwrap();
+        selectable.value(object).into_owned()
+    };
+    let mut object = Value::map_in(&arena);
+    assert_eq!(value("pods", "spec.hostNetwork", &object), "false");
+    assert_eq!(value("pods", "spec.nodeName", &object), "");
+    assert_eq!(value("jobs", "status.successful", &object), "0");
+    assert_eq!(value("events", "source", &object), "");
+    let map = object.as_map_mut().unwrap();
+    map.insert("reportingComponent", Value::Str("kubelet"));
+    map.entry_map("spec").insert("hostNetwork", Value::Bool(true));
+    map.entry_map("status").insert("succeeded", Value::Int(3));
+    assert_eq!(value("pods", "spec.hostNetwork", &object), "true");
+    assert_eq!(value("jobs", "status.successful", &object), "3");
+    assert_eq!(value("events", "source", &object), "kubelet");
+    object.as_map_mut().unwrap().entry_map("source").insert("component", Value::Str("sched"));
+    assert_eq!(value("events", "source", &object), "sched");
+}
+
+#[test]
+fn labels_that_are_accepted_but_never_set() {
+    let pods = catalog().storage("pods").unwrap();
+    assert_eq!(pods.field_label("", "status.podIPs"), Some(LabelSource::Unset));
+    assert_eq!(pods.field_label("", "spec.host"), pods.field_label("", "spec.nodeName"));
+    let nodes = catalog().storage("nodes").unwrap();
+    assert_eq!(nodes.field_label("", "metadata.namespace"), None);
 }
