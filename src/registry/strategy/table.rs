@@ -1,6 +1,7 @@
 //! All rows, by group and resource.
 
 use super::{Generation, MetaCheck, Status, StatusMeta, Strategy};
+use crate::registry::defaulting::{cluster, core as plain, pod_spec, workload as load};
 use crate::registry::validation::Messages;
 use crate::registry::validation::format;
 
@@ -57,148 +58,202 @@ pub fn strategy(group: &str, resource: &str) -> &'static Strategy {
 
 fn core(resource: &str) -> &'static Strategy {
     static PLAIN: Strategy = BASE;
-    static WITH_STATUS: Strategy = Strategy { status: FREE, ..BASE };
-    static NAMESPACE: Strategy = Strategy { name: format::dns_label, status: FREE, ..BASE };
-    static NODE: Strategy =
-        Strategy { status: Status::SplitKeptOnCreate(StatusMeta::Free), ..BASE };
-    static POD: Strategy =
-        Strategy { status: Status::Split(StatusMeta::KeepOwners), generation: SPEC, ..BASE };
-    static POD_TEMPLATE: Strategy =
-        Strategy { generation: Generation::Members(&["template"]), ..BASE };
-    static CONTROLLER: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
-    static SERVICE: Strategy = Strategy { name: format::dns_label, status: FREE, ..BASE };
-    static UPSERT: Strategy = Strategy { ..BASE };
-    static EVENT: Strategy = Strategy { meta: MetaCheck::Generic, ..UPSERT };
+    static CLAIM: Strategy = Strategy { status: FREE, default: plain::claim, ..BASE };
+    static CONTROLLER: Strategy =
+        Strategy { status: FREE, generation: SPEC, default: load::replication_controller, ..BASE };
+    static ENDPOINTS: Strategy = Strategy { ..BASE };
+    static EVENT: Strategy = Strategy { meta: MetaCheck::Generic, ..BASE };
+    static LIMITS: Strategy = Strategy { default: plain::limit_range, ..BASE };
+    static NAMESPACE: Strategy = Strategy {
+        name: format::dns_label,
+        status: FREE,
+
+        default: plain::name_label,
+        finish: plain::name_label,
+        ..BASE
+    };
+    static NODE: Strategy = Strategy {
+        status: Status::SplitKeptOnCreate(StatusMeta::Free),
+        default: plain::node,
+        ..BASE
+    };
+    static POD: Strategy = Strategy {
+        status: Status::Split(StatusMeta::KeepOwners),
+        generation: SPEC,
+        default: pod_spec::pod,
+        ..BASE
+    };
+    static QUOTA: Strategy = Strategy { status: FREE, default: plain::quota, ..BASE };
+    static SECRET: Strategy = Strategy { ..BASE };
+    static SERVICE: Strategy =
+        Strategy { name: format::dns_label, status: FREE, default: plain::service, ..BASE };
+    static TEMPLATE: Strategy = Strategy {
+        generation: Generation::Members(&["template"]),
+        default: load::pod_template,
+        ..BASE
+    };
+    static VOLUME: Strategy = Strategy { status: FREE, default: plain::volume, ..BASE };
     match resource {
+        "endpoints" => &ENDPOINTS,
+        "events" => &EVENT,
+        "limitranges" => &LIMITS,
         "namespaces" => &NAMESPACE,
         "nodes" => &NODE,
+        "persistentvolumeclaims" => &CLAIM,
+        "persistentvolumes" => &VOLUME,
         "pods" => &POD,
-        "podtemplates" => &POD_TEMPLATE,
+        "podtemplates" => &TEMPLATE,
         "replicationcontrollers" => &CONTROLLER,
+        "resourcequotas" => &QUOTA,
+        "secrets" => &SECRET,
         "services" => &SERVICE,
-        "endpoints" | "limitranges" => &UPSERT,
-        "events" => &EVENT,
-        "persistentvolumes" | "persistentvolumeclaims" | "resourcequotas" => &WITH_STATUS,
         _ => &PLAIN,
     }
 }
 
 fn admission(resource: &str) -> &'static Strategy {
     const ROW: Strategy = Strategy { meta: MetaCheck::Plain, generation: SPEC, ..BASE };
-    static POLICY: Strategy = ROW;
+    static BINDING: Strategy = Strategy { ..ROW };
+    static POLICY: Strategy = Strategy { ..ROW };
     static POLICY_WITH_STATUS: Strategy =
-        Strategy { status: Status::Split(StatusMeta::Reset), ..ROW };
+        Strategy { status: Status::Split(StatusMeta::Reset), ..POLICY_ROW };
+    const POLICY_ROW: Strategy = Strategy { ..ROW };
     static WEBHOOKS: Strategy = Strategy { generation: Generation::Members(&["webhooks"]), ..ROW };
     match resource {
-        "validatingadmissionpolicies" => &POLICY_WITH_STATUS,
+        "mutatingadmissionpolicies" => &POLICY,
         "mutatingwebhookconfigurations" | "validatingwebhookconfigurations" => &WEBHOOKS,
-        _ => &POLICY,
+        "validatingadmissionpolicies" => &POLICY_WITH_STATUS,
+        _ => &BINDING,
     }
 }
 
 fn workload(resource: &str) -> &'static Strategy {
+    const SET: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
     static REVISION: Strategy = BASE;
-    static SET: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
-    static STATEFUL_SET: Strategy = Strategy { name: format::dns_label, ..SET };
+    static DAEMON_SET: Strategy = Strategy { default: load::daemon_set, ..SET };
     static DEPLOYMENT: Strategy = Strategy {
         status: Status::Split(StatusMeta::KeepLabels),
         generation: Generation::SpecOrAnnotations,
+        default: load::deployment,
         ..BASE
     };
-    static AUTOSCALER: Strategy = Strategy { status: FREE, ..BASE };
+    static REPLICA_SET: Strategy = Strategy { default: load::replica_set, ..SET };
+    static STATEFUL_SET: Strategy =
+        Strategy { name: format::dns_label, default: load::stateful_set, ..SET };
+    static JOB: Strategy = Strategy { default: load::job, ..SET };
+    static CRON_JOB: Strategy = Strategy { default: load::cron_job, ..SET };
+    static AUTOSCALER: Strategy = Strategy { status: FREE, default: load::autoscaler, ..BASE };
     static BUDGET: Strategy = Strategy { meta: MetaCheck::Generic, ..SET };
+    static PLAIN: Strategy = BASE;
     match resource {
         "controllerrevisions" => &REVISION,
+        "cronjobs" => &CRON_JOB,
+        "daemonsets" => &DAEMON_SET,
         "deployments" => &DEPLOYMENT,
         "horizontalpodautoscalers" => &AUTOSCALER,
+        "jobs" => &JOB,
         "poddisruptionbudgets" => &BUDGET,
+        "replicasets" => &REPLICA_SET,
         "statefulsets" => &STATEFUL_SET,
-        _ => &SET,
+        _ => &PLAIN,
     }
 }
 
 fn network(resource: &str) -> &'static Strategy {
+    const WITH_SPEC: Strategy = Strategy { generation: SPEC, ..BASE };
     static PLAIN: Strategy = BASE;
-    static WITH_SPEC: Strategy = Strategy { generation: SPEC, ..BASE };
-    static INGRESS: Strategy = Strategy { status: FREE, ..WITH_SPEC };
     static CIDR: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
-    static SLICE: Strategy = Strategy { generation: Generation::AllOrLabels, ..BASE };
+    static CLASS: Strategy = Strategy { ..WITH_SPEC };
     static EVENT: Strategy = Strategy { meta: MetaCheck::Generic, ..BASE };
+    static INGRESS: Strategy = Strategy { status: FREE, ..WITH_SPEC };
+    static POLICY: Strategy = Strategy { default: cluster::network_policy, ..WITH_SPEC };
+    static SLICE: Strategy = Strategy { generation: Generation::AllOrLabels, ..BASE };
     match resource {
         "endpointslices" => &SLICE,
         "events" => &EVENT,
+        "ingressclasses" => &CLASS,
         "ingresses" => &INGRESS,
-        "ingressclasses" | "networkpolicies" => &WITH_SPEC,
+        "networkpolicies" => &POLICY,
         "servicecidrs" => &CIDR,
         _ => &PLAIN,
     }
 }
 
 fn storage(resource: &str) -> &'static Strategy {
-    static CLASS: Strategy = BASE;
-    static STRICT: Strategy = Strategy { ..BASE };
-    static DRIVER: Strategy = Strategy { generation: Generation::SpecLate, ..STRICT };
-    static WITH_STATUS: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..STRICT };
+    static PLAIN: Strategy = BASE;
+    static ATTACHMENT: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
+    static CLASS: Strategy = Strategy { ..BASE };
+    static DRIVER: Strategy = Strategy { generation: Generation::SpecLate, ..BASE };
     match resource {
         "csidrivers" => &DRIVER,
-        "csinodes" | "csistoragecapacities" => &STRICT,
-        "volumeattachments" | "storageversionmigrations" => &WITH_STATUS,
-        _ => &CLASS,
+        "storageclasses" => &CLASS,
+        "storageversionmigrations" | "volumeattachments" => &ATTACHMENT,
+        _ => &PLAIN,
     }
 }
 
 fn device(resource: &str) -> &'static Strategy {
-    static CLASS: Strategy = Strategy { generation: SPEC, ..BASE };
     static PLAIN: Strategy = BASE;
-    static CLAIM: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
-    static TAINT: Strategy = Strategy { status: FREE, ..CLASS };
-    static POOL: Strategy = Strategy { ..CLAIM };
+    static CLAIM: Strategy = Strategy {
+        status: Status::Split(StatusMeta::Reset),
+        default: cluster::resource_claim,
+        ..BASE
+    };
+    static CLASS: Strategy = Strategy { generation: SPEC, ..BASE };
+    static POOL: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
+    static SLICE: Strategy =
+        Strategy { generation: SPEC, default: cluster::resource_slice, ..BASE };
+    static TAINT: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
+    static TEMPLATE: Strategy = Strategy { default: cluster::resource_claim, ..BASE };
     match resource {
-        "deviceclasses" | "resourceslices" => &CLASS,
+        "deviceclasses" => &CLASS,
         "devicetaintrules" => &TAINT,
         "resourceclaims" => &CLAIM,
+        "resourceclaimtemplates" => &TEMPLATE,
         "resourcepoolstatusrequests" => &POOL,
+        "resourceslices" => &SLICE,
         _ => &PLAIN,
     }
 }
 
 fn other(group: &str, resource: &str) -> &'static Strategy {
-    static PLAIN: Strategy = BASE;
-    static ROLE: Strategy = Strategy { name: format::path_segment, ..BASE };
-    static LEASE: Strategy = Strategy { meta: MetaCheck::Plain, ..BASE };
-    static CANDIDATE: Strategy = Strategy { name: format::config_key, ..LEASE };
-    static RUNTIME: Strategy = Strategy { ..BASE };
-    static PRIORITY: Strategy = Strategy { generation: Generation::Created, ..BASE };
-    static FLOW: Strategy =
+    const FLOW: Strategy =
         Strategy { status: Status::Split(StatusMeta::KeepAll), generation: SPEC, ..BASE };
+    const DEFINED: Strategy = Strategy { meta: MetaCheck::Plain, ..FLOW };
+    static PLAIN: Strategy = BASE;
+    static BINDING: Strategy =
+        Strategy { name: format::path_segment, default: cluster::role_binding, ..BASE };
+    static CANDIDATE: Strategy =
+        Strategy { name: format::config_key, meta: MetaCheck::Plain, ..BASE };
+    static CERTIFICATE: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
+    static DEFINITION: Strategy = Strategy { default: cluster::definition, ..DEFINED };
+    static FLOW_SCHEMA: Strategy = Strategy { ..FLOW };
+    static GROUP: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
+    static LEASE: Strategy = Strategy { meta: MetaCheck::Plain, ..BASE };
+    static LEVEL: Strategy = Strategy { ..FLOW };
+    static PRIORITY: Strategy = Strategy { generation: Generation::Created, ..BASE };
+    static ROLE: Strategy = Strategy { name: format::path_segment, ..BASE };
+    static SERVICE: Strategy = Strategy { ..DEFINED };
     static SIGNING: Strategy = Strategy { name: any_name, status: FREE, ..BASE };
-    static CERTIFICATE: Strategy = Strategy { ..BASE };
-    static CERTIFICATE_STATUS: Strategy =
-        Strategy { status: Status::Split(StatusMeta::Reset), ..CERTIFICATE };
-    static DEFINITION: Strategy = Strategy {
-        meta: MetaCheck::Plain,
-        status: Status::Split(StatusMeta::KeepAll),
-        generation: SPEC,
-        ..BASE
-    };
     static VERSION: Strategy =
         Strategy { meta: MetaCheck::Plain, status: Status::Split(StatusMeta::Reset), ..BASE };
-    static GROUP: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
     match (group, resource) {
-        ("rbac.authorization.k8s.io", _) => &ROLE,
+        ("apiextensions.k8s.io", _) => &DEFINITION,
+        ("apiregistration.k8s.io", _) => &SERVICE,
+        ("authentication.k8s.io" | "authorization.k8s.io" | "node.k8s.io", _) => &PLAIN,
+        ("certificates.k8s.io", "certificatesigningrequests") => &SIGNING,
+        ("certificates.k8s.io", "podcertificaterequests") => &CERTIFICATE,
+        ("certificates.k8s.io", _) => &PLAIN,
         ("coordination.k8s.io", "leases") => &LEASE,
         ("coordination.k8s.io", _) => &CANDIDATE,
-        ("node.k8s.io", _) => &RUNTIME,
-        ("scheduling.k8s.io", "priorityclasses") => &PRIORITY,
-        ("scheduling.k8s.io", "podgroups") => &GROUP,
-        ("scheduling.k8s.io", _) => &PLAIN,
-        ("flowcontrol.apiserver.k8s.io", _) => &FLOW,
-        ("certificates.k8s.io", "certificatesigningrequests") => &SIGNING,
-        ("certificates.k8s.io", "podcertificaterequests") => &CERTIFICATE_STATUS,
-        ("certificates.k8s.io", _) => &CERTIFICATE,
-        ("apiextensions.k8s.io" | "apiregistration.k8s.io", _) => &DEFINITION,
+        ("flowcontrol.apiserver.k8s.io", "flowschemas") => &FLOW_SCHEMA,
+        ("flowcontrol.apiserver.k8s.io", _) => &LEVEL,
         ("internal.apiserver.k8s.io", _) => &VERSION,
-        ("authentication.k8s.io" | "authorization.k8s.io", _) => &PLAIN,
+        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => &BINDING,
+        ("rbac.authorization.k8s.io", _) => &ROLE,
+        ("scheduling.k8s.io", "podgroups") => &GROUP,
+        ("scheduling.k8s.io", "priorityclasses") => &PRIORITY,
+        ("scheduling.k8s.io", _) => &PLAIN,
         _ => &CUSTOM,
     }
 }
