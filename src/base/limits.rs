@@ -62,3 +62,27 @@ pub const CONNECTION_IDLE_SECONDS_MAX: u64 = 90;
 pub const HEADER_READ_SECONDS_MAX: u64 = 32;
 /// A TLS handshake must be complete this long after the connection.
 pub const TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
+/// Changes that a resource's window keeps however old they are.
+pub const WINDOW_EVENTS_MIN: usize = 100;
+/// A resource's window keeps changes at least so long (etcd compacts as often).
+pub const WINDOW_SECONDS_MIN: u64 = 300;
+/// Encodings of objects that are kept, over all shards.
+pub const ENCODED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Entries whose encodings one tick may drop.
+pub const ENCODED_SWEEP_ENTRIES: usize = 8_192;
+/// A read waits this long for the revision it asks for (`blockTimeout` upstream).
+pub const READ_WAIT_SECONDS: u64 = 3;
+/// A shard that has not answered this long after that is given up.
+pub const READ_GRACE_SECONDS: u64 = 2;
+/// Keys that a list looks at before it lets others run.
+pub const LIST_CHUNK_MAX: usize = 4_096;
+/// Frames that the feed queues before it lets others run.
+pub const FEED_YIELD_FRAMES: usize = 8_192;
+/// Messages that a shard takes before it lets others run.
+pub const INBOX_YIELD_HOPS: usize = 512;
+/// How often a shard's cache looks at its clock.
+pub const TICK_MILLIS: u64 = 100;
+/// Bookmarks come so often (`bookmarkFrequency` upstream).
+pub const BOOKMARK_SECONDS: u64 = 60;
+/// The last bookmark comes so long before a watch ends.
+pub const BOOKMARK_BEFORE_DEADLINE_SECONDS: u64 = 2;

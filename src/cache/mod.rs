@@ -1,1 +1,165 @@
-//! To be written.
+//! The cache: what stands in the store, in memory, divided among the shards; lists at an exact
+//! revision; watches.
+//!
+//! Every shard has one [`Cache`]. The store's feed gives each of them every change in revision
+//! order. A shard keeps the entries of the key slots it owns, a window of recent changes of every
+//! resource, and its own watchers. A read goes to the owner of the key, a list of everything to
+//! all shards at one revision; a watch is served from the shard's own window, so no watch ever
+//! waits for another shard once it has its initial state.
+//!
+//! Invariants: a shard's state is that of its applied revision, changed by one event at a time;
+//! a watcher is given each event of its scope once, in revision order; a bookmark never names a
+//! revision whose events are not before it in the watcher's queue. Nothing here is shared between
+//! shards but [`Entry`] pointers and messages.
+
+mod entry;
+mod filter;
+mod frame;
+mod group;
+mod header;
+mod hop;
+mod list;
+mod partition;
+mod read;
+mod scan;
+mod seed;
+mod shard;
+mod storage;
+mod table;
+mod tick;
+mod ticket;
+mod watch;
+mod watcher;
+mod window;
+
+pub use entry::{Entry, encoded_bytes};
+pub use frame::{Frame, FrameEncoder, FrameKind};
+pub use header::HeaderBuilder;
+pub use list::{ListPage, ListQuery};
+pub use read::{ReadAt, ReadFault};
+pub use seed::CacheSeed;
+pub use storage::{Format, Json, OTHER, Storage, Unreadable, install, storage_of};
+pub use watch::{WatchFrom, WatchQuery};
+pub use watcher::{WatchEnd, Watcher};
+
+use crate::store::{Opened, Outcome, Request, StoreError, Txn};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A shard's cache; clones share it.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    shard: Rc<shard::Shard>,
+}
+
+/// How many objects and watchers of one resource a shard has.
+#[derive(Debug, Clone, Copy)]
+pub struct ResourceCounts {
+    /// The resource.
+    pub storage: &'static Storage,
+    /// Objects that this shard owns; the sum over shards counts each once.
+    pub objects: usize,
+    /// Watchers of this shard.
+    pub watchers: usize,
+    /// Changes in this shard's window.
+    pub window: usize,
+}
+
+impl Cache {
+    /// Divides what the store found among its shards, one seed for each of `opened.links`.
+    /// Resources must have been [`install`]ed.
+    pub fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
+        seed::open(opened)
+    }
+
+    /// Writes. When the answer is there, this shard has applied the write.
+    ///
+    /// # Errors
+    /// As the store: with `Unavailable` it is unknown whether the write happened.
+    pub async fn commit(&self, txn: Txn) -> Result<Outcome<Entry>, StoreError> {
+        let gone = || StoreError::Unavailable("the store is closed".to_owned());
+        let ticket = self.shard.commits.open(None);
+        let request = Request::Commit { ticket: ticket.number(), txn };
+        // A full queue makes the writer wait: there are no more writers than requests in flight.
+        self.shard.requests.send((self.shard.number, request)).await.map_err(|_| gone())?;
+        ticket.await.unwrap_or_else(|| Err(gone()))
+    }
+
+    /// One object, `None` if there is none; `namespace` is "" for a cluster-scoped resource.
+    ///
+    /// # Errors
+    /// [`ReadFault`].
+    pub async fn get(
+        &self,
+        storage: &'static Storage,
+        namespace: &str,
+        name: &str,
+        at: ReadAt,
+    ) -> Result<Option<Arc<Entry>>, ReadFault> {
+        read::get(&self.shard, storage, namespace, name, at).await
+    }
+
+    /// A page of the objects of a resource, in key order.
+    ///
+    /// # Errors
+    /// [`ReadFault`].
+    pub async fn list(&self, query: ListQuery) -> Result<ListPage, ReadFault> {
+        list::list(&self.shard, query).await
+    }
+
+    /// Starts a watch.
+    ///
+    /// # Errors
+    /// [`ReadFault`]: `Expired` if the window does not reach back to the revision.
+    pub async fn watch(&self, query: WatchQuery) -> Result<Watcher, ReadFault> {
+        watch::watch(&self.shard, query).await
+    }
+
+    /// The last revision that this shard has applied.
+    pub fn applied(&self) -> u64 {
+        self.shard.applied()
+    }
+
+    /// The last revision that the store has made durable.
+    pub fn committed(&self) -> u64 {
+        self.shard.committed()
+    }
+
+    /// This shard's number.
+    pub fn shard(&self) -> usize {
+        self.shard.number
+    }
+
+    /// What this shard holds of each resource it has heard of.
+    pub fn counts(&self) -> Vec<ResourceCounts> {
+        let state = self.shard.state.borrow();
+        let counts = state.resources().map(|resource| ResourceCounts {
+            storage: resource.storage,
+            objects: resource.table.len(),
+            watchers: resource.watchers,
+            window: resource.window.len(),
+        });
+        counts.collect()
+    }
+
+    /// Watchers of this shard that were ended because they read too slowly.
+    pub fn slow_watchers(&self) -> u64 {
+        self.shard.slow_watchers()
+    }
+
+    /// Frames that this shard has queued for its watchers.
+    pub fn frames_queued(&self) -> u64 {
+        self.shard.frames_queued.get()
+    }
+
+    /// Ends all watches of this shard, for a shutdown.
+    pub fn end_watches(&self) {
+        tick::end_watches(&self.shard);
+    }
+
+    /// Lets time pass: timeouts, bookmarks, deadlines. `CacheSeed::start` sees to it.
+    fn tick(&self, now: Instant) {
+        tick::tick(&self.shard, now);
+    }
+}

@@ -1,0 +1,22 @@
+//! Which shard owns a key: keys are hashed on a fixed number of slots, slots are dealt to shards.
+
+use crate::base::limits::PARTITION_SLOTS;
+use std::hash::BuildHasher;
+use std::sync::OnceLock;
+
+/// Every thread must agree on the slot of a key, so the seed is the process's.
+static SEED: OnceLock<foldhash::fast::RandomState> = OnceLock::new();
+
+/// The slot of a resource's namespace, or of the name of a cluster-scoped object.
+pub(super) fn slot(storage: u16, spread_on: &str) -> u16 {
+    let seed = SEED.get_or_init(foldhash::fast::RandomState::default);
+    let hash = seed.hash_one((storage, spread_on));
+    #[expect(clippy::cast_possible_truncation, reason = "the number of slots fits")]
+    let slot = (hash % PARTITION_SLOTS as u64) as u16;
+    slot
+}
+
+/// The shard that owns a slot.
+pub(super) fn owner(slot: u16, shards: usize) -> usize {
+    usize::from(slot) % shards.max(1)
+}

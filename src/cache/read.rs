@@ -1,0 +1,94 @@
+//! Reading one object, and what can go wrong with any read.
+
+use crate::cache::entry::Entry;
+use crate::cache::hop::{Answer, Ask};
+use crate::cache::partition::owner;
+use crate::cache::shard::Shard;
+use crate::cache::storage::Storage;
+use crate::store::StoreError;
+use std::sync::Arc;
+
+/// How fresh a read must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadAt {
+    /// Whatever the cache has (`resourceVersion=0`).
+    Any,
+    /// This revision or a later one; waits for it up to `limits::READ_WAIT_SECONDS`.
+    AtLeast(u64),
+    /// The state at this revision; for a single object the same as `AtLeast`.
+    Exact(u64),
+    /// All that was acknowledged before the read began: linearizable.
+    Latest,
+}
+
+/// Why a read failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadFault {
+    /// The revision is no longer known.
+    Expired {
+        /// What was asked for.
+        requested: u64,
+        /// The oldest revision that is.
+        oldest: u64,
+    },
+    /// A shard has too many requests waiting: try again.
+    Overloaded,
+    /// A shard did not answer or did not catch up in time.
+    Timeout,
+    /// The revision asked for does not exist yet.
+    TooLarge {
+        /// What was asked for.
+        asked: u64,
+        /// The last revision.
+        current: u64,
+    },
+    /// The store is gone.
+    Unavailable(String),
+}
+
+impl ReadFault {
+    /// What a shard that has not reached the asked revision means for the asker.
+    pub(super) fn behind(at: ReadAt, current: u64) -> Self {
+        match at {
+            ReadAt::AtLeast(asked) | ReadAt::Exact(asked) => Self::TooLarge { asked, current },
+            ReadAt::Any | ReadAt::Latest => Self::Timeout,
+        }
+    }
+
+    pub(super) fn of_store(error: StoreError, requested: u64) -> Self {
+        match error {
+            StoreError::Compacted(oldest) => Self::Expired { requested, oldest },
+            StoreError::TooLarge => Self::Unavailable("answer too large".to_owned()),
+            StoreError::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
+
+/// One object; `None` if there is none of this name. A hop to the owner unless this shard is it.
+pub(super) async fn get(
+    shard: &Shard,
+    storage: &'static Storage,
+    namespace: &str,
+    name: &str,
+    at: ReadAt,
+) -> Result<Option<Arc<Entry>>, ReadFault> {
+    let least = match at {
+        ReadAt::Any => 0,
+        ReadAt::AtLeast(revision) | ReadAt::Exact(revision) => revision,
+        ReadAt::Latest => shard.committed(),
+    };
+    let key = storage.key(namespace, name);
+    let spread_on = if storage.namespaced { namespace } else { name };
+    let owner = owner(storage.slot(spread_on), shard.peers.len());
+    if owner == shard.number {
+        let state = shard.state.borrow();
+        if state.applied >= least {
+            return Ok(state.known(storage).and_then(|r| r.table.get(&key)).cloned());
+        }
+    }
+    match shard.ask(owner, Ask::Get { storage, key, least }).await? {
+        Answer::Entry(entry) => Ok(entry),
+        Answer::Behind(current) => Err(ReadFault::behind(at, current)),
+        Answer::Gone | Answer::Page(_) => Err(ReadFault::Timeout),
+    }
+}

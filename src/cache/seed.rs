@@ -1,0 +1,175 @@
+//! Start: the state that the store found is dealt to its owners, the history to all.
+
+use crate::base::limits::{FEED_YIELD_FRAMES, INBOX_YIELD_HOPS, TICK_MILLIS};
+use crate::cache::Cache;
+use crate::cache::entry::Entry;
+use crate::cache::hop::Hop;
+use crate::cache::partition::owner;
+use crate::cache::shard::{Shard, State};
+use crate::cache::storage::{OTHER, storage_of};
+use crate::cache::tick;
+use crate::cache::window::Change;
+use crate::store::{Item, Link, Opened, StoreError};
+use async_channel::{Receiver, Sender};
+use futures_lite::future::yield_now;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One shard's cache before it is on its shard.
+pub struct CacheSeed {
+    link: Link<Entry>,
+    state: Vec<Arc<Entry>>,
+    history: Arc<[Change]>,
+    revision: u64,
+    compacted: u64,
+    inbox: Receiver<Hop>,
+    peers: Vec<Sender<Hop>>,
+}
+
+impl fmt::Debug for CacheSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed of shard {} with {} entries", self.link.shard, self.state.len())
+    }
+}
+
+/// A task that must run on the shard for as long as its cache is used.
+pub(super) type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Deals what the store found to its shards, one seed for each of `opened.links`.
+pub(super) fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
+    let shards = opened.links.len();
+    let mut states: Vec<Vec<Arc<Entry>>> = Vec::new();
+    states.resize_with(shards, Vec::new);
+    for entry in opened.state {
+        let entry = known(entry);
+        if let Some(state) = states.get_mut(owner(entry.slot(), shards)) {
+            state.push(entry);
+        }
+    }
+    let history: Arc<[Change]> = opened
+        .history
+        .iter()
+        .map(|event| {
+            let change = Change::of(event);
+            Change {
+                revision: change.revision,
+                current: change.current.map(known),
+                previous: change.previous.map(known),
+            }
+        })
+        .collect();
+    // Bounded where questions are put in; answers must always find room.
+    let (peers, inboxes): (Vec<_>, Vec<_>) =
+        std::iter::repeat_with(async_channel::unbounded).take(shards).unzip();
+    let links = opened.links.into_iter().zip(states).zip(inboxes);
+    let seeds = links.map(|((link, state), inbox)| CacheSeed {
+        link,
+        state,
+        history: Arc::clone(&history),
+        revision: opened.revision,
+        compacted: opened.compacted,
+        inbox,
+        peers: peers.clone(),
+    });
+    seeds.collect()
+}
+
+/// The entry under the row of its resource, if that became known only after the entry was made.
+fn known(entry: Arc<Entry>) -> Arc<Entry> {
+    if entry.storage().id != OTHER.id || storage_of(entry.key()).id == OTHER.id {
+        return entry;
+    }
+    Arc::new(Entry::new(entry.key().clone(), entry.revision(), entry.value().clone()))
+}
+
+impl CacheSeed {
+    /// Starts the cache on the shard of the calling thread; its tasks run as long as the process.
+    pub fn start(self) -> Cache {
+        let (cache, tasks) = self.assemble();
+        tasks.into_iter().for_each(crate::rt::spawn);
+        let ticking = cache.clone();
+        crate::rt::spawn(async move {
+            loop {
+                crate::rt::sleep(Duration::from_millis(TICK_MILLIS)).await;
+                ticking.tick(crate::rt::now());
+            }
+        });
+        cache
+    }
+
+    /// The cache and the tasks it needs, for an executor of the caller, who must also tick it.
+    pub(super) fn assemble(self) -> (Cache, Vec<Task>) {
+        let Self { link, state: entries, history, revision, compacted, inbox, peers } = self;
+        let mut state = State::new(revision, compacted);
+        for entry in entries {
+            state.resource(entry.storage()).table.put(entry);
+        }
+        for change in history.iter() {
+            if let Some(subject) = change.subject() {
+                state.resource(subject.storage()).window.push(change.clone());
+            }
+        }
+        let (requests, committed) = (link.requests, link.committed);
+        let shard = Rc::new(Shard::new(link.shard, peers, requests, committed, state));
+        let feed = feed(Rc::clone(&shard), link.batches);
+        let tasks: Vec<Task> = vec![
+            Box::pin(feed),
+            Box::pin(answer(Rc::clone(&shard), inbox)),
+            Box::pin(scan(Rc::clone(&shard))),
+        ];
+        (Cache { shard }, tasks)
+    }
+}
+
+/// Applies what the store publishes, in order, then hands out the answers that came with it.
+async fn feed(shard: Rc<Shard>, batches: Receiver<crate::store::Batch<Entry>>) {
+    let mut work = 0;
+    while let Ok(batch) = batches.recv().await {
+        for event in batch.events.iter() {
+            work += shard.apply(event);
+            if work >= FEED_YIELD_FRAMES {
+                work = 0;
+                yield_now().await;
+            }
+        }
+        shard.reached(batch.revision);
+        for (ticket, answer) in batch.answers {
+            shard.commits.answer(ticket, answer);
+        }
+    }
+    let gone = || Err(StoreError::Unavailable("the store is closed".to_owned()));
+    shard.commits.answer_all(gone);
+    tick::end_watches(&shard);
+}
+
+/// Answers what other shards ask, and hands out what they answer.
+async fn answer(shard: Rc<Shard>, inbox: Receiver<Hop>) {
+    let mut taken = 0;
+    while let Ok(hop) = inbox.recv().await {
+        let mut next = Some(hop);
+        // One wake-up for all that has come.
+        while let Some(hop) = next {
+            match hop {
+                Hop::Answer { ticket, answer } => shard.answered(ticket, answer),
+                Hop::Ask { from, ticket, ask } => shard.take(from, ticket, ask),
+            }
+            taken += 1;
+            if taken % INBOX_YIELD_HOPS == 0 {
+                yield_now().await;
+            }
+            next = inbox.try_recv().ok();
+        }
+    }
+}
+
+/// Takes long lists further, a step at a time.
+async fn scan(shard: Rc<Shard>) {
+    loop {
+        shard.step_next().await;
+        yield_now().await;
+    }
+}
