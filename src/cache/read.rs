@@ -58,6 +58,7 @@ impl ReadFault {
     pub(super) fn of_store(error: StoreError, requested: u64) -> Self {
         match error {
             StoreError::Compacted(oldest) => Self::Expired { requested, oldest },
+            StoreError::Future(current) => Self::TooLarge { asked: requested, current },
             StoreError::TooLarge => Self::Unavailable("answer too large".to_owned()),
             StoreError::Unavailable(why) => Self::Unavailable(why),
         }
