@@ -5,5 +5,7 @@
 mod bed;
 #[path = "store/contract.rs"]
 mod contract;
+#[path = "store/durable.rs"]
+mod durable;
 #[path = "store/flow.rs"]
 mod flow;

@@ -407,3 +407,88 @@ impl Drop for AbortOnPanic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Expected;
+    use crate::store::disk::Stamp;
+    use crate::store::disk::Timing;
+
+    #[derive(Debug)]
+    struct Plain(Bytes, u64, Bytes);
+
+    impl Item for Plain {
+        fn new(key: Bytes, revision: u64, value: Bytes) -> Self {
+            Self(key, revision, value)
+        }
+
+        fn key(&self) -> &Bytes {
+            &self.0
+        }
+
+        fn revision(&self) -> u64 {
+            self.1
+        }
+
+        fn value(&self) -> &Bytes {
+            &self.2
+        }
+    }
+
+    /// A disk that takes so many groups.
+    struct Failing(u32);
+
+    impl Disk for Failing {
+        fn put(&mut self, _stamp: Stamp, key: Bytes, value: Bytes) -> (Bytes, Bytes) {
+            (key, value)
+        }
+
+        fn delete(&mut self, _stamp: Stamp, _key: &Bytes) {}
+
+        fn forget(&mut self, _revision: u64) {}
+
+        fn commit(&mut self) -> Result<Timing, String> {
+            self.0 = self.0.checked_sub(1).ok_or("no space")?;
+            Ok(Timing::default())
+        }
+
+        fn close(self) {}
+    }
+
+    fn create(link: &Link<Plain>, ticket: u64) {
+        let key = Bytes::from(format!("/{ticket}"));
+        let write = Write::Put { value: Bytes::new(), ttl_seconds: None };
+        let txn = Txn { key, expected: Expected::Absent, write };
+        let request = Request::Commit { ticket, txn };
+        link.requests.send_blocking((link.shard, request)).expect("takes requests");
+    }
+
+    #[test]
+    fn a_failed_write_is_shown_to_nobody_and_ends_the_store() {
+        let failures = Arc::new(AtomicU64::new(0));
+        let counter = failures.clone();
+        let mut options = Options::new(2);
+        options.on_failure = Arc::new(move |reason| {
+            assert_eq!(reason, "no space");
+            counter.fetch_add(1, Relaxed);
+        });
+        let (opened, handle) =
+            start::<Plain, _>(Loaded::empty(), Failing(1), &options).expect("starts");
+        let [link, other] = &opened.links[..] else { panic!("two links") };
+        create(link, 1);
+        let batch = link.batches.recv_blocking().expect("a batch");
+        assert!(matches!(batch.answers[..], [(1, Ok(Outcome::Applied { revision: 2, .. }))]));
+        create(link, 2);
+        let batch = link.batches.recv_blocking().expect("a batch");
+        assert!(matches!(&batch.answers[..], [(2, Err(StoreError::Unavailable(_)))]));
+        assert!(batch.events.is_empty());
+        assert_eq!((batch.revision, link.committed.load(Acquire)), (2, 2));
+        assert!(link.batches.recv_blocking().is_err(), "nothing comes after it");
+        assert_eq!(other.batches.recv_blocking().expect("a batch").events.len(), 1);
+        assert!(other.batches.recv_blocking().expect("a batch").events.is_empty());
+        assert!(!handle.health().alive());
+        assert!(handle.close().is_err());
+        assert_eq!(failures.load(Relaxed), 1);
+    }
+}

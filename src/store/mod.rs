@@ -11,7 +11,7 @@
 //! saw an answer or an event reads a `committed` that covers it, and nothing is shown that a power
 //! cut could take back. A write that fails ends the process: see [`Options::on_failure`].
 //!
-//! Backends: `embedded` (a data directory), [`memory`] (tests). Both run `engine`, which owns
+//! Backends: [`embedded`] (a data directory), [`memory`] (tests). Both run `engine`, which owns
 //! the state, the history and the loop; a backend only adds where the bytes go (`disk`).
 //!
 //! Queues: requests are bounded by `STORE_QUEUE_MAX` and a full queue makes the shard wait;
@@ -19,6 +19,7 @@
 //! wait for that shard, until it takes a batch, drops its receiver or the store is closed.
 
 mod disk;
+pub mod embedded;
 mod engine;
 mod handle;
 mod health;

@@ -15,6 +15,7 @@ use kubering::store::Request;
 use kubering::store::StoreError;
 use kubering::store::Txn;
 use kubering::store::Write;
+use kubering::store::embedded;
 use kubering::store::memory;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,6 +56,23 @@ pub(crate) struct Memory;
 impl Bed for Memory {
     fn open(&self, options: &Options) -> (Opened<Plain>, Handle) {
         memory::open(options).expect("opens")
+    }
+}
+
+/// A data directory that goes away with it.
+pub(crate) struct Embedded {
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Embedded {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("a directory") }
+    }
+}
+
+impl Bed for Embedded {
+    fn open(&self, options: &Options) -> (Opened<Plain>, Handle) {
+        embedded::open(self.directory.path(), options, &mut |_| ()).expect("opens")
     }
 }
 

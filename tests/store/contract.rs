@@ -1,6 +1,7 @@
 //! What a write does and what is read back.
 
 use crate::bed::Bed;
+use crate::bed::Embedded;
 use crate::bed::Memory;
 use crate::bed::Page;
 use crate::bed::Plain;
@@ -53,6 +54,7 @@ macro_rules! contract {
 }
 
 contract!(memory, super::Memory);
+contract!(embedded, super::Embedded::new());
 
 fn the_first_write_of_a_fresh_store_gets_revision_2(bed: &dyn Bed) {
     let (opened, _handle) = bed.open(&Options::new(1));

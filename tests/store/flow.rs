@@ -1,6 +1,7 @@
 //! Several shards at once, full queues, shutdown.
 
 use crate::bed::Bed;
+use crate::bed::Embedded;
 use crate::bed::Memory;
 use crate::bed::Shard;
 use crate::bed::open;
@@ -48,7 +49,7 @@ pub(crate) fn assert_no_gap<I>(events: &[Event<I>], first: u64) {
     }
 }
 
-pub(crate) fn shards_write_one_counter_without_a_lost_update(bed: &dyn Bed) {
+fn shards_write_one_counter_without_a_lost_update(bed: &dyn Bed) {
     const TIMES: u64 = 300;
     let (shards, handle) = open(bed, 4);
     let threads: Vec<_> = shards
@@ -76,6 +77,11 @@ pub(crate) fn shards_write_one_counter_without_a_lost_update(bed: &dyn Bed) {
 #[test]
 fn memory_shards_write_one_counter_without_a_lost_update() {
     shards_write_one_counter_without_a_lost_update(&Memory);
+}
+
+#[test]
+fn embedded_shards_write_one_counter_without_a_lost_update() {
+    shards_write_one_counter_without_a_lost_update(&Embedded::new());
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! The writing side: a group of changes as one fjall batch and one sync.
+
+use crate::store::disk::Disk;
+use crate::store::disk::Stamp;
+use crate::store::disk::Timing;
+use crate::store::embedded::record;
+use bytes::Bytes;
+use fjall::Database;
+use fjall::Keyspace;
+use fjall::OwnedWriteBatch;
+use fjall::PersistMode;
+use fjall::Slice;
+use std::fs::File;
+use std::time::Instant;
+
+/// How a group is made durable: its data and the file's length, not its times.
+const SYNC: PersistMode = PersistMode::SyncData;
+
+pub(super) struct Log {
+    batch: OwnedWriteBatch,
+    keyspace: Keyspace,
+    database: Database,
+    /// Held, not used: the directory is ours until this is dropped, last.
+    _lock: File,
+}
+
+impl Log {
+    pub(super) fn new(database: Database, keyspace: Keyspace, lock: File) -> Self {
+        Self { batch: database.batch(), keyspace, database, _lock: lock }
+    }
+
+    fn flush(&mut self) -> fjall::Result<Timing> {
+        let batch = std::mem::replace(&mut self.batch, self.database.batch());
+        let started = Instant::now();
+        batch.commit()?;
+        let written = Instant::now();
+        self.database.persist(SYNC)?;
+        Ok(Timing { write: written - started, sync: written.elapsed() })
+    }
+}
+
+impl Disk for Log {
+    fn put(&mut self, stamp: Stamp, key: Bytes, value: Bytes) -> (Bytes, Bytes) {
+        let (record, key, value) = record::encode_put(stamp, &key, &value);
+        self.batch.insert(&self.keyspace, record::log_key(stamp.revision), Slice::from(record));
+        (key, value)
+    }
+
+    fn delete(&mut self, stamp: Stamp, key: &Bytes) {
+        let record = record::encode_delete(stamp, key);
+        self.batch.insert(&self.keyspace, record::log_key(stamp.revision), Slice::from(record));
+    }
+
+    fn forget(&mut self, revision: u64) {
+        self.batch.remove(&self.keyspace, record::log_key(revision));
+    }
+
+    fn commit(&mut self) -> Result<Timing, String> {
+        self.flush().map_err(|error| format!("the log cannot be written: {error}"))
+    }
+
+    fn close(self) {
+        // Dropping ends fjall's workers, syncs its journal and releases the lock.
+    }
+}
