@@ -1,0 +1,71 @@
+//! Documents outside the API: the index of paths and the version.
+
+use crate::api::discovery::Document;
+use crate::api::discovery::group::GroupEntry;
+use crate::api::openapi::tree::Maker;
+use crate::api::openapi::tree::write;
+use crate::object::Value;
+use bumpalo::Bump;
+use bytes::Bytes;
+
+impl Document {
+    /// Encodes a document that is no longer changed.
+    pub(super) fn new(value: &Value<'_>, definition: &'static str) -> Self {
+        let mut json = Vec::with_capacity(4096);
+        write(value, &mut json);
+        json.push(b'\n');
+        Self { json: Bytes::from(json), definition }
+    }
+}
+
+/// `/`: every listed path, sorted. `others` are the paths that are not of the API: health checks,
+/// metrics and so on.
+pub fn root_paths(groups: &[GroupEntry<'_>], others: impl Iterator<Item = &str>) -> Bytes {
+    let arena = Bump::new();
+    let make = Maker(&arena);
+    let mut paths: Vec<&str> = vec!["/api", "/apis", "/apis/"];
+    paths.extend(others.map(|path| &*arena.alloc_str(path)));
+    for group in groups {
+        let root = match group.name {
+            "" => "/api",
+            name => {
+                let root = make.text(format_args!("/apis/{name}"));
+                paths.push(root);
+                root
+            }
+        };
+        for version in &group.versions {
+            paths.push(make.text(format_args!("{root}/{}", version.version)));
+        }
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    let document = make.map([("paths", make.texts(&paths))]);
+    Document::new(&document, "").json
+}
+
+/// `/version`: what this server is and which API it serves (`version.Info`).
+pub fn version() -> Bytes {
+    const FIELDS: [(&str, &str); 13] = [
+        ("major", "1"),
+        ("minor", "36"),
+        ("emulationMajor", "1"),
+        ("emulationMinor", "36"),
+        ("minCompatibilityMajor", "1"),
+        ("minCompatibilityMinor", "35"),
+        // The release whose API is served, and this server as its build.
+        ("gitVersion", concat!("v1.36.2+kubering-", env!("CARGO_PKG_VERSION"))),
+        ("gitCommit", ""),
+        ("gitTreeState", "clean"),
+        ("buildDate", "1970-01-01T00:00:00Z"),
+        ("goVersion", ""),
+        ("compiler", "rustc"),
+        ("platform", PLATFORM),
+    ];
+    let arena = Bump::new();
+    let document = Maker(&arena).map(FIELDS.map(|(name, text)| (name, Value::Str(text))));
+    Document::new(&document, "").json
+}
+
+/// As Go names it.
+const PLATFORM: &str = if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" };
