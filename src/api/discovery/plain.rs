@@ -20,11 +20,11 @@ impl Document {
 
 /// `/`: every listed path, sorted. `others` are the paths that are not of the API: health checks,
 /// metrics and so on.
-pub fn root_paths(groups: &[GroupEntry<'_>], others: impl Iterator<Item = &str>) -> Bytes {
+pub fn root_paths(groups: &[GroupEntry<'_>], others: &[&str]) -> Bytes {
     let arena = Bump::new();
     let make = Maker(&arena);
     let mut paths: Vec<&str> = vec!["/api", "/apis", "/apis/"];
-    paths.extend(others.map(|path| &*arena.alloc_str(path)));
+    paths.extend(others.iter().map(|path| &*arena.alloc_str(path)));
     for group in groups {
         let root = match group.name {
             "" => "/api",
