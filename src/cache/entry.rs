@@ -1,8 +1,12 @@
 //! One revision of one object: made once by the store, shared by pointer between all shards.
 
 use crate::base::limits::ENCODED_BYTES_MAX;
+use crate::cache::encoding::{self, Json};
 use crate::cache::header::{Header, HeaderBuilder};
-use crate::cache::storage::{Json, Storage, Unreadable, storage_of};
+use crate::cache::header_scan;
+use crate::cache::partition::{self, Resource};
+use crate::cache::rows::{Unreadable, storage_of};
+use crate::catalog::Storage;
 use crate::store::Item;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -23,7 +27,7 @@ pub struct Entry {
     key: Bytes,
     value: Bytes,
     revision: u64,
-    storage: &'static Storage,
+    storage: Option<&'static Storage>,
     header: Header,
     json: ArcSwapOption<Json>,
     protobuf: ArcSwapOption<Bytes>,
@@ -35,7 +39,30 @@ pub struct Entry {
 impl Item for Entry {
     fn new(key: Bytes, revision: u64, value: Bytes) -> Self {
         let storage = storage_of(&key);
-        Self::with_storage(storage, key, revision, value)
+        let header = storage.map_or_else(Header::default, |storage| {
+            let mut builder = HeaderBuilder::new(&value, storage.selectable.len());
+            match header_scan::scan(storage, &value, &mut builder) {
+                Ok(()) => builder.finish(),
+                Err(_) => Header::unreadable(),
+            }
+        });
+        let name_at = name_at(storage, &key);
+        let mut entry = Self {
+            key,
+            value,
+            revision,
+            storage,
+            header,
+            json: ArcSwapOption::const_empty(),
+            protobuf: ArcSwapOption::const_empty(),
+            slot: 0,
+            name_at,
+            marks: AtomicU8::new(0),
+        };
+        let namespaced = storage.is_some_and(|storage| storage.namespaced);
+        let spread_on = if namespaced { entry.namespace() } else { entry.name() };
+        entry.slot = partition::slot(entry.resource(), spread_on);
+        entry
     }
 
     fn key(&self) -> &Bytes {
@@ -52,56 +79,30 @@ impl Item for Entry {
 }
 
 impl Entry {
-    /// An entry of a known resource.
-    pub(super) fn with_storage(
-        storage: &'static Storage,
-        key: Bytes,
-        revision: u64,
-        value: Bytes,
-    ) -> Self {
-        let mut builder = HeaderBuilder::new(&value, storage.fields.len());
-        let header = match storage.format.header(storage, &value, &mut builder) {
-            Ok(()) => builder.finish(),
-            Err(_) => Header::unreadable(),
-        };
-        let name_at = name_at(storage, &key);
-        let mut entry = Self {
-            key,
-            value,
-            revision,
-            storage,
-            header,
-            json: ArcSwapOption::const_empty(),
-            protobuf: ArcSwapOption::const_empty(),
-            slot: 0,
-            name_at,
-            marks: AtomicU8::new(0),
-        };
-        let spread_on = if storage.namespaced { entry.namespace() } else { entry.name() };
-        entry.slot = storage.slot(spread_on);
-        entry
+    /// The row of the resource it belongs to; `None` for a key of no known resource.
+    pub fn storage(&self) -> Option<&'static Storage> {
+        self.storage
     }
 
-    /// The row of the resource it belongs to.
-    pub fn storage(&self) -> &'static Storage {
-        self.storage
+    /// The resource's place in a shard's tables.
+    pub(super) fn resource(&self) -> Resource {
+        Resource::of(self.storage)
     }
 
     /// The namespace, "" if it has none.
     pub fn namespace(&self) -> &str {
-        let start = self.storage.prefix.len();
-        let end = usize::from(self.name_at).saturating_sub(1);
-        self.key_text(start, end)
+        let start = self.prefix_len();
+        self.key_text(start, usize::from(self.name_at).saturating_sub(1))
     }
 
-    /// The name.
+    /// The name; of a key of no known resource all of it.
     pub fn name(&self) -> &str {
         self.key_text(usize::from(self.name_at), self.key.len())
     }
 
     /// `metadata.uid`, "" if unreadable.
     pub fn uid(&self) -> &str {
-        self.header.uid(&self.value, self.storage.fields.len())
+        self.header.uid(&self.value, self.fields())
     }
 
     /// `metadata.deletionTimestamp` is set.
@@ -121,13 +122,13 @@ impl Entry {
 
     /// All labels, in stored order.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        let fields = self.storage.fields.len();
+        let fields = self.fields();
         (0..self.header.labels()).map(move |at| self.header.label(&self.value, fields, at))
     }
 
-    /// The value of a selectable field by its place in the storage row; "" if it is not set.
+    /// The value of a selectable field by its place in `Storage::selectable`; "" if it is not set.
     pub fn field(&self, index: usize) -> &str {
-        self.header.field(&self.value, self.storage.fields.len(), index)
+        self.header.field(&self.value, self.fields(), index)
     }
 
     /// The partition slot of the key.
@@ -144,7 +145,7 @@ impl Entry {
             self.mark_used();
             return Ok(json.clone());
         }
-        let json = self.storage.format.json(self)?;
+        let json = encoding::json(self)?;
         if self.may_keep(json.bytes.len()) {
             let kept = Some(Arc::new(json.clone()));
             let before = self.json.compare_and_swap(&None::<Arc<Json>>, kept);
@@ -163,7 +164,7 @@ impl Entry {
             self.mark_used();
             return Ok(bytes.clone());
         }
-        let bytes = self.storage.format.protobuf(self)?;
+        let bytes = encoding::protobuf(self)?;
         if self.may_keep(bytes.len()) {
             let kept = Some(Arc::new(bytes.clone()));
             let before = self.protobuf.compare_and_swap(&None::<Arc<Bytes>>, kept);
@@ -218,6 +219,15 @@ impl Entry {
         }
     }
 
+    fn prefix_len(&self) -> usize {
+        self.storage.map_or(0, |storage| storage.prefix.len())
+    }
+
+    /// How many selectable fields the header has.
+    fn fields(&self) -> usize {
+        self.storage.map_or(0, |storage| storage.selectable.len())
+    }
+
     fn key_text(&self, start: usize, end: usize) -> &str {
         self.key.get(start..end).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("")
     }
@@ -228,7 +238,8 @@ pub fn encoded_bytes() -> usize {
     ENCODED_BYTES.load(Ordering::Relaxed)
 }
 
-fn name_at(storage: &Storage, key: &[u8]) -> u16 {
+fn name_at(storage: Option<&Storage>, key: &[u8]) -> u16 {
+    let Some(storage) = storage else { return 0 };
     let start = storage.prefix.len();
     let tail = key.get(start..).unwrap_or_default();
     let slash = if storage.namespaced { tail.iter().position(|b| *b == b'/') } else { None };

@@ -1,7 +1,7 @@
 //! Which objects of a resource a list or a watch wants.
 
 use crate::cache::entry::Entry;
-use crate::cache::storage::Storage;
+use crate::catalog::Storage;
 use crate::object::selector::{FieldSelector, LabelSelector};
 
 /// Scope and selectors, with fields resolved to places in the entry's header. Equal filters select
@@ -39,7 +39,7 @@ impl Field {
             "metadata.name" => Self::Name,
             "metadata.namespace" => Self::Namespace,
             _ => {
-                let at = storage.fields.iter().position(|field| *field == path);
+                let at = storage.selectable.iter().position(|field| field.label == path);
                 at.and_then(|at| u16::try_from(at).ok()).map_or(Self::Unknown, Self::Nth)
             }
         }

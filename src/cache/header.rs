@@ -16,7 +16,7 @@ const SPAN: usize = 4;
 
 /// Collects the header of one object.
 #[derive(Debug)]
-pub struct HeaderBuilder<'v> {
+pub(super) struct HeaderBuilder<'v> {
     value: &'v [u8],
     uid: u32,
     labels: Vec<u32>,
@@ -50,18 +50,18 @@ impl<'v> HeaderBuilder<'v> {
     }
 
     /// `metadata.uid`.
-    pub fn uid(&mut self, uid: &str) {
+    pub(super) fn uid(&mut self, uid: &str) {
         self.uid = self.span(uid);
     }
 
     /// One of `metadata.labels`.
-    pub fn label(&mut self, key: &str, value: &str) {
+    pub(super) fn label(&mut self, key: &str, value: &str) {
         let spans = [self.span(key), self.span(value)];
         self.labels.extend(spans);
     }
 
     /// The value of a selectable field, by its place in the storage row.
-    pub fn field(&mut self, index: usize, value: &str) {
+    pub(super) fn field(&mut self, index: usize, value: &str) {
         if index >= self.fields.len() {
             return;
         }
@@ -70,13 +70,8 @@ impl<'v> HeaderBuilder<'v> {
     }
 
     /// `metadata.deletionTimestamp` is set.
-    pub fn deleting(&mut self) {
+    pub(super) fn deleting(&mut self) {
         self.deleting = true;
-    }
-
-    /// Forgets all labels, for a format that finds out late that it must begin anew.
-    pub fn clear_labels(&mut self) {
-        self.labels.clear();
     }
 
     fn span(&mut self, text: &str) -> u32 {

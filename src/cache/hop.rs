@@ -2,7 +2,8 @@
 
 use crate::cache::entry::Entry;
 use crate::cache::filter::Filter;
-use crate::cache::storage::Storage;
+use crate::cache::partition::Resource;
+use crate::catalog::Storage;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub(super) enum Hop {
 #[derive(Debug, Clone)]
 pub(super) enum Ask {
     /// What stands under a key, at `least` or later.
-    Get { storage: &'static Storage, key: Bytes, least: u64 },
+    Get { resource: Resource, key: Bytes, least: u64 },
     /// What stands under a range of keys.
     List(Arc<ListAsk>),
 }

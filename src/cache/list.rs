@@ -5,11 +5,11 @@ use crate::base::limits::LIST_CHUNK_MAX;
 use crate::cache::entry::Entry;
 use crate::cache::filter::Filter;
 use crate::cache::hop::{Answer, Ask, ListAsk, Moment, Page};
-use crate::cache::partition::owner;
+use crate::cache::partition::{Resource, owner, slot};
 use crate::cache::read::{ReadAt, ReadFault};
 use crate::cache::scan::key_after;
 use crate::cache::shard::Shard;
-use crate::cache::storage::Storage;
+use crate::catalog::Storage;
 use crate::object::selector::{FieldSelector, LabelSelector};
 use crate::store::{Item, OldState, Request};
 use bytes::Bytes;
@@ -124,7 +124,7 @@ impl List {
     }
 
     fn ask(self, shard: &Shard, filter: Filter, start: Option<Bytes>) -> ListAsk {
-        let prefix = self.storage.scope_prefix(filter.namespace.as_deref());
+        let prefix = self.storage.namespace_prefix(filter.namespace.as_deref().unwrap_or(""));
         let (mut first, mut end) = (prefix.clone(), prefix_end(&prefix));
         if let (Some(name), true) = (&filter.name, self.is_one_key(&filter)) {
             first = self.storage.key(filter.namespace.as_deref().unwrap_or(""), name);
@@ -161,11 +161,12 @@ impl List {
             None if self.storage.namespaced => return None,
             None => filter.name.as_ref()?,
         };
-        Some(owner(self.storage.slot(spread_on), shards))
+        let slot = slot(Resource::of(Some(self.storage)), spread_on);
+        Some(owner(slot, shards))
     }
 
     fn window_floor(self, shard: &Shard) -> Option<u64> {
-        Some(shard.state.borrow().known(self.storage)?.window.floor())
+        Some(shard.state.borrow().known(Resource::of(Some(self.storage)))?.window.floor())
     }
 
     /// Asks the store for a state that no window reaches, until the limit is met.
@@ -208,7 +209,7 @@ async fn old_state(
     ask: &ListAsk,
     (start, limit): (Bytes, usize),
 ) -> Result<OldState<Entry>, ReadFault> {
-    let prefix = storage.scope_prefix(ask.filter.namespace.as_deref());
+    let prefix = storage.namespace_prefix(ask.filter.namespace.as_deref().unwrap_or(""));
     let revision = ask.at.revision();
     let (reply, answer) = async_channel::bounded(1);
     let request = Request::ListAt { prefix, start, revision, limit, reply };

@@ -12,19 +12,21 @@
 //! revision whose events are not before it in the watcher's queue. Nothing here is shared between
 //! shards but [`Entry`] pointers and messages.
 
+mod encoding;
 mod entry;
 mod filter;
 mod frame;
 mod group;
 mod header;
+mod header_scan;
 mod hop;
 mod list;
 mod partition;
 mod read;
+mod rows;
 mod scan;
 mod seed;
 mod shard;
-mod storage;
 mod table;
 mod tick;
 mod ticket;
@@ -32,17 +34,19 @@ mod watch;
 mod watcher;
 mod window;
 
+pub use encoding::Json;
 pub use entry::{Entry, encoded_bytes};
 pub use frame::{Frame, FrameEncoder, FrameKind};
-pub use header::HeaderBuilder;
 pub use list::{ListPage, ListQuery};
 pub use read::{ReadAt, ReadFault};
+pub use rows::{Unreadable, install, storage_of};
 pub use seed::CacheSeed;
-pub use storage::{Format, Json, OTHER, Storage, Unreadable, install, storage_of};
 pub use watch::{WatchFrom, WatchQuery};
 pub use watcher::{WatchEnd, Watcher};
 
+use crate::catalog::Storage;
 use crate::store::{Opened, Outcome, Request, StoreError, Txn};
+use bytes::Bytes;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,8 +60,8 @@ pub struct Cache {
 /// How many objects and watchers of one resource a shard has.
 #[derive(Debug, Clone, Copy)]
 pub struct ResourceCounts {
-    /// The resource.
-    pub storage: &'static Storage,
+    /// The resource; `None` for keys of no known one.
+    pub storage: Option<&'static Storage>,
     /// Objects that this shard owns; the sum over shards counts each once.
     pub objects: usize,
     /// Watchers of this shard.
@@ -68,7 +72,7 @@ pub struct ResourceCounts {
 
 impl Cache {
     /// Divides what the store found among its shards, one seed for each of `opened.links`.
-    /// Resources must have been [`install`]ed.
+    /// Custom resources must have been [`install`]ed.
     pub fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
         seed::open(opened)
     }
@@ -97,7 +101,15 @@ impl Cache {
         name: &str,
         at: ReadAt,
     ) -> Result<Option<Arc<Entry>>, ReadFault> {
-        read::get(&self.shard, storage, namespace, name, at).await
+        read::get(&self.shard, storage, (namespace, name), at).await
+    }
+
+    /// What stands under a key that belongs to no known resource, as `/registry/ranges/…`.
+    ///
+    /// # Errors
+    /// [`ReadFault`].
+    pub async fn get_other(&self, key: Bytes, at: ReadAt) -> Result<Option<Arc<Entry>>, ReadFault> {
+        read::get_other(&self.shard, key, at).await
     }
 
     /// A page of the objects of a resource, in key order.

@@ -1,16 +1,31 @@
 //! Which shard owns a key: keys are hashed on a fixed number of slots, slots are dealt to shards.
 
 use crate::base::limits::PARTITION_SLOTS;
+use crate::catalog::Storage;
 use std::hash::BuildHasher;
 use std::sync::OnceLock;
 
 /// Every thread must agree on the slot of a key, so the seed is the process's.
 static SEED: OnceLock<foldhash::fast::RandomState> = OnceLock::new();
 
+/// A resource's place in a shard's tables: 0 for keys of no known resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Resource(u16);
+
+impl Resource {
+    pub(super) fn of(storage: Option<&Storage>) -> Self {
+        Self(storage.map_or(0, |storage| storage.id.saturating_add(1)))
+    }
+
+    pub(super) fn place(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 /// The slot of a resource's namespace, or of the name of a cluster-scoped object.
-pub(super) fn slot(storage: u16, spread_on: &str) -> u16 {
+pub(super) fn slot(resource: Resource, spread_on: &str) -> u16 {
     let seed = SEED.get_or_init(foldhash::fast::RandomState::default);
-    let hash = seed.hash_one((storage, spread_on));
+    let hash = seed.hash_one((resource, spread_on));
     #[expect(clippy::cast_possible_truncation, reason = "the number of slots fits")]
     let slot = (hash % PARTITION_SLOTS as u64) as u16;
     slot

@@ -2,10 +2,11 @@
 
 use crate::cache::entry::Entry;
 use crate::cache::hop::{Answer, Ask};
-use crate::cache::partition::owner;
+use crate::cache::partition::{Resource, owner, slot};
 use crate::cache::shard::Shard;
-use crate::cache::storage::Storage;
+use crate::catalog::Storage;
 use crate::store::StoreError;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// How fresh a read must be.
@@ -65,12 +66,35 @@ impl ReadFault {
     }
 }
 
-/// One object; `None` if there is none of this name. A hop to the owner unless this shard is it.
+/// One object; `None` if there is none of this name.
 pub(super) async fn get(
     shard: &Shard,
     storage: &'static Storage,
-    namespace: &str,
-    name: &str,
+    (namespace, name): (&str, &str),
+    at: ReadAt,
+) -> Result<Option<Arc<Entry>>, ReadFault> {
+    let resource = Resource::of(Some(storage));
+    let spread_on = if storage.namespaced { namespace } else { name };
+    let place = (resource, slot(resource, spread_on));
+    get_key(shard, place, storage.key(namespace, name), at).await
+}
+
+/// What stands under a key of no known resource.
+pub(super) async fn get_other(
+    shard: &Shard,
+    key: Bytes,
+    at: ReadAt,
+) -> Result<Option<Arc<Entry>>, ReadFault> {
+    let resource = Resource::of(None);
+    let place = (resource, slot(resource, std::str::from_utf8(&key).unwrap_or("")));
+    get_key(shard, place, key, at).await
+}
+
+/// A hop to the owner unless this shard is it.
+async fn get_key(
+    shard: &Shard,
+    (resource, slot): (Resource, u16),
+    key: Bytes,
     at: ReadAt,
 ) -> Result<Option<Arc<Entry>>, ReadFault> {
     let least = match at {
@@ -78,16 +102,14 @@ pub(super) async fn get(
         ReadAt::AtLeast(revision) | ReadAt::Exact(revision) => revision,
         ReadAt::Latest => shard.committed(),
     };
-    let key = storage.key(namespace, name);
-    let spread_on = if storage.namespaced { namespace } else { name };
-    let owner = owner(storage.slot(spread_on), shard.peers.len());
+    let owner = owner(slot, shard.peers.len());
     if owner == shard.number {
         let state = shard.state.borrow();
         if state.applied >= least {
-            return Ok(state.known(storage).and_then(|r| r.table.get(&key)).cloned());
+            return Ok(state.known(resource).and_then(|r| r.table.get(&key)).cloned());
         }
     }
-    match shard.ask(owner, Ask::Get { storage, key, least }).await? {
+    match shard.ask(owner, Ask::Get { resource, key, least }).await? {
         Answer::Entry(entry) => Ok(entry),
         Answer::Behind(current) => Err(ReadFault::behind(at, current)),
         Answer::Gone | Answer::Page(_) => Err(ReadFault::Timeout),

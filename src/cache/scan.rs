@@ -3,7 +3,7 @@
 use crate::base::limits::LIST_CHUNK_MAX;
 use crate::cache::entry::Entry;
 use crate::cache::hop::{Answer, ListAsk, Moment, Page};
-use crate::cache::partition::owner;
+use crate::cache::partition::{Resource, owner};
 use crate::cache::shard::State;
 use crate::store::Item;
 use bytes::Bytes;
@@ -40,7 +40,7 @@ impl Scan {
             Moment::NotBefore(_) => state.applied,
         });
         self.page.revision = revision;
-        let Some(resource) = state.known(self.ask.storage) else {
+        let Some(resource) = state.known(Resource::of(Some(self.ask.storage))) else {
             return Some(Answer::Page(std::mem::take(&mut self.page)));
         };
         let range = (&self.cursor[..], &self.ask.end[..]);

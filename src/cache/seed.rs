@@ -5,8 +5,8 @@ use crate::cache::Cache;
 use crate::cache::entry::Entry;
 use crate::cache::hop::Hop;
 use crate::cache::partition::owner;
+use crate::cache::rows::storage_of;
 use crate::cache::shard::{Shard, State};
-use crate::cache::storage::{OTHER, storage_of};
 use crate::cache::tick;
 use crate::cache::window::Change;
 use crate::store::{Item, Link, Opened, StoreError};
@@ -80,7 +80,7 @@ pub(super) fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
 
 /// The entry under the row of its resource, if that became known only after the entry was made.
 fn known(entry: Arc<Entry>) -> Arc<Entry> {
-    if entry.storage().id != OTHER.id || storage_of(entry.key()).id == OTHER.id {
+    if entry.storage().is_some() || storage_of(entry.key()).is_none() {
         return entry;
     }
     Arc::new(Entry::new(entry.key().clone(), entry.revision(), entry.value().clone()))

@@ -5,14 +5,14 @@ use crate::cache::entry::Entry;
 use crate::cache::frame::Frame;
 use crate::cache::group::Groups;
 use crate::cache::hop::{Answer, Ask, Hop};
-use crate::cache::partition::owner;
+use crate::cache::partition::{Resource, owner};
 use crate::cache::read::ReadFault;
 use crate::cache::scan::Scan;
-use crate::cache::storage::Storage;
 use crate::cache::table::Table;
 use crate::cache::ticket::Tickets;
 use crate::cache::watcher::WatchCell;
 use crate::cache::window::{Change, Window};
+use crate::catalog::Storage;
 use crate::store::{Event, Item, Outcome, Request, StoreError};
 use async_channel::Sender;
 use std::cell::{Cell, RefCell};
@@ -60,8 +60,8 @@ pub(super) struct State {
     pub(super) applied: u64,
     /// Revisions at or below this were not known one by one at start.
     floor: u64,
-    /// By `Storage::id`.
-    resources: Vec<Option<Box<Resource>>>,
+    /// By `Resource::place`.
+    resources: Vec<Option<Box<Held>>>,
     /// Questions that wait for a revision.
     parked: BTreeMap<(u64, u64), Parked>,
     parked_count: u64,
@@ -73,8 +73,8 @@ pub(super) struct State {
 
 /// One resource on one shard.
 #[derive(Debug)]
-pub(super) struct Resource {
-    pub(super) storage: &'static Storage,
+pub(super) struct Held {
+    pub(super) storage: Option<&'static Storage>,
     /// Entries of the slots that the shard owns.
     pub(super) table: Table,
     /// Recent changes of all slots.
@@ -134,8 +134,8 @@ impl State {
     }
 
     /// A resource's part; made on first use.
-    pub(super) fn resource(&mut self, storage: &'static Storage) -> &mut Resource {
-        let at = usize::from(storage.id);
+    pub(super) fn resource(&mut self, storage: Option<&'static Storage>) -> &mut Held {
+        let at = Resource::of(storage).place();
         if at >= self.resources.len() {
             self.resources.resize_with(at + 1, || None);
         }
@@ -143,20 +143,20 @@ impl State {
         self.resources[at].get_or_insert_with(|| {
             let (table, window) = (Table::default(), Window::new(floor));
             let groups = Groups::default();
-            Box::new(Resource { storage, table, window, groups, watchers: 0 })
+            Box::new(Held { storage, table, window, groups, watchers: 0 })
         })
     }
 
     /// A resource's part, if anything was ever heard of it.
-    pub(super) fn known(&self, storage: &Storage) -> Option<&Resource> {
-        self.resources.get(usize::from(storage.id))?.as_deref()
+    pub(super) fn known(&self, resource: Resource) -> Option<&Held> {
+        self.resources.get(resource.place())?.as_deref()
     }
 
-    pub(super) fn resources(&self) -> impl Iterator<Item = &Resource> {
+    pub(super) fn resources(&self) -> impl Iterator<Item = &Held> {
         self.resources.iter().flatten().map(|resource| &**resource)
     }
 
-    pub(super) fn resources_mut(&mut self) -> impl Iterator<Item = &mut Resource> {
+    pub(super) fn resources_mut(&mut self) -> impl Iterator<Item = &mut Held> {
         self.resources.iter_mut().flatten().map(|resource| &mut **resource)
     }
 }
@@ -298,9 +298,9 @@ impl Shard {
 
     fn serve(&self, from: usize, ticket: u64, ask: Ask) {
         match ask {
-            Ask::Get { storage, key, .. } => {
+            Ask::Get { resource, key, .. } => {
                 let state = self.state.borrow();
-                let entry = state.known(storage).and_then(|r| r.table.get(&key)).cloned();
+                let entry = state.known(resource).and_then(|r| r.table.get(&key)).cloned();
                 drop(state);
                 self.reply(from, ticket, Answer::Entry(entry));
             }
@@ -359,7 +359,7 @@ impl Shard {
     /// Forgets a watcher.
     pub(super) fn leave(&self, watcher: &WatchCell) {
         let mut state = self.state.borrow_mut();
-        let resource = state.resource(watcher.storage);
+        let resource = state.resource(Some(watcher.storage));
         resource.watchers = resource.watchers.saturating_sub(1);
         resource.groups.leave(watcher);
     }

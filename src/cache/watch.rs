@@ -5,9 +5,9 @@ use crate::cache::frame::FrameEncoder;
 use crate::cache::list::List;
 use crate::cache::read::{ReadAt, ReadFault};
 use crate::cache::shard::Shard;
-use crate::cache::storage::Storage;
 use crate::cache::tick;
 use crate::cache::watcher::{Phase, WatchCell, Watcher};
+use crate::catalog::Storage;
 use crate::object::selector::{FieldSelector, LabelSelector};
 use std::fmt;
 use std::rc::Rc;
@@ -76,7 +76,7 @@ pub(super) async fn watch(shard: &Rc<Shard>, query: WatchQuery) -> Result<Watche
     let filter = Filter::new(storage, scope, query.labels, &query.fields);
     let phase = match from {
         WatchFrom::After(requested) => {
-            let oldest = shard.state.borrow_mut().resource(storage).window.floor();
+            let oldest = shard.state.borrow_mut().resource(Some(storage)).window.floor();
             if requested < oldest {
                 return Err(ReadFault::Expired { requested, oldest });
             }
@@ -92,7 +92,7 @@ pub(super) async fn watch(shard: &Rc<Shard>, query: WatchQuery) -> Result<Watche
     let deadline = query.timeout.map(|timeout| now + timeout);
     let bookmark_at = query.bookmarks.then(|| tick::next_bookmark(now, deadline));
     let mut state = shard.state.borrow_mut();
-    let resource = state.resource(storage);
+    let resource = state.resource(Some(storage));
     resource.watchers += 1;
     let (filter, encoder) = resource.groups.shared_filter(filter, &encoder);
     let cell = WatchCell::new(storage, filter, encoder, bookmark_at, deadline);

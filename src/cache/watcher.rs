@@ -9,7 +9,7 @@ use crate::cache::filter::Filter;
 use crate::cache::frame::{Frame, FrameEncoder, FrameKind};
 use crate::cache::group::transition;
 use crate::cache::shard::Shard;
-use crate::cache::storage::Storage;
+use crate::catalog::Storage;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -285,7 +285,7 @@ impl Watcher {
     fn catch_up(&mut self, cursor: u64, frames: &mut Vec<Rc<Frame>>, room: usize) -> bool {
         let mut state = self.shard.state.borrow_mut();
         let applied = state.applied;
-        let resource = state.resource(self.cell.storage);
+        let resource = state.resource(Some(self.cell.storage));
         let Some(changes) = resource.window.after(cursor) else {
             drop(state);
             self.cell.end(WatchEnd::Slow);
