@@ -1,5 +1,6 @@
 //! What every layer may use: limits, hashing, time, identifiers.
 
+pub mod cidr;
 pub mod clock;
 pub mod hash;
 pub mod ids;
