@@ -4,6 +4,9 @@
 //! appends to a list of field errors in the order in which upstream finds them.
 
 pub mod format;
+pub mod go_form;
+pub mod ip;
+pub mod line_diff;
 pub mod metadata;
 pub mod selector;
 

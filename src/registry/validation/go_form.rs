@@ -1,0 +1,369 @@
+//! Values as upstream's error messages show them: Go's JSON of its internal structs, which have the
+//! Go field names and show every field, and the line diff of two such texts.
+//!
+//! The shape follows from the catalog's type; [`LAYOUTS`] names where the internal struct differs.
+
+use crate::catalog::catalog;
+use crate::object::Value;
+use crate::object::schema::{Absent, Field, Scalar, Shape, Type};
+use crate::registry::read::Read as _;
+use std::fmt::Write as _;
+
+/// Go names that are not the JSON name with a capital first letter.
+const NAMES: &[(&str, &str)] = &[
+    ("apiGroup", "APIGroup"),
+    ("apiVersion", "APIVersion"),
+    ("awsElasticBlockStore", "AWSElasticBlockStore"),
+    ("cephfs", "CephFS"),
+    ("cidrs", "CIDRs"),
+    ("csi", "CSI"),
+    ("dnsConfig", "DNSConfig"),
+    ("dnsPolicy", "DNSPolicy"),
+    ("fc", "FC"),
+    ("fsGroup", "FSGroup"),
+    ("fsGroupChangePolicy", "FSGroupChangePolicy"),
+    ("fsType", "FSType"),
+    ("gcePersistentDisk", "GCEPersistentDisk"),
+    ("grpc", "GRPC"),
+    ("httpGet", "HTTPGet"),
+    ("httpHeaders", "HTTPHeaders"),
+    ("ip", "IP"),
+    ("iqn", "IQN"),
+    ("iscsi", "ISCSI"),
+    ("nfs", "NFS"),
+    ("os", "OS"),
+    ("pdName", "PDName"),
+    ("rbd", "RBD"),
+    ("scaleIO", "ScaleIO"),
+    ("seLinuxChangePolicy", "SELinuxChangePolicy"),
+    ("seLinuxOptions", "SELinuxOptions"),
+    ("storageos", "StorageOS"),
+    ("targetWWNs", "TargetWWNs"),
+    ("tcpSocket", "TCPSocket"),
+    ("tty", "TTY"),
+    ("uid", "UID"),
+    ("wwids", "WWIDs"),
+];
+
+/// Internal structs whose fields stand in another order, or elsewhere, than in v1.
+const LAYOUTS: &[(&str, &str)] = &[
+    (
+        "io.k8s.api.core.v1.PodSpec",
+        "volumes initContainers containers ephemeralContainers restartPolicy \
+         terminationGracePeriodSeconds activeDeadlineSeconds dnsPolicy nodeSelector \
+         serviceAccountName automountServiceAccountToken nodeName securityContext \
+         imagePullSecrets hostname subdomain setHostnameAsFQDN affinity schedulerName \
+         tolerations hostAliases priorityClassName priority preemptionPolicy dnsConfig \
+         readinessGates runtimeClassName overhead enableServiceLinks \
+         topologySpreadConstraints os schedulingGates resourceClaims resources \
+         hostnameOverride schedulingGroup",
+    ),
+    (
+        "io.k8s.api.core.v1.Volume",
+        "name hostPath emptyDir gcePersistentDisk awsElasticBlockStore gitRepo secret nfs iscsi \
+         glusterfs persistentVolumeClaim rbd quobyte flexVolume cinder cephfs flocker \
+         downwardAPI fc azureFile configMap vsphereVolume azureDisk photonPersistentDisk \
+         projected portworxVolume scaleIO storageos csi ephemeral image",
+    ),
+    ("io.k8s.api.core.v1.PersistentVolumeSpec", VOLUME_SOURCES),
+    (
+        "io.k8s.api.core.v1.PodSecurityContext",
+        "seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot supplementalGroups \
+         supplementalGroupsPolicy fsGroup fsGroupChangePolicy sysctls seccompProfile \
+         appArmorProfile seLinuxChangePolicy",
+    ),
+];
+
+/// The fields of the internal `PersistentVolumeSource`.
+const VOLUME_SOURCES: &str = "gcePersistentDisk awsElasticBlockStore hostPath glusterfs nfs rbd \
+    quobyte iscsi flexVolume cinder cephfs fc flocker azureFile vsphereVolume azureDisk \
+    photonPersistentDisk portworxVolume scaleIO local storageos csi";
+
+/// Fields that the internal pod security context has and v1 keeps in the spec.
+const HOST_FIELDS: [&str; 5] =
+    ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers"];
+
+/// One line, as in `Invalid value: {…}`. `name` is the type's name without the well-known prefix;
+/// an unknown type shows as plain JSON.
+pub fn compact(value: Option<&Value<'_>>, name: &str) -> String {
+    render(value, name, false)
+}
+
+/// Indented by one space, as upstream's diffs have it.
+pub fn pretty(value: Option<&Value<'_>>, name: &str) -> String {
+    render(value, name, true)
+}
+
+fn render(value: Option<&Value<'_>>, name: &str, indented: bool) -> String {
+    let mut out = Out { text: String::new(), indented, depth: 0, first: true };
+    match catalog().type_named(name) {
+        Some(ty) => out.message(value, ty, None),
+        None => out.plain(value),
+    }
+    out.text
+}
+
+/// A list of strings or any other plain value as Go's JSON shows it; a missing one is `null`.
+pub fn plain(value: Option<&Value<'_>>) -> String {
+    let mut out = Out { text: String::new(), indented: false, depth: 0, first: true };
+    out.plain(value);
+    out.text
+}
+
+struct Out {
+    text: String,
+    indented: bool,
+    depth: usize,
+    first: bool,
+}
+
+impl Out {
+    fn open(&mut self, bracket: char) {
+        self.text.push(bracket);
+        self.depth += 1;
+        self.first = true;
+    }
+
+    fn close(&mut self, bracket: char) {
+        self.depth -= 1;
+        if !self.first {
+            self.line();
+        }
+        self.text.push(bracket);
+        self.first = false;
+    }
+
+    fn item(&mut self) {
+        if !self.first {
+            self.text.push(',');
+        }
+        self.first = false;
+        self.line();
+    }
+
+    fn line(&mut self) {
+        if self.indented {
+            self.text.push('\n');
+            self.text.extend(std::iter::repeat_n(' ', self.depth));
+        }
+    }
+
+    fn key(&mut self, name: &str) {
+        self.item();
+        self.string(name);
+        self.text.push_str(if self.indented { ": " } else { ":" });
+    }
+
+    /// Go's JSON escapes: also `<`, `>` and `&`.
+    fn string(&mut self, text: &str) {
+        self.text.push('"');
+        for letter in text.chars() {
+            match letter {
+                '"' => self.text.push_str("\\\""),
+                '\\' => self.text.push_str("\\\\"),
+                '\n' => self.text.push_str("\\n"),
+                '\r' => self.text.push_str("\\r"),
+                '\t' => self.text.push_str("\\t"),
+                '<' | '>' | '&' | '\0'..='\u{1f}' | '\u{2028}' | '\u{2029}' => {
+                    let _ = write!(self.text, "\\u{:04x}", u32::from(letter));
+                }
+                _ => self.text.push(letter),
+            }
+        }
+        self.text.push('"');
+    }
+
+    fn plain(&mut self, value: Option<&Value<'_>>) {
+        match value {
+            None | Some(Value::Null) => self.text.push_str("null"),
+            Some(Value::Bool(flag)) => self.text.push_str(if *flag { "true" } else { "false" }),
+            Some(Value::Int(number)) => {
+                let _ = write!(self.text, "{number}");
+            }
+            Some(Value::Float(number)) => {
+                let _ = write!(self.text, "{number}");
+            }
+            Some(Value::Str(text)) => self.string(text),
+            Some(Value::Raw(text)) => self.text.push_str(text),
+            Some(Value::List(list)) => {
+                self.open('[');
+                for value in list {
+                    self.item();
+                    self.plain(Some(value));
+                }
+                self.close(']');
+            }
+            Some(Value::Map(map)) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_unstable_by_key(|(key, _)| *key);
+                self.open('{');
+                for (key, value) in entries {
+                    self.key(key);
+                    self.plain(Some(value));
+                }
+                self.close('}');
+            }
+        }
+    }
+
+    fn message(&mut self, value: Option<&Value<'_>>, ty: &'static Type, spec: Option<&Value<'_>>) {
+        self.open('{');
+        let empty = Value::Null;
+        let value = value.unwrap_or(&empty);
+        if ty.name.starts_with("io.k8s.apimachinery.") {
+            self.tagged(value, ty);
+        } else if ty.name == "io.k8s.api.core.v1.PodTemplateSpec" {
+            if let Some(meta) = catalog().type_named("meta.v1.ObjectMeta") {
+                self.tagged(value.get("metadata").unwrap_or(&empty), meta);
+            }
+            self.fields(value, ty, &["spec"]);
+        } else if let Some((_, layout)) = LAYOUTS.iter().find(|(name, _)| *name == ty.name) {
+            if let Some(spec) = spec.filter(|_| ty.go_name == "PodSecurityContext")
+                && let Some(pod) = catalog().type_named("core.v1.PodSpec")
+            {
+                self.fields(spec, pod, &HOST_FIELDS);
+            }
+            let names: Vec<&str> = layout.split_ascii_whitespace().collect();
+            self.fields(value, ty, &names);
+        } else {
+            for field in &ty.fields {
+                if !matches!(field.name, "kind" | "apiVersion") || field.number != 0 {
+                    self.field(value, field);
+                }
+            }
+        }
+        self.close('}');
+    }
+
+    /// A struct that has JSON tags inside upstream too: what is not set is left out.
+    fn tagged(&mut self, value: &Value<'_>, ty: &'static Type) {
+        for field in &ty.fields {
+            match (value.get(field.name), field.absent) {
+                (Some(found), _) => {
+                    self.key(field.name);
+                    match field.kind.message() {
+                        Some(inner) if field.shape == Shape::One => {
+                            self.message(Some(found), inner, None);
+                        }
+                        Some(inner) if field.shape == Shape::List => {
+                            self.open('[');
+                            for item in value.items(field.name) {
+                                self.item();
+                                self.message(Some(item), inner, None);
+                            }
+                            self.close(']');
+                        }
+                        _ => self.plain(Some(found)),
+                    }
+                }
+                (None, Absent::Shown(text)) => {
+                    self.key(field.name);
+                    self.text.push_str(text);
+                }
+                (None, Absent::Omitted) => {}
+            }
+        }
+    }
+
+    fn fields(&mut self, value: &Value<'_>, ty: &'static Type, names: &[&str]) {
+        for name in names {
+            if let Some(field) = ty.field(name) {
+                self.field(value, field);
+            }
+        }
+    }
+
+    fn field(&mut self, owner: &Value<'_>, field: &Field) {
+        match NAMES.iter().find(|(json, _)| *json == field.name) {
+            Some((_, go)) => self.key(go),
+            None => {
+                let mut letters = field.name.chars();
+                let first = letters.next().unwrap_or('_').to_ascii_uppercase();
+                self.key(&format!("{first}{}", letters.as_str()));
+            }
+        }
+        let value = owner.get(field.name);
+        match (field.shape, field.kind.message(), value) {
+            (Shape::List | Shape::Map, _, None) => self.text.push_str("null"),
+            (Shape::List, Some(ty), Some(_)) => {
+                self.open('[');
+                for item in owner.items(field.name) {
+                    self.item();
+                    self.message(Some(item), ty, None);
+                }
+                self.close(']');
+            }
+            (Shape::One, Some(_), None) if field.pointer => self.text.push_str("null"),
+            (Shape::One, Some(ty), value) => self.message(value, ty, Some(owner)),
+            (Shape::One, None, None) => self.zero(field),
+            _ => self.plain(value),
+        }
+    }
+
+    fn zero(&mut self, field: &Field) {
+        let text = match field.kind.scalar() {
+            _ if field.pointer => "null",
+            Some(Scalar::Bool) => "false",
+            Some(Scalar::Int32 | Scalar::Int64 | Scalar::Float64 | Scalar::IntOrString) => "0",
+            Some(Scalar::String) => "\"\"",
+            Some(Scalar::Quantity) => "\"0\"",
+            _ => "null",
+        };
+        self.text.push_str(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{compact, pretty};
+    use crate::registry::sample::tree;
+    use bumpalo::Bump;
+    use serde_json::json;
+
+    #[test]
+    fn structs_show_every_field_by_its_go_name() {
+        let arena = Bump::new();
+        let context = tree(&arena, &json!({"privileged": true, "allowPrivilegeEscalation": false}));
+        assert_eq!(
+            compact(Some(&context), "core.v1.SecurityContext"),
+            "{\"Capabilities\":null,\"Privileged\":true,\"SELinuxOptions\":null,\
+             \"WindowsOptions\":null,\"RunAsUser\":null,\"RunAsGroup\":null,\"RunAsNonRoot\":null,\
+             \"ReadOnlyRootFilesystem\":null,\"AllowPrivilegeEscalation\":false,\"ProcMount\":null,\
+             \"SeccompProfile\":null,\"AppArmorProfile\":null}"
+        );
+    }
+
+    #[test]
+    fn the_template_of_a_job_shows_as_upstream_shows_it() {
+        let arena = Bump::new();
+        let template = tree(
+            &arena,
+            &json!({
+                "metadata": {"labels": {"job-name": "j"}},
+                "spec": {
+                    "containers": [{"name": "c", "image": "i", "terminationMessagePolicy": "File",
+                        "terminationMessagePath": "/dev/termination-log", "imagePullPolicy": "Always"}],
+                    "restartPolicy": "OnFailure", "terminationGracePeriodSeconds": 30,
+                    "dnsPolicy": "ClusterFirst", "securityContext": {},
+                    "schedulerName": "default-scheduler",
+                },
+            }),
+        );
+        let shown = compact(Some(&template), "core.v1.PodTemplateSpec");
+        assert_eq!(shown, include_str!("testdata/job_template.json").trim_end());
+    }
+
+    #[test]
+    fn indented_text_is_what_diffs_are_made_of() {
+        let arena = Bump::new();
+        let spec = tree(
+            &arena,
+            &json!({"accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}}}),
+        );
+        let shown = pretty(Some(&spec), "core.v1.PersistentVolumeClaimSpec");
+        let head = "{\n \"AccessModes\": [\n  \"ReadWriteOnce\"\n ],\n \"Selector\": null,\n \
+            \"Resources\": {\n  \"Limits\": null,\n  \"Requests\": {\n   \"storage\": \"1Gi\"\n  }\n },\n";
+        assert!(shown.starts_with(head), "{shown}");
+    }
+}
