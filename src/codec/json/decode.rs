@@ -1,0 +1,412 @@
+//! Tape to value, guided by the schema row, in one pass.
+//!
+//! Follows `sigs.k8s.io/json` (case-sensitive, integers kept): unknown and duplicate fields are
+//! collected and decoding goes on; so is the first value of a wrong type; a malformed scalar with
+//! a decoder of its own ends it at once. What the canonical form does not show is left out here.
+
+use super::context::{Place, element_type, go_type, is_resource_list, message_type};
+use super::error::DecodeError;
+use super::tape::{Numbers, behind, with_tape};
+use super::untyped;
+use crate::object::schema::{Absent, Field, Kind, Scalar, Shape, Type};
+use crate::object::{List, Map, Value};
+use bumpalo::Bump;
+use simd_json::{Node, StaticNode};
+
+/// Whether unknown and duplicate fields are collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// Not looked for (`fieldValidation=Ignore`).
+    Ignore,
+    /// Collected as texts; the caller makes them warnings or an error.
+    Report,
+}
+
+/// A decoded object.
+#[derive(Debug)]
+pub struct Decoded<'a> {
+    /// The object in canonical form.
+    pub value: Value<'a>,
+    /// `unknown field "spec.foo"`, `duplicate field "spec.replicas"`: at most 100, each once.
+    pub strict_errors: Vec<String>,
+}
+
+/// Upstream reports no more strict errors than this.
+const STRICT_ERRORS_MAX: usize = 100;
+
+/// Decodes a JSON object of type `ty`. The value borrows from `arena` and from the schema.
+///
+/// # Errors
+/// As `sigs.k8s.io/json` reports them; see [`DecodeError`].
+pub fn decode<'a>(
+    source: &[u8],
+    ty: &'static Type,
+    arena: &'a Bump,
+    strictness: Strictness,
+) -> Result<Decoded<'a>, DecodeError> {
+    with_tape(source, arena, |nodes| {
+        decode_nodes(nodes, Numbers::Source(source), ty, arena, strictness)
+    })?
+}
+
+/// Decodes an object of type `ty` from a tape.
+///
+/// # Errors
+/// As [`decode`], but for syntax.
+pub fn decode_nodes<'a>(
+    nodes: &[Node<'a>],
+    numbers: Numbers<'_>,
+    ty: &'static Type,
+    arena: &'a Bump,
+    strictness: Strictness,
+) -> Result<Decoded<'a>, DecodeError> {
+    let mut decoder = Decoder::new(nodes, numbers, arena, strictness);
+    let value = match nodes.first() {
+        Some(Node::Object { .. }) => decoder.message(ty, &Place::ROOT)?,
+        Some(Node::Static(StaticNode::Null)) | None => None,
+        Some(_) => {
+            decoder.mismatch(&Place::ROOT, message_type(ty));
+            None
+        }
+    };
+    match decoder.mismatch {
+        Some(error) => Err(error),
+        None => Ok(Decoded {
+            value: value.unwrap_or_else(|| Value::map_in(arena)),
+            strict_errors: decoder.strict_errors,
+        }),
+    }
+}
+
+/// The state of one decoding.
+pub(super) struct Decoder<'a, 't> {
+    pub(super) nodes: &'t [Node<'a>],
+    pub(super) at: usize,
+    pub(super) arena: &'a Bump,
+    pub(super) numbers: Numbers<'t>,
+    strictness: Strictness,
+    pub(super) strict_errors: Vec<String>,
+    /// The first value of a wrong type.
+    pub(super) mismatch: Option<DecodeError>,
+}
+
+/// A value, or none if it is null or of the wrong type.
+pub(super) type Decoding<T> = Result<Option<T>, DecodeError>;
+
+impl<'a, 't> Decoder<'a, 't> {
+    pub(super) fn new(
+        nodes: &'t [Node<'a>],
+        numbers: Numbers<'t>,
+        arena: &'a Bump,
+        strictness: Strictness,
+    ) -> Self {
+        let strict_errors = Vec::new();
+        Self { nodes, at: 0, arena, numbers, strictness, strict_errors, mismatch: None }
+    }
+
+    pub(super) fn node(&self) -> Node<'a> {
+        self.nodes.get(self.at).copied().unwrap_or(Node::Static(StaticNode::Null))
+    }
+
+    pub(super) fn skip(&mut self) {
+        self.at = behind(self.nodes, self.at);
+    }
+
+    /// Takes a key.
+    pub(super) fn key(&mut self) -> &'a str {
+        let key = if let Node::String(key) = self.node() { key } else { "" };
+        self.at += 1;
+        key
+    }
+
+    /// True, and one step on, if a null stands here.
+    pub(super) fn null(&mut self) -> bool {
+        let null = matches!(self.node(), Node::Static(StaticNode::Null));
+        if null {
+            self.at += 1;
+        }
+        null
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.strictness == Strictness::Report
+    }
+
+    /// Notes an unknown or duplicate field.
+    pub(super) fn strict(&mut self, what: &str, place: &Place<'_>, member: &str) {
+        if !self.is_strict() || self.strict_errors.len() >= STRICT_ERRORS_MAX {
+            return;
+        }
+        let text = format!("{what} field {:?}", place.path_of(member));
+        if !self.strict_errors.contains(&text) {
+            self.strict_errors.push(text);
+        }
+    }
+
+    /// Notes that what stands here is not of type `expected`, and skips it.
+    pub(super) fn mismatch(&mut self, place: &Place<'_>, expected: String) {
+        if self.mismatch.is_none() {
+            let whole = matches!(expected.as_str(), "int32" | "int64" | "float64");
+            self.mismatch = Some(self.type_error(place, expected, whole));
+        }
+        self.skip();
+    }
+
+    /// The error of a value of a wrong type; `numeric` if numbers of other forms may stand there.
+    pub(super) fn type_error(
+        &self,
+        place: &Place<'_>,
+        expected: String,
+        numeric: bool,
+    ) -> DecodeError {
+        let value = match self.node() {
+            Node::Array { .. } => "array".to_owned(),
+            Node::Object { .. } => "object".to_owned(),
+            Node::String(_) => "string".to_owned(),
+            Node::Static(StaticNode::Bool(_)) => "bool".to_owned(),
+            Node::Static(StaticNode::Null) => "null".to_owned(),
+            Node::Static(_) if numeric => {
+                format!("number {}", self.numbers.text(self.nodes, self.at))
+            }
+            Node::Static(_) => "number".to_owned(),
+        };
+        DecodeError::Type { value, field: place.go_field(), expected }
+    }
+
+    /// Reads the object that stands here.
+    pub(super) fn message(&mut self, ty: &'static Type, place: &Place<'_>) -> Decoding<Value<'a>> {
+        let Node::Object { len, .. } = self.node() else {
+            return Ok(None);
+        };
+        self.at += 1;
+        let mut map = Map::with_capacity_in(len.min(ty.fields.len()), self.arena);
+        let mut seen = Seen::default();
+        for _ in 0..len {
+            let key = self.key();
+            let Some(index) = index_of(ty, key) else {
+                self.strict("unknown", place, key);
+                self.skip();
+                continue;
+            };
+            let Some(field) = ty.fields.get(usize::from(index)) else { continue };
+            let again = seen.again(index);
+            if again {
+                self.strict("duplicate", place, key);
+            }
+            let value = self.field(ty, field, &place.field(ty, field.name))?;
+            match value.filter(|value| is_shown(field, value)) {
+                Some(value) if again => {
+                    map.insert(field.name, value);
+                }
+                Some(value) => map.push_unique(field.name, value),
+                None if again => {
+                    map.remove(field.name);
+                }
+                None => {}
+            }
+        }
+        Ok(Some(Value::Map(map)))
+    }
+
+    /// Reads a field's value, whatever its shape.
+    fn field(
+        &mut self,
+        owner: &'static Type,
+        field: &'static Field,
+        place: &Place<'_>,
+    ) -> Decoding<Value<'a>> {
+        if field.shape == Shape::One {
+            return self.element(field.kind, place);
+        }
+        if self.null() {
+            return Ok(None);
+        }
+        match (field.shape, self.node()) {
+            (Shape::List, Node::Array { len, .. }) => self.list(field.kind, len, place).map(Some),
+            (Shape::Map, Node::Object { len, .. }) => {
+                let rounded = is_resource_list(owner, field);
+                self.map(len, place, |decoder, place| match rounded {
+                    true => decoder.resource_quantity(),
+                    false => decoder.present(field.kind, place),
+                })
+                .map(Some)
+            }
+            (Shape::MapOfLists, Node::Object { len, .. }) => {
+                self.map(len, place, |decoder, place| decoder.strings(field.kind, place)).map(Some)
+            }
+            (Shape::MapOrStrings, Node::Object { len, .. }) => {
+                let strings = Kind::Scalar(Scalar::String);
+                self.map(len, place, |decoder, place| match decoder.node() {
+                    Node::Array { len, .. } => decoder.list(strings, len, place),
+                    _ => decoder.present(field.kind, place),
+                })
+                .map(Some)
+            }
+            (Shape::OneOrBool, Node::Static(StaticNode::Bool(value))) => {
+                self.at += 1;
+                Ok(Some(Value::Bool(value)))
+            }
+            (Shape::OneOrBool | Shape::OneOrList, Node::Object { .. }) => {
+                self.element(field.kind, place)
+            }
+            (Shape::OneOrBool, _) => Err(DecodeError::Union),
+            (Shape::OneOrList, Node::Array { len, .. }) => {
+                self.list(field.kind, len, place).map(Some)
+            }
+            (Shape::OneOrList, _) => {
+                self.skip();
+                Ok(None)
+            }
+            (
+                Shape::List | Shape::Map | Shape::MapOfLists | Shape::MapOrStrings | Shape::One,
+                _,
+            ) => {
+                self.mismatch(place, go_type(owner, field));
+                Ok(None)
+            }
+        }
+    }
+
+    fn list(
+        &mut self,
+        kind: Kind,
+        len: usize,
+        place: &Place<'_>,
+    ) -> Result<Value<'a>, DecodeError> {
+        self.at += 1;
+        let mut list = List::with_capacity_in(len, self.arena);
+        for index in 0..len {
+            list.push(self.present(kind, &place.index(index))?);
+        }
+        Ok(Value::List(list))
+    }
+
+    /// One value of a map of lists.
+    fn strings(&mut self, kind: Kind, place: &Place<'_>) -> Result<Value<'a>, DecodeError> {
+        match self.node() {
+            Node::Array { len, .. } => self.list(kind, len, place),
+            _ => {
+                if !self.null() {
+                    self.mismatch(place, format!("[]{}", element_type(kind)));
+                }
+                Ok(Value::list_in(self.arena))
+            }
+        }
+    }
+
+    fn map(
+        &mut self,
+        len: usize,
+        place: &Place<'_>,
+        mut value: impl FnMut(&mut Self, &Place<'_>) -> Result<Value<'a>, DecodeError>,
+    ) -> Result<Value<'a>, DecodeError> {
+        self.at += 1;
+        let mut entries = untyped::Entries::new(len, self.arena);
+        for _ in 0..len {
+            let key = self.key();
+            let value = value(self, &place.key(key))?;
+            if entries.insert(key, value) {
+                self.strict("duplicate", place, key);
+            }
+        }
+        Ok(Value::Map(entries.finish()))
+    }
+
+    /// An element of a list or map: null is the Go zero value there.
+    fn present(&mut self, kind: Kind, place: &Place<'_>) -> Result<Value<'a>, DecodeError> {
+        Ok(self.element(kind, place)?.unwrap_or_else(|| zero(kind, self.arena)))
+    }
+
+    fn element(&mut self, kind: Kind, place: &Place<'_>) -> Decoding<Value<'a>> {
+        match kind {
+            Kind::Scalar(scalar) => self.scalar(scalar, place),
+            Kind::Message(_) => {
+                if self.null() {
+                    return Ok(None);
+                }
+                let Some(ty) = kind.message() else {
+                    self.skip();
+                    return Ok(None);
+                };
+                if matches!(self.node(), Node::Object { .. }) {
+                    return self.message(ty, place);
+                }
+                self.mismatch(place, message_type(ty));
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// The index of the field with this JSON name.
+pub(crate) fn index_of(ty: &Type, name: &str) -> Option<u16> {
+    let name_at = |index: &u16| ty.fields.get(usize::from(*index)).map_or("", |field| field.name);
+    let at = ty.by_name.binary_search_by(|index| name_at(index).cmp(name)).ok()?;
+    ty.by_name.get(at).copied()
+}
+
+/// True if the canonical form holds this value of the field: anything of a pointer, else what is
+/// not the Go zero value.
+pub(crate) fn is_shown(field: &Field, value: &Value<'_>) -> bool {
+    if field.pointer {
+        return !value.is_null();
+    }
+    match (value, field.kind) {
+        // Quantities and times are structs: their zero is shown, unless the encoder adds it.
+        (Value::Str("0"), Kind::Scalar(Scalar::Quantity)) => field.absent != Absent::Shown("\"0\""),
+        (Value::Int(0), Kind::Scalar(Scalar::IntOrString)) => field.absent != Absent::Shown("0"),
+        (Value::Str(""), Kind::Scalar(Scalar::IntOrString)) => true,
+        (Value::Str("0s"), Kind::Scalar(Scalar::Duration)) => {
+            field.absent != Absent::Shown("\"0s\"")
+        }
+        (Value::Map(_) | Value::List(_), Kind::Scalar(Scalar::RawExtension | Scalar::Json))
+            if field.shape == Shape::One =>
+        {
+            true
+        }
+        _ => !value.is_empty(),
+    }
+}
+
+/// The Go zero value of an element, as JSON shows it.
+pub(crate) fn zero(kind: Kind, arena: &Bump) -> Value<'_> {
+    match kind {
+        Kind::Message(_) => Value::map_in(arena),
+        Kind::Scalar(scalar) => match scalar {
+            Scalar::Bool => Value::Bool(false),
+            Scalar::Bytes | Scalar::String => Value::Str(""),
+            Scalar::Duration => Value::Str("0s"),
+            Scalar::Float64 | Scalar::Int32 | Scalar::Int64 | Scalar::IntOrString => Value::Int(0),
+            Scalar::FieldsV1
+            | Scalar::Json
+            | Scalar::MicroTime
+            | Scalar::RawExtension
+            | Scalar::Time => Value::Null,
+            Scalar::Quantity => Value::Str("0"),
+        },
+    }
+}
+
+/// Which fields have been met.
+#[derive(Default)]
+struct Seen {
+    first: u128,
+    others: Vec<u16>,
+}
+
+impl Seen {
+    /// Notes a field; true if it was met before.
+    fn again(&mut self, index: u16) -> bool {
+        if index < 128 {
+            let bit = 1u128 << index;
+            let again = self.first & bit != 0;
+            self.first |= bit;
+            return again;
+        }
+        let again = self.others.contains(&index);
+        if !again {
+            self.others.push(index);
+        }
+        again
+    }
+}

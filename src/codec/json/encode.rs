@@ -1,0 +1,158 @@
+//! Value to JSON text.
+
+use super::decode::index_of;
+use super::write;
+use crate::object::schema::{Absent, Field, Kind, Shape, Type};
+use crate::object::{Map, Value};
+
+/// Appends `value` as compact JSON of type `ty`: fields in the order of the Go struct, those that
+/// are always shown added, string maps sorted by key.
+pub fn encode(value: &Value<'_>, ty: &'static Type, out: &mut Vec<u8>) {
+    match value {
+        Value::Map(map) => message(map, ty, out),
+        _ => encode_any(value, out),
+    }
+}
+
+/// Appends `value` as compact JSON, keys in the order of the value.
+pub fn encode_any(value: &Value<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Int(n) => write::int(*n, out),
+        Value::Float(n) => write::float(*n, out),
+        Value::Str(text) => write::string(text, out),
+        Value::Raw(text) => write::compact(text.as_bytes(), out),
+        Value::List(list) => {
+            out.push(b'[');
+            for (at, item) in list.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                encode_any(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            out.push(b'{');
+            for (at, (key, value)) in map.iter().enumerate() {
+                begin_member(at == 0, key, out);
+                encode_any(value, out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+fn begin_member(first: bool, key: &str, out: &mut Vec<u8>) {
+    if !first {
+        out.push(b',');
+    }
+    write::string(key, out);
+    out.push(b':');
+}
+
+/// Positions of a map's entries by field index: types rarely have more fields.
+const SLOTS: usize = 64;
+const NONE: u16 = u16::MAX;
+
+fn message(map: &Map<'_>, ty: &'static Type, out: &mut Vec<u8>) {
+    let mut few = [NONE; SLOTS];
+    let mut many;
+    let slots: &mut [u16] = match few.get_mut(..ty.fields.len()) {
+        Some(slots) => slots,
+        None => {
+            many = vec![NONE; ty.fields.len()];
+            &mut many
+        }
+    };
+    for (at, (key, value)) in (0u16..).zip(map.iter()) {
+        if !value.is_null()
+            && let Some(slot) =
+                index_of(ty, key).and_then(|index| slots.get_mut(usize::from(index)))
+        {
+            *slot = at;
+        }
+    }
+    out.push(b'{');
+    let mut first = true;
+    for (field, at) in ty.fields.iter().zip(slots.iter()) {
+        let value = map.entry_at(usize::from(*at)).filter(|_| *at != NONE);
+        match (value, field.absent) {
+            (Some((_, value)), _) => {
+                begin_field(&mut first, field.name, out);
+                member(value, field, out);
+            }
+            (None, Absent::Shown(text)) => {
+                begin_field(&mut first, field.name, out);
+                out.extend_from_slice(text.as_bytes());
+            }
+            (None, Absent::Omitted) => {}
+        }
+    }
+    out.push(b'}');
+}
+
+/// Field names need no escaping.
+fn begin_field(first: &mut bool, name: &str, out: &mut Vec<u8>) {
+    if !std::mem::replace(first, false) {
+        out.push(b',');
+    }
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn member(value: &Value<'_>, field: &Field, out: &mut Vec<u8>) {
+    match (field.shape, value) {
+        (Shape::Map | Shape::MapOfLists | Shape::MapOrStrings, Value::Map(map)) => {
+            sorted_map(map, field.kind, out);
+        }
+        _ => element(value, field.kind, out),
+    }
+}
+
+/// A value of this kind or a list of them.
+fn element(value: &Value<'_>, kind: Kind, out: &mut Vec<u8>) {
+    let Some(ty) = kind.message() else {
+        return encode_any(value, out);
+    };
+    match value {
+        Value::Map(map) => message(map, ty, out),
+        Value::List(list) => {
+            out.push(b'[');
+            for (at, item) in list.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                element(item, kind, out);
+            }
+            out.push(b']');
+        }
+        _ => encode_any(value, out),
+    }
+}
+
+fn sorted_map(map: &Map<'_>, kind: Kind, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (at, (key, value)) in in_key_order(map).enumerate() {
+        begin_member(at == 0, key, out);
+        element(value, kind, out);
+    }
+    out.push(b'}');
+}
+
+/// The entries of a map by key.
+pub(crate) fn in_key_order<'m, 'a>(
+    map: &'m Map<'a>,
+) -> impl Iterator<Item = (&'a str, &'m Value<'a>)> {
+    let sorted = map.keys().is_sorted();
+    let mut entries: Vec<(&'a str, &'m Value<'a>)> = Vec::new();
+    if !sorted {
+        entries.extend(map.iter());
+        entries.sort_unstable_by_key(|(key, _)| *key);
+    }
+    let direct = map.iter().take(if sorted { usize::MAX } else { 0 });
+    direct.chain(entries)
+}

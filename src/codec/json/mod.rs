@@ -1,0 +1,26 @@
+//! JSON: decoding by schema with Go's strictness, texts and canonical scalars; decoding without
+//! schema; encoding.
+//!
+//! Text → tape (`tape`, `scan`) → [`Value`](crate::object::Value) (`decode`, `scalar`, `untyped`)
+//! → text (`encode`, `write`). YAML joins at the tape.
+
+mod context;
+mod decode;
+mod encode;
+mod error;
+mod peek;
+mod scalars;
+mod scan;
+mod tape;
+mod untyped;
+pub mod write;
+
+pub use decode::{Decoded, Strictness, decode, decode_nodes};
+pub(crate) use decode::{is_shown, zero};
+pub(crate) use encode::in_key_order;
+pub use encode::{encode, encode_any};
+pub use error::DecodeError;
+pub use peek::{TypeMeta, peek_type_meta};
+pub use scan::SyntaxError;
+pub use tape::Numbers;
+pub use untyped::{parse_any, parse_any_strict};

@@ -1,0 +1,454 @@
+//! `resource.Quantity`: a decimal number with a suffix, kept exactly.
+//!
+//! One deviation: upstream keeps numbers of any length, here more than 38 significant digits are
+//! refused as not numeric.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+
+/// How a quantity prints (`resource.Format`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `12Mi`.
+    BinarySI,
+    /// `12e6`.
+    DecimalExponent,
+    /// `12M`.
+    DecimalSI,
+}
+
+/// A parsed quantity: `value * 10^scale`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quantity {
+    value: i128,
+    scale: i32,
+    format: Format,
+    /// The source text stands for the quantity as it is (`Quantity.s` upstream).
+    verbatim: bool,
+}
+
+/// Why a text is no quantity (`ErrFormatWrong`, `ErrNumeric`, `ErrSuffix`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuantityError {
+    /// Not number and suffix.
+    Format,
+    /// The number is none.
+    Numeric,
+    /// The suffix is none.
+    Suffix,
+}
+
+impl fmt::Display for QuantityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Format => {
+                "quantities must match the regular expression \
+                 '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            }
+            Self::Numeric => "unable to parse numeric part of quantity",
+            Self::Suffix => "unable to parse quantity's suffix",
+        })
+    }
+}
+
+const NANO: i32 = -9;
+const MILLI: i32 = -3;
+
+struct Parts<'s> {
+    negative: bool,
+    number: &'s str,
+    fraction: &'s str,
+    suffix: &'s str,
+}
+
+fn digits(text: &str) -> usize {
+    text.bytes().take_while(u8::is_ascii_digit).count()
+}
+
+/// `parseQuantityString`.
+fn split(text: &str) -> Result<Parts<'_>, QuantityError> {
+    let (negative, rest) = match text.as_bytes().first() {
+        Some(b'-') => (true, text.get(1..).unwrap_or("")),
+        Some(b'+') => (false, text.get(1..).unwrap_or("")),
+        _ => (false, text),
+    };
+    let rest = rest.trim_start_matches('0');
+    let zero = Parts { negative, number: "0", fraction: "", suffix: "" };
+    if rest.is_empty() {
+        return Ok(zero);
+    }
+    let (number, rest) = rest.split_at(digits(rest));
+    let number = if number.is_empty() { "0" } else { number };
+    let (fraction, rest) = match rest.strip_prefix('.') {
+        Some(rest) => rest.split_at(digits(rest)),
+        None => ("", rest),
+    };
+    let suffix = rest;
+    let letters = rest.bytes().take_while(|b| b"eEinumkKMGTP".contains(b)).count();
+    let rest = rest.get(letters..).unwrap_or("");
+    let rest = rest.strip_prefix(['-', '+']).unwrap_or(rest);
+    if digits(rest) != rest.len() {
+        return Err(QuantityError::Format);
+    }
+    Ok(Parts { negative, number, fraction, suffix })
+}
+
+/// `suffixHandler.interpret`: the exponent of ten, or of two for BinarySI.
+fn interpret(suffix: &str) -> Result<(Format, i32), QuantityError> {
+    Ok(match suffix {
+        "n" => (Format::DecimalSI, -9),
+        "u" => (Format::DecimalSI, -6),
+        "m" => (Format::DecimalSI, -3),
+        "" => (Format::DecimalSI, 0),
+        "k" => (Format::DecimalSI, 3),
+        "M" => (Format::DecimalSI, 6),
+        "G" => (Format::DecimalSI, 9),
+        "T" => (Format::DecimalSI, 12),
+        "P" => (Format::DecimalSI, 15),
+        "E" => (Format::DecimalSI, 18),
+        "Ki" => (Format::BinarySI, 10),
+        "Mi" => (Format::BinarySI, 20),
+        "Gi" => (Format::BinarySI, 30),
+        "Ti" => (Format::BinarySI, 40),
+        "Pi" => (Format::BinarySI, 50),
+        "Ei" => (Format::BinarySI, 60),
+        _ => {
+            let exponent = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Suffix)?;
+            let exponent: i64 = exponent.parse().map_err(|_| QuantityError::Suffix)?;
+            let bound = i64::from(i32::MAX / 2);
+            // Upstream wraps absurd exponents around; they are cut off here.
+            let exponent = exponent.clamp(-bound, bound);
+            (Format::DecimalExponent, i32::try_from(exponent).unwrap_or(0))
+        }
+    })
+}
+
+fn si_suffix(exponent: i32) -> &'static str {
+    match exponent {
+        -9 => "n",
+        -6 => "u",
+        -3 => "m",
+        3 => "k",
+        6 => "M",
+        9 => "G",
+        12 => "T",
+        15 => "P",
+        18 => "E",
+        // Upstream prints no suffix where it knows none, which changes the number.
+        _ => "",
+    }
+}
+
+fn pow10(exponent: i32) -> Option<i128> {
+    10i128.checked_pow(u32::try_from(exponent).ok()?)
+}
+
+impl Quantity {
+    /// Reads a quantity (`ParseQuantity`), blanks around it allowed.
+    pub fn parse(text: &str) -> Result<Self, QuantityError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(QuantityError::Format);
+        }
+        let parts = split(text)?;
+        let (format, exponent) = interpret(parts.suffix)?;
+        let fraction = i32::try_from(parts.fraction.len()).map_err(|_| QuantityError::Numeric)?;
+        let mut value = Self::number(&parts)?;
+        let mut scale = -fraction;
+        let width = parts.number.len() + parts.fraction.len();
+        let verbatim = match format {
+            Format::BinarySI => {
+                let small =
+                    fraction == 0 && width + usize::try_from(exponent).unwrap_or(0) / 10 * 3 < 15;
+                let odd = value & 7 != 0;
+                value = value.checked_mul(1i128 << exponent).ok_or(QuantityError::Numeric)?;
+                small && odd && i64::try_from(value).is_ok()
+            }
+            Format::DecimalExponent | Format::DecimalSI => {
+                scale = scale.saturating_add(exponent);
+                let tail = parts.fraction.ends_with("000")
+                    || (parts.fraction.len() < 3
+                        && [parts.number, parts.fraction].concat().ends_with("000"));
+                width <= 18
+                    && scale >= NANO
+                    && scale % 3 == 0
+                    && !tail
+                    && !parts.number.starts_with('0')
+            }
+        };
+        if parts.negative {
+            value = -value;
+        }
+        let mut quantity = Self { value, scale, format, verbatim };
+        quantity.bound();
+        Ok(quantity)
+    }
+
+    fn number(parts: &Parts<'_>) -> Result<i128, QuantityError> {
+        let mut value = 0i128;
+        for digit in parts.number.bytes().chain(parts.fraction.bytes()) {
+            value = value
+                .checked_mul(10)
+                .and_then(|value| value.checked_add(i128::from(digit.wrapping_sub(b'0'))))
+                .ok_or(QuantityError::Numeric)?;
+        }
+        Ok(value)
+    }
+
+    /// Applies the bounds of `ParseQuantity`: nothing finer than nano, nothing binary beyond i64.
+    fn bound(&mut self) {
+        if self.scale < NANO {
+            self.round_up(NANO);
+        }
+        if self.format == Format::BinarySI {
+            let max = Self { value: i128::from(i64::MAX), scale: 0, ..self.clone() };
+            let magnitude = Self { value: self.value.abs(), ..self.clone() };
+            if magnitude.cmp(&max) == Ordering::Greater {
+                self.value = max.value * self.value.signum();
+                self.scale = 0;
+                self.verbatim = false;
+            } else if magnitude.value != 0
+                && magnitude.cmp(&Self { value: 1, ..max }) == Ordering::Less
+            {
+                self.format = Format::DecimalSI;
+            }
+        }
+    }
+
+    /// A whole number.
+    pub fn from_int(value: i64, format: Format) -> Self {
+        Self { value: i128::from(value), scale: 0, format, verbatim: false }
+    }
+
+    /// Rounds away from zero to a multiple of `10^scale` (`Quantity.RoundUp`).
+    pub fn round_up(&mut self, scale: i32) {
+        if self.scale >= scale {
+            return;
+        }
+        let step = scale.checked_sub(self.scale).and_then(pow10);
+        self.verbatim = false;
+        self.value = match step {
+            Some(step) => {
+                let rest = self.value % step;
+                self.value / step + if rest == 0 { 0 } else { rest.signum() }
+            }
+            None => self.value.signum(),
+        };
+        self.scale = scale;
+    }
+
+    /// Rounds away from zero to thousandths, as `SetDefaults_ResourceList` does with resources.
+    pub fn round_up_milli(&mut self) {
+        self.round_up(MILLI);
+    }
+
+    /// The sign: -1, 0 or 1.
+    pub fn sign(&self) -> i32 {
+        match self.value.cmp(&0) {
+            Ordering::Less => -1,
+            Ordering::Equal => 0,
+            Ordering::Greater => 1,
+        }
+    }
+
+    /// The number at `10^scale`, rounded away from zero; saturates (`ScaledValue`).
+    fn scaled(&self, scale: i32) -> i64 {
+        let mut at = self.clone();
+        at.round_up(scale);
+        let factor = pow10(at.scale.saturating_sub(scale));
+        let wide = factor.and_then(|factor| at.value.checked_mul(factor));
+        let bound = if at.value < 0 { i64::MIN } else { i64::MAX };
+        match wide {
+            _ if at.value == 0 => 0,
+            Some(wide) => i64::try_from(wide).unwrap_or(bound),
+            None => bound,
+        }
+    }
+
+    /// Whole units, rounded away from zero (`Quantity.Value`).
+    pub fn value(&self) -> i64 {
+        self.scaled(0)
+    }
+
+    /// Thousandths, rounded away from zero (`Quantity.MilliValue`).
+    pub fn milli_value(&self) -> i64 {
+        self.scaled(MILLI)
+    }
+
+    /// True if the number has no fraction.
+    pub fn is_whole(&self) -> bool {
+        let mut whole = self.clone();
+        whole.round_up(0);
+        whole.cmp(self) == Ordering::Equal
+    }
+
+    /// Both numbers at the finer of the two scales, if they fit.
+    fn aligned(&self, other: &Self) -> Option<(i128, i128, i32)> {
+        let scale = self.scale.min(other.scale);
+        let at = |q: &Self| match q.value {
+            0 => Some(0),
+            value => value.checked_mul(pow10(q.scale.checked_sub(scale)?)?),
+        };
+        Some((at(self)?, at(other)?, scale))
+    }
+
+    /// Compares the numbers.
+    #[expect(clippy::should_implement_trait, reason = "equality looks at the format, order not")]
+    pub fn cmp(&self, other: &Self) -> Ordering {
+        match self.aligned(other) {
+            Some((a, b, _)) => a.cmp(&b),
+            // Too far apart for one scale: the sign decides, then the magnitude.
+            None => match self.value.signum().cmp(&other.value.signum()) {
+                Ordering::Equal if self.value > 0 => self.weight().cmp(&other.weight()),
+                Ordering::Equal => other.weight().cmp(&self.weight()),
+                unequal => unequal,
+            },
+        }
+    }
+
+    /// Position of the first digit.
+    fn weight(&self) -> i64 {
+        let width = self.value.unsigned_abs().checked_ilog10().unwrap_or(0);
+        i64::from(width) + i64::from(self.scale)
+    }
+
+    /// The sum; keeps the format of `self` unless it is zero. `None` beyond 38 digits.
+    pub fn add(&self, other: &Self) -> Option<Self> {
+        let (a, b, scale) = self.aligned(other)?;
+        let format = if self.value == 0 { other.format } else { self.format };
+        Some(Self { value: a.checked_add(b)?, scale, format, verbatim: false })
+    }
+
+    /// The difference; keeps the format of `self` unless it is zero. `None` beyond 38 digits.
+    pub fn sub(&self, other: &Self) -> Option<Self> {
+        let (a, b, scale) = self.aligned(other)?;
+        let format = if self.value == 0 { other.format } else { self.format };
+        Some(Self { value: a.checked_sub(b)?, scale, format, verbatim: false })
+    }
+
+    /// The canonical text; `source` is what was parsed, reused where upstream keeps it.
+    pub fn text<'s>(&self, source: &'s str) -> Cow<'s, str> {
+        let source = source.trim();
+        if self.verbatim {
+            return Cow::Borrowed(source);
+        }
+        let text = self.to_string();
+        if text == source { Cow::Borrowed(source) } else { Cow::Owned(text) }
+    }
+
+    fn decimal(&self, f: &mut fmt::Formatter<'_>, exponential: bool) -> fmt::Result {
+        let (mut value, mut exponent) = (self.value, self.scale);
+        while value % 10 == 0 {
+            value /= 10;
+            exponent = exponent.saturating_add(1);
+        }
+        let shift = exponent.rem_euclid(3);
+        let zeros = ["", "0", "00"];
+        let zeros = usize::try_from(shift).ok().and_then(|at| zeros.get(at)).unwrap_or(&"");
+        let exponent = exponent.saturating_sub(shift);
+        match exponential {
+            true if exponent == 0 => write!(f, "{value}{zeros}"),
+            true => write!(f, "{value}{zeros}e{exponent}"),
+            false => write!(f, "{value}{zeros}{}", si_suffix(exponent)),
+        }
+    }
+}
+
+/// The canonical text (`CanonicalizeBytes`).
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.value == 0 {
+            return f.write_str("0");
+        }
+        match self.format {
+            Format::DecimalExponent => self.decimal(f, true),
+            Format::DecimalSI => self.decimal(f, false),
+            Format::BinarySI => {
+                let mut whole = self.value();
+                if !self.is_whole() || (-1024 < whole && whole < 1024) {
+                    return self.decimal(f, false);
+                }
+                let mut power = 0usize;
+                while whole % 1024 == 0 {
+                    whole /= 1024;
+                    power += 1;
+                }
+                let suffixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+                write!(f, "{whole}{}", suffixes.get(power).unwrap_or(&""))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Quantity, QuantityError};
+    use std::cmp::Ordering;
+
+    fn canonical(text: &str) -> String {
+        let mut quantity = Quantity::parse(text).unwrap();
+        quantity.round_up_milli();
+        quantity.text(text).into_owned()
+    }
+
+    #[test]
+    fn resource_quantities_print_as_upstream_prints_them() {
+        let cases = [
+            ("1", "1"),
+            ("1000m", "1"),
+            ("1500m", "1500m"),
+            ("0.5", "500m"),
+            ("1Gi", "1Gi"),
+            ("1024Mi", "1Gi"),
+            ("1e3", "1e3"),
+            ("1E3", "1E3"),
+            ("1k", "1k"),
+            ("1000", "1k"),
+            ("0.1", "100m"),
+            ("100n", "1m"),
+            ("1u", "1m"),
+            ("1.5Gi", "1536Mi"),
+            ("-1", "-1"),
+            ("1e-3", "1e-3"),
+            ("123456789123456789", "123456789123456789"),
+            ("+1", "+1"),
+            ("1.0000", "1"),
+            (".5", "500m"),
+            ("5.", "5."),
+            ("0", "0"),
+            ("-", "0"),
+            ("10000000000000000000000", "10"),
+            ("1e100", "10e99"),
+            ("0.5Gi", "512Mi"),
+            ("0.0001Ki", "103m"),
+            ("16Ei", "9223372036854775807"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(canonical(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_quantity_is_refused_with_upstream_s_text() {
+        for text in ["", "abc", "1Kib", "1 1", "1e5x"] {
+            assert_eq!(Quantity::parse(text), Err(QuantityError::Format), "{text}");
+        }
+        assert_eq!(Quantity::parse("1iG"), Err(QuantityError::Suffix));
+        assert_eq!(Quantity::parse(&"9".repeat(40)), Err(QuantityError::Numeric));
+    }
+
+    #[test]
+    fn numbers_compare_whatever_their_formats() {
+        let parse = |text| Quantity::parse(text).unwrap();
+        assert_eq!(parse("1").cmp(&parse("1000m")), Ordering::Equal);
+        assert_eq!(parse("1Gi").cmp(&parse("1G")), Ordering::Greater);
+        assert_eq!(parse("1e100").cmp(&parse("1n")), Ordering::Greater);
+        assert_eq!(parse("-1e100").cmp(&parse("1n")), Ordering::Less);
+        assert_eq!(parse("1500m").value(), 2);
+        assert_eq!(parse("1500m").milli_value(), 1500);
+        assert_eq!(parse("1e100").value(), i64::MAX);
+        assert_eq!(parse("1").add(&parse("500m")).unwrap().to_string(), "1500m");
+        assert_eq!(parse("1Gi").sub(&parse("512Mi")).unwrap().to_string(), "512Mi");
+    }
+}
