@@ -28,6 +28,8 @@ mod scan;
 mod seed;
 mod shard;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod ticket;
 mod watch;
