@@ -45,6 +45,7 @@ fn revision_from_the_future_is_waited_for_and_then_refused() {
             cache.list(query).await.map(|page| page.entries.len() > 0)
         };
         let list = sim.spawn(shard, list);
+        sim.settle();
         sim.pass(Duration::from_secs(READ_WAIT_SECONDS));
         assert_eq!(list.take(), Some(refused));
     }
