@@ -4,6 +4,9 @@
 //! Decoders give the canonical form that `object` describes; encoders take it. Nothing in here does
 //! I/O or knows a kind by name.
 
+pub mod frame;
+pub mod gzip;
 pub mod json;
+pub mod media;
 pub mod proto;
 pub mod scalar;
