@@ -34,7 +34,8 @@ fn main() {
             let text = text.clone();
             async move { Response::json(StatusCode::OK, text) }
         };
-        listener.run(address, stop, answer).await.expect("it listens");
+        let socket = rt::TcpListener::bind(address).expect("it listens");
+        listener.run(socket, stop, answer).await;
     })
     .expect("a shard");
     std::thread::park_timeout(Duration::from_millis(100));

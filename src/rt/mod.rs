@@ -14,6 +14,7 @@ pub use shards::Shards;
 pub use shards::StartError;
 pub use shards::block_on;
 pub use shards::cores;
+pub use shards::probe;
 pub use shards::run_shards;
 pub use tcp::Liveness;
 pub use tcp::TcpListener;

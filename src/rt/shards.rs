@@ -124,6 +124,27 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     executor().expect("an executor").run(future)
 }
 
+/// Tries whether an executor can be made at all; for use before anything else runs.
+///
+/// # Errors
+/// What the system said.
+pub fn probe() -> Result<(), String> {
+    // The library below panics where the kernel refuses a ring; that is an answer here, not a bug,
+    // so nothing of it is printed.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let tried = std::thread::Builder::new()
+        .name("probe".to_owned())
+        .spawn(|| executor().map(drop))
+        .map(JoinHandle::join);
+    std::panic::set_hook(hook);
+    match tried {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err("the kernel refuses it".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn executor() -> Result<LocalExecutor, String> {
     LocalExecutorBuilder::new(glommio::Placement::Unbound)
         .io_memory(IO_MEMORY_BYTES)

@@ -1,11 +1,12 @@
-//! Signals, brought to the shards through a channel.
+//! Signals, brought to the thread that runs the server.
 
-use async_channel::Receiver;
 use signal_hook::consts::SIGHUP;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 use std::io;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::sync_channel;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum Signal {
 /// The system's, when a handler cannot be set.
 pub fn listen() -> io::Result<Receiver<Signal>> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let (tx, rx) = async_channel::bounded(16);
+    let (tx, rx) = sync_channel(16);
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut stopping = false;
         for number in signals.forever() {

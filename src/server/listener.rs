@@ -15,7 +15,6 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -65,21 +64,16 @@ impl Listener {
     }
 
     /// Accepts connections until `stop` completes and serves each by a task of its own, which lives
-    /// on after that. Fails only if the address cannot be bound.
-    ///
-    /// # Errors
-    /// The system's.
+    /// on after that. The socket is closed then.
     pub async fn run<H, F>(
         self: Rc<Self>,
-        address: SocketAddr,
+        socket: rt::TcpListener,
         stop: impl Future<Output = ()>,
         handler: H,
-    ) -> io::Result<()>
-    where
+    ) where
         H: Fn(Request) -> F + Clone + 'static,
         F: Future<Output = Response> + 'static,
     {
-        let socket = rt::TcpListener::bind(address)?;
         let accepting = async {
             loop {
                 match socket.accept().await {
@@ -97,7 +91,6 @@ impl Listener {
             }
         };
         futures_lite::future::or(stop, accepting).await;
-        Ok(())
     }
 
     async fn serve<H, F>(self: Rc<Self>, stream: rt::TcpStream, slot: Rc<Slot>, handler: H)

@@ -1,0 +1,265 @@
+//! Start and end of the server, each step in its order.
+
+use crate::base::clock;
+use crate::cache::Cache;
+use crate::cache::Entry;
+use crate::config::Config;
+use crate::rt;
+use crate::rt::signal::Signal;
+use crate::server::credentials;
+use crate::server::credentials::Credentials;
+use crate::server::lifecycle::Lifecycle;
+use crate::server::pki;
+use crate::server::pki::Pki;
+use crate::server::preflight;
+use crate::server::shard;
+use crate::server::shard::Control;
+use crate::server::shard::Seed;
+use crate::store;
+use crate::tls;
+use async_channel::Receiver;
+use async_channel::Sender;
+use std::fmt;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
+
+/// How often certificates are looked at.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the progress of loading is told.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// How long shards may take beyond their deadline to say that they are drained.
+const DRAIN_SLACK: Duration = Duration::from_secs(5);
+
+/// Why the server did not start; one line for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootError {
+    /// The command line names something unusable.
+    Config(String),
+    /// The machine does not allow what is needed.
+    Preflight(String),
+    /// Something failed on the way.
+    Failed(String),
+}
+
+impl BootError {
+    /// The process's exit code.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            Self::Preflight(_) => 3,
+            Self::Failed(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(line) | Self::Preflight(line) | Self::Failed(line) => f.write_str(line),
+        }
+    }
+}
+
+impl std::error::Error for BootError {}
+
+/// Runs the server until it is told to stop. `announce` is called once it serves, with what the
+/// user needs to know.
+///
+/// # Errors
+/// [`BootError`] if it could not start.
+pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError> {
+    let started = clock::now();
+    preflight::check(config.shards).map_err(BootError::Preflight)?;
+    let signals = rt::signal::listen().map_err(|e| failed("cannot take signals", &e))?;
+    let address = free_address(&config)?;
+    let own = pki::ensure(&config, address.port()).map_err(BootError::Config)?;
+    let credentials = Credentials::read(&config, &own).map_err(BootError::Config)?;
+    let tickets = tls::Tickets::new().map_err(|e| BootError::Failed(e.to_string()))?;
+    let tls = tls_config(&config, &own, &tickets).map_err(BootError::Config)?;
+    let (opened, store) = open_store(&config)?;
+    log::info!("store is open at revision {}, {} objects", opened.revision, opened.state.len());
+
+    let lifecycle = Arc::new(Lifecycle::new(started, config.shards));
+    let config = Arc::new(config);
+    let credentials = Arc::new(credentials);
+    let (listening_tx, listening) = async_channel::bounded(config.shards);
+    let (drained_tx, drained) = async_channel::bounded(config.shards);
+    let mut controls = Vec::with_capacity(config.shards);
+    let mut seeds = Vec::with_capacity(config.shards);
+    for cache in Cache::open(opened) {
+        let (control_tx, control) = async_channel::unbounded();
+        controls.push(control_tx);
+        seeds.push(Seed {
+            config: Arc::clone(&config),
+            credentials: Arc::clone(&credentials),
+            lifecycle: Arc::clone(&lifecycle),
+            store: Arc::clone(store.health()),
+            cache,
+            tls: tls.clone(),
+            address,
+            control,
+            listening: listening_tx.clone(),
+            drained: drained_tx.clone(),
+        });
+    }
+    let shards = rt::run_shards(config.placement, seeds, shard::run)
+        .map_err(|e| BootError::Preflight(e.to_string()))?;
+    for _ in 0..config.shards {
+        let answer = listening.recv_blocking().map_err(|e| failed("a shard ended", &e))?;
+        answer.map_err(BootError::Failed)?;
+    }
+    log::info!("serving on {address} with {} shards after {:?}", config.shards, started.elapsed());
+    announce(&welcome(&config, &own, address.port()));
+
+    let mut server =
+        Running { config, own, tickets, port: address.port(), controls, lifecycle, drained };
+    server.serve(&signals);
+    server.stop();
+    store.close().map_err(|e| BootError::Failed(format!("the store did not close well: {e:?}")))?;
+    log::info!("stopped");
+    // The shards' threads end with the process: their executors hold nothing that must be put away.
+    drop(shards);
+    Ok(())
+}
+
+/// The address to listen on, found free just now. Shards share a port by SO_REUSEPORT, which would
+/// also share it with another server of this user without a word; so it is asked for alone first.
+fn free_address(config: &Config) -> Result<SocketAddr, BootError> {
+    let wanted = SocketAddr::new(config.serving.bind_address, config.serving.port);
+    if config.serving.permit_port_sharing && wanted.port() != 0 {
+        return Ok(wanted);
+    }
+    TcpListener::bind(wanted).and_then(|socket| socket.local_addr()).map_err(|error| {
+        BootError::Preflight(match error.kind() {
+            std::io::ErrorKind::AddrInUse => format!(
+                "port {} of {} is in use: stop what uses it, or choose another with --secure-port",
+                wanted.port(),
+                wanted.ip()
+            ),
+            _ => format!("cannot listen on {wanted}: {error}"),
+        })
+    })
+}
+
+fn tls_config(config: &Config, own: &Pki, tickets: &tls::Tickets) -> Result<tls::Config, String> {
+    let material = credentials::tls_material(config, own)?;
+    tls::Config::new(&material, tickets).map_err(|e| e.to_string())
+}
+
+fn open_store(config: &Config) -> Result<(store::Opened<Entry>, store::Handle), BootError> {
+    let options = store::Options::new(config.shards);
+    let opened = if config.store.in_memory {
+        store::memory::open(&options)
+    } else {
+        let directory = config.data_dir.join("store");
+        log::info!("opening the store in {}", directory.display());
+        let mut told = Instant::now();
+        store::embedded::open(&directory, &options, &mut |records| {
+            if told.elapsed() >= PROGRESS_INTERVAL {
+                told = Instant::now();
+                log::info!("loading the store: {records} records so far");
+            }
+        })
+    };
+    opened.map_err(|e| BootError::Failed(e.to_string()))
+}
+
+/// What the user needs to know.
+fn welcome(config: &Config, own: &Pki, port: u16) -> String {
+    let url = pki::url(config, port);
+    let data = if config.store.in_memory {
+        "memory".into()
+    } else {
+        config.data_dir.display().to_string()
+    };
+    match &own.kubeconfig {
+        Some(path) => format!(
+            "kubering serves the Kubernetes API on {url}\n  data:       {data}\n  kubeconfig: \
+             {path}\n\nTry:\n  export KUBECONFIG={path}\n  kubectl get ns\n",
+            path = path.display()
+        ),
+        None => format!(
+            "kubering serves the Kubernetes API on {url}\n  data:       {data}\n  clients need \
+             certificates of the CA in --client-ca-file, or tokens\n"
+        ),
+    }
+}
+
+fn failed(what: &str, error: &dyn std::error::Error) -> BootError {
+    BootError::Failed(format!("{what}: {error}"))
+}
+
+/// A server that serves.
+struct Running {
+    config: Arc<Config>,
+    own: Pki,
+    tickets: tls::Tickets,
+    port: u16,
+    controls: Vec<Sender<Control>>,
+    lifecycle: Arc<Lifecycle>,
+    drained: Receiver<usize>,
+}
+
+impl Running {
+    /// Until a stop is asked for. Meanwhile certificates are renewed and reloaded.
+    fn serve(&mut self, signals: &mpsc::Receiver<Signal>) {
+        let mut stamps = credentials::tls_stamps(&self.config, &self.own);
+        loop {
+            match signals.recv_timeout(RELOAD_INTERVAL) {
+                Ok(Signal::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Ok(Signal::Reload) | Err(mpsc::RecvTimeoutError::Timeout) => {
+                    self.reload(&mut stamps);
+                }
+            }
+        }
+    }
+
+    /// A certificate that cannot be used is told and the one in use stays.
+    fn reload(&mut self, stamps: &mut Vec<Option<SystemTime>>) {
+        match pki::ensure(&self.config, self.port) {
+            Ok(own) if own.changed => log::info!("certificates of the server's own were renewed"),
+            Ok(_) => {}
+            Err(line) => log::warn!("certificates cannot be renewed: {line}"),
+        }
+        let now = credentials::tls_stamps(&self.config, &self.own);
+        if now == *stamps {
+            return;
+        }
+        match tls_config(&self.config, &self.own, &self.tickets) {
+            Ok(config) => {
+                *stamps = now;
+                for control in &self.controls {
+                    control.try_send(Control::Reload(config.clone())).ok();
+                }
+                log::info!("certificates were reloaded");
+            }
+            Err(line) => log::warn!("certificates cannot be reloaded, the old ones stay: {line}"),
+        }
+    }
+
+    /// Drains and stops: readiness goes first, then the listener, then requests as they end.
+    fn stop(&self) {
+        log::info!("stopping; once more stops at once");
+        self.lifecycle.stop();
+        let shutdown = self.config.shutdown;
+        std::thread::park_timeout(shutdown.delay);
+        self.lifecycle.drain();
+        for control in &self.controls {
+            control.try_send(Control::Stop).ok();
+        }
+        let deadline = clock::now() + shutdown.drain.max(shutdown.watch_grace) + DRAIN_SLACK;
+        let mut left = self.controls.len();
+        while left > 0 && clock::now() < deadline {
+            match self.drained.try_recv() {
+                Ok(_) => left -= 1,
+                Err(_) => std::thread::park_timeout(Duration::from_millis(10)),
+            }
+        }
+    }
+}

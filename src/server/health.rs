@@ -1,0 +1,162 @@
+//! `/healthz`, `/livez`, `/readyz` and their checks (`k8s.io/apiserver/pkg/server/healthz`).
+
+use crate::http::Response;
+use crate::http::StatusCode;
+use crate::server::shard::Shard;
+use percent_encoding::percent_decode_str;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// A store that has not come round for this long counts as stuck.
+const STORE_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// Which of the three is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    Healthz,
+    Livez,
+    Readyz,
+}
+
+impl Endpoint {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Healthz => "healthz",
+            Self::Livez => "livez",
+            Self::Readyz => "readyz",
+        }
+    }
+}
+
+/// One check: its name and, if it fails, why.
+type Check = (&'static str, Result<(), &'static str>);
+
+/// Checks that hold from the moment requests are served: what upstream does in the background after
+/// its start is done here before. Named as upstream, since probes may name them.
+const BOOT_CHECKS: [&str; 30] = [
+    "poststarthook/start-apiserver-admission-initializer",
+    "poststarthook/generic-apiserver-start-informers",
+    "poststarthook/priority-and-fairness-config-consumer",
+    "poststarthook/priority-and-fairness-filter",
+    "poststarthook/storage-object-count-tracker-hook",
+    "poststarthook/start-apiextensions-informers",
+    "poststarthook/start-apiextensions-controllers",
+    "poststarthook/crd-informer-synced",
+    "poststarthook/start-system-namespaces-controller",
+    "poststarthook/start-cluster-authentication-info-controller",
+    "poststarthook/start-kube-apiserver-identity-lease-controller",
+    "poststarthook/start-kube-apiserver-identity-lease-garbage-collector",
+    "poststarthook/start-legacy-token-tracking-controller",
+    "poststarthook/start-service-ip-repair-controllers",
+    "poststarthook/rbac/bootstrap-roles",
+    "poststarthook/scheduling/bootstrap-system-priority-classes",
+    "poststarthook/priority-and-fairness-config-producer",
+    "poststarthook/bootstrap-controller",
+    "poststarthook/start-kubernetes-service-cidr-controller",
+    "poststarthook/aggregator-reload-proxy-client-cert",
+    "poststarthook/start-kube-aggregator-informers",
+    "poststarthook/apiservice-status-local-available-controller",
+    "poststarthook/apiservice-status-remote-available-controller",
+    "poststarthook/apiservice-registration-controller",
+    "poststarthook/apiservice-wait-for-first-sync",
+    "poststarthook/apiservice-discovery-controller",
+    "poststarthook/kube-apiserver-autoregistration",
+    "autoregister-completion",
+    "poststarthook/apiservice-openapi-controller",
+    "poststarthook/apiservice-openapiv3-controller",
+];
+
+/// Answers a path that is one of the endpoints or lies under one; `None` for any other path.
+pub fn answer(shard: &Shard, path: &str, query: &str) -> Option<Response> {
+    let (name, check) = path.strip_prefix('/')?.split_once('/').unwrap_or((path.get(1..)?, ""));
+    let endpoint = match name {
+        "healthz" => Endpoint::Healthz,
+        "livez" => Endpoint::Livez,
+        "readyz" => Endpoint::Readyz,
+        _ => return None,
+    };
+    let checks = checks(shard, endpoint);
+    if check.is_empty() {
+        return Some(overall(endpoint, &checks, query));
+    }
+    let (_, result) = checks.into_iter().find(|(name, _)| *name == check)?;
+    Some(match result {
+        Ok(()) => Response::text(StatusCode::OK, "ok"),
+        Err(detail) => {
+            let text = format!("internal server error: {detail}\n");
+            Response::text(StatusCode::INTERNAL_SERVER_ERROR, text)
+        }
+    })
+}
+
+/// All checks of an endpoint, in upstream's order.
+fn checks(shard: &Shard, endpoint: Endpoint) -> Vec<Check> {
+    let store = if !shard.store.alive() {
+        Err("the store has stopped")
+    } else if shard.store.silent_for() > STORE_SILENCE_MAX {
+        Err("the store does not answer")
+    } else {
+        Ok(())
+    };
+    let mut checks: Vec<Check> = vec![("ping", Ok(())), ("log", Ok(()))];
+    if endpoint == Endpoint::Readyz {
+        let synced = if shard.lifecycle.is_ready() { Ok(()) } else { Err("shards are starting") };
+        checks.push(("informer-sync", synced));
+    } else {
+        checks.push(("etcd", store));
+    }
+    checks.extend(BOOT_CHECKS.map(|name| (name, Ok(()))));
+    checks.push(("poststarthook/storage-readiness", store));
+    if endpoint == Endpoint::Readyz {
+        let stopping = shard.lifecycle.is_stopping();
+        checks.push(("shutdown", if stopping { Err("process is shutting down") } else { Ok(()) }));
+    }
+    checks
+}
+
+/// The answer for all checks together (`handleRootHealth`).
+fn overall(endpoint: Endpoint, checks: &[Check], query: &str) -> Response {
+    let parameter = |wanted: &'static str| {
+        query.split('&').filter_map(move |pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name == wanted).then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
+        })
+    };
+    let mut excluded: Vec<String> = parameter("exclude").collect();
+    let is_verbose = parameter("verbose").next().is_some();
+    let mut lines = String::new();
+    let mut failed = Vec::new();
+    for (name, result) in checks {
+        // Writing to a String cannot fail.
+        if excluded.iter().any(|excluded| excluded == name) {
+            excluded.retain(|excluded| excluded != name);
+            writeln!(lines, "[+]{name} excluded: ok").ok();
+        } else if result.is_ok() {
+            writeln!(lines, "[+]{name} ok").ok();
+        } else {
+            failed.push(*name);
+            writeln!(lines, "[-]{name} failed: reason withheld").ok();
+        }
+    }
+    if !excluded.is_empty() {
+        excluded.sort_unstable();
+        excluded.dedup();
+        let quoted: Vec<String> = excluded.iter().map(|name| format!("{name:?}")).collect();
+        writeln!(
+            lines,
+            "warn: some health checks cannot be excluded: no matches for {}",
+            quoted.join(",")
+        )
+        .ok();
+    }
+    let name = endpoint.name();
+    if !failed.is_empty() {
+        log::info!("{name} check failed: {}", failed.join(","));
+        let text = format!("{lines}{name} check failed\n");
+        return Response::text(StatusCode::INTERNAL_SERVER_ERROR, text);
+    }
+    if is_verbose {
+        return Response::text(StatusCode::OK, format!("{lines}{name} check passed\n"));
+    }
+    Response::text(StatusCode::OK, "ok")
+}

@@ -1,0 +1,152 @@
+//! One shard: what its requests work with, and its life from start to end.
+
+use crate::base::limits::CONNECTIONS_MAX;
+use crate::cache::Cache;
+use crate::cache::CacheSeed;
+use crate::config::Config;
+use crate::http;
+use crate::rt;
+use crate::server::credentials::Credentials;
+use crate::server::lifecycle::Lifecycle;
+use crate::server::listener::Listener;
+use crate::server::pipeline;
+use crate::store;
+use crate::tls;
+use async_channel::Receiver;
+use async_channel::Sender;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often connections are looked over.
+const TICK: Duration = Duration::from_secs(1);
+/// How often a draining shard looks whether it is done.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+/// What a request can use; one for each shard.
+#[derive(Debug)]
+pub struct Shard {
+    /// Its number, from 0.
+    pub id: usize,
+    /// What the operator chose.
+    pub config: Arc<Config>,
+    /// Keys and tokens.
+    pub credentials: Arc<Credentials>,
+    /// Where the server stands.
+    pub lifecycle: Arc<Lifecycle>,
+    /// The store's pulse.
+    pub store: Arc<store::Health>,
+    /// Objects.
+    pub cache: Cache,
+    /// Connections.
+    pub listener: Rc<Listener>,
+}
+
+/// What the thread that runs the server tells a shard.
+pub(in crate::server) enum Control {
+    /// Use these certificates from now on.
+    Reload(tls::Config),
+    /// Stop: accept nothing more and end what is being served.
+    Stop,
+}
+
+/// A shard before it is on its thread.
+pub(in crate::server) struct Seed {
+    pub(in crate::server) config: Arc<Config>,
+    pub(in crate::server) credentials: Arc<Credentials>,
+    pub(in crate::server) lifecycle: Arc<Lifecycle>,
+    pub(in crate::server) store: Arc<store::Health>,
+    pub(in crate::server) cache: CacheSeed,
+    pub(in crate::server) tls: tls::Config,
+    pub(in crate::server) address: SocketAddr,
+    pub(in crate::server) control: Receiver<Control>,
+    /// Told once the shard listens, or why it does not.
+    pub(in crate::server) listening: Sender<Result<(), String>>,
+    /// Told when the shard has nothing to serve any more.
+    pub(in crate::server) drained: Sender<usize>,
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seed").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// A shard's life.
+pub(in crate::server) async fn run(id: usize, seed: Seed) {
+    let options = http::Options { streams_max: seed.config.serving.streams_max };
+    let shard = Rc::new(Shard {
+        id,
+        credentials: seed.credentials,
+        lifecycle: seed.lifecycle,
+        store: seed.store,
+        cache: seed.cache.start(),
+        listener: Rc::new(Listener::new(seed.tls, options, CONNECTIONS_MAX)),
+        config: seed.config,
+    });
+    let socket = match rt::TcpListener::bind(seed.address) {
+        Ok(socket) => socket,
+        Err(error) => {
+            let message = format!("cannot listen on {}: {error}", seed.address);
+            seed.listening.send(Err(message)).await.ok();
+            return;
+        }
+    };
+    rt::spawn(look_after_connections(Rc::clone(&shard)));
+    shard.lifecycle.one_listens();
+    seed.listening.send(Ok(())).await.ok();
+
+    let stop = follow(Rc::clone(&shard), seed.control);
+    let serving = Rc::clone(&shard);
+    let handler = move |request| {
+        let shard = Rc::clone(&serving);
+        async move { pipeline::handle(&shard, request).await }
+    };
+    Rc::clone(&shard.listener).run(socket, stop, handler).await;
+    drain(&shard).await;
+    seed.drained.send(id).await.ok();
+    // The cache goes on taking what the store says until the process ends.
+    std::future::pending::<()>().await;
+}
+
+async fn look_after_connections(shard: Rc<Shard>) {
+    loop {
+        rt::sleep(TICK).await;
+        shard.listener.connections.tick();
+    }
+}
+
+/// Does what it is told until it is told to stop.
+async fn follow(shard: Rc<Shard>, control: Receiver<Control>) {
+    while let Ok(Control::Reload(config)) = control.recv().await {
+        *shard.listener.tls.borrow_mut() = config;
+    }
+}
+
+/// Lets connections end, watches after their grace, and everything after the deadline.
+async fn drain(shard: &Shard) {
+    let connections = &shard.listener.connections;
+    let shutdown = shard.config.shutdown;
+    let begun = rt::now();
+    let mut watches_ended = false;
+    connections.drain();
+    while connections.open() > 0 {
+        if !watches_ended && begun.elapsed() >= shutdown.watch_grace {
+            watches_ended = true;
+            shard.cache.end_watches();
+        }
+        if begun.elapsed() >= shutdown.drain.max(shutdown.watch_grace) {
+            log::warn!(
+                "shard {}: {} requests were cut off when the server stopped",
+                shard.id,
+                connections.in_flight()
+            );
+            connections.close();
+            rt::sleep(DRAIN_POLL).await;
+            break;
+        }
+        rt::sleep(DRAIN_POLL).await;
+    }
+}
