@@ -35,8 +35,9 @@ pub async fn admit(at: &Attributes<'_>, reader: &Reader) -> Result<()> {
     let review = at.resource.group == "authorization.k8s.io";
     if at.operation == Operation::Create && !review && is_terminating(&namespace) {
         let name = at.namespace;
-        let message =
-            format!("unable to create new content in namespace {name} because it is being terminated");
+        let message = format!(
+            "unable to create new content in namespace {name} because it is being terminated"
+        );
         let cause = (
             "NamespaceTerminating",
             format!("namespace {name} is being terminated"),

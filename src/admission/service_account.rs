@@ -181,7 +181,6 @@ fn push<'a>(map: &mut Map<'a>, key: &'static str, value: Value<'a>, arena: &'a B
 }
 
 fn refuse(at: &Attributes<'_>, message: String) -> Fault {
-    let subject =
-        Subject { group: String::new(), resource: "pods".into(), name: at.name.into() };
+    let subject = Subject { group: String::new(), resource: "pods".into(), name: at.name.into() };
     Fault::Forbidden { subject, message, cause: None }
 }

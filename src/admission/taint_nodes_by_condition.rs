@@ -11,8 +11,9 @@ pub fn admit<'a>(at: &Attributes<'_>, object: &mut Value<'a>, arena: &'a Bump) {
     if at.operation != Operation::Create || !at.is("", "nodes") {
         return;
     }
-    let is_it =
-        |taint: &Value<'_>| taint.str_at(&["key"]) == TAINT && taint.str_at(&["effect"]) == "NoSchedule";
+    let is_it = |taint: &Value<'_>| {
+        taint.str_at(&["key"]) == TAINT && taint.str_at(&["effect"]) == "NoSchedule"
+    };
     if object.list_at(&["spec", "taints"]).iter().any(is_it) {
         return;
     }

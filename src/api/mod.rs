@@ -1,6 +1,143 @@
 //! The API: routes, negotiation, verb handlers and the shape of answers.
 
+pub mod action;
+pub mod admit;
+pub mod answer;
+pub mod call;
 pub mod discovery;
+pub mod form;
+pub mod object;
 pub mod openapi;
+pub mod route;
 pub mod status;
 pub mod table;
+pub mod verb;
+
+use crate::http::RequestBody;
+use crate::registry::Registry;
+use crate::request::{Context, Fault, ListOptions, Query, RequestInfo, Result, Verb};
+use admit::Admission;
+use answer::Answer;
+use call::Call;
+use form::{Asked, Form};
+use route::{Route, Target};
+use verb::list::Scope;
+
+/// The API of one shard.
+#[derive(Debug)]
+pub struct Api {
+    /// Objects and verbs.
+    pub registry: Registry<Admission>,
+    /// `--min-request-timeout`, seconds: the least time a watch without a timeout lasts.
+    pub min_request_timeout_seconds: u64,
+}
+
+/// What a resource request carries beside its URL.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'r> {
+    /// The HTTP method.
+    pub method: &'r str,
+    /// Accept; "" if none.
+    pub accept: &'r str,
+    /// Content-Type; "" if none.
+    pub content_type: &'r str,
+    /// The query.
+    pub query: Query<'r>,
+}
+
+impl Api {
+    /// Serves a request on a resource.
+    pub async fn serve(
+        &self,
+        context: &Context,
+        info: &RequestInfo<'_>,
+        head: Head<'_>,
+        body: RequestBody,
+    ) -> Answer {
+        let asked =
+            Asked { accept: head.accept, user_agent: &context.user_agent, query: head.query };
+        match self.dispatch(context, info, head, asked, body).await {
+            Ok(answer) => answer,
+            // What the router refuses it refuses in JSON, whatever the client accepts.
+            Err(fault @ Fault::Router(_)) => Answer::fault(fault, &Form::JSON),
+            Err(fault) => Answer::fault(fault, &form::for_status(asked)),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        context: &Context,
+        info: &RequestInfo<'_>,
+        head: Head<'_>,
+        asked: Asked<'_>,
+        body: RequestBody,
+    ) -> Result<Answer> {
+        let target = match route::route(head.method, info).map_err(Fault::Router)? {
+            Route::Unknown => return Ok(Answer::not_found()),
+            Route::Resource(target) => target,
+        };
+        if target.verb == Verb::Patch {
+            verb::patch::kind(head.content_type).map_err(Fault::Router)?;
+        }
+        let form = form::negotiate(asked)?;
+        let query = head.query;
+        let call = Call { context, info, target, form, query, content_type: head.content_type };
+        if target.resource.storage.is_none() && target.verb != Verb::Create {
+            return action::read(self, &call);
+        }
+        if action::is_connection(&target) {
+            return Err(action::not_built(&target));
+        }
+        match target.verb {
+            Verb::Create => verb::create::serve(self, &call, body).await,
+            Verb::Delete => verb::delete::serve(self, &call, body).await,
+            Verb::DeleteCollection => verb::deletecollection::serve(self, &call, body).await,
+            Verb::Get => verb::get::serve(self, &call).await,
+            Verb::List => self.list(&call).await,
+            Verb::Patch => verb::patch::serve(self, &call, body).await,
+            Verb::Update => verb::update::serve(self, &call, body).await,
+            Verb::Watch => self.watch(&call).await,
+            Verb::None | Verb::Proxy => {
+                Err(Fault::Router(crate::request::RouterFault::MethodNotAllowed))
+            }
+        }
+    }
+
+    async fn list(&self, call: &Call<'_>) -> Result<Answer> {
+        let options = ListOptions::parse(call.query, false)?;
+        let scope = Scope { namespace: collection_namespace(&call.target, call.info), name: "" };
+        let page =
+            verb::list::read_page(&self.registry.cache, &call.target, scope, &options).await?;
+        let body = verb::list::encode(&call.target, &call.form, scope, page)?;
+        Ok(Answer::stream(200, call.form.content_type(), body))
+    }
+
+    async fn watch(&self, call: &Call<'_>) -> Result<Answer> {
+        let options = ListOptions::parse(call.query, true)?;
+        let name = if call.info.named { &*call.info.name } else { "" };
+        if !name.is_empty()
+            && let Some(other) = options.fields.requires_exact("metadata.name")
+            && other != name
+        {
+            let text = "fieldSelector metadata.name doesn't match requested name";
+            return Err(Fault::BadRequest(text.into()));
+        }
+        let scope = Scope { namespace: collection_namespace(&call.target, call.info), name };
+        let body = verb::watch::open(
+            &self.registry.cache,
+            &call.target,
+            &call.form,
+            scope,
+            &options,
+            self.min_request_timeout_seconds,
+        )
+        .await?;
+        let answer = Answer::stream(200, call.form.stream_type(), body);
+        Ok(Answer { streams: true, ..answer })
+    }
+}
+
+/// A namespace object is its own namespace in the URL, but not where it is stored.
+fn collection_namespace<'r>(target: &Target, info: &RequestInfo<'r>) -> &'r str {
+    if target.resource.namespaced { info.namespace } else { "" }
+}

@@ -13,3 +13,9 @@ pub fn now() -> Instant {
 pub fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
+
+/// Whole seconds of the wall clock since the Unix epoch.
+#[must_use]
+pub fn unix_seconds() -> i64 {
+    i64::try_from(unix_time().as_secs()).unwrap_or(i64::MAX)
+}

@@ -38,6 +38,12 @@ pub const WINDOW_EVENTS_MAX: usize = 102_400;
 pub const WATCHER_QUEUE_MAX: usize = 4_096;
 /// Messages that may wait at one shard's inbox.
 pub const SHARD_INBOX_MAX: usize = 65_536;
+/// Frames that one piece of a watch's body holds at most.
+pub const WATCH_BATCH_MAX: usize = 64;
+/// A list answer is made and sent in pieces of about this size.
+pub const LIST_CHUNK_BYTES: usize = 256 * 1024;
+/// Items that one page of a list holds at most, whatever `limit` says.
+pub const LIST_PAGE_MAX: usize = 10_000_000;
 /// Slots that keys are hashed on; each is owned by one shard.
 pub const PARTITION_SLOTS: usize = 1_024;
 /// Connections one shard holds at most; more are closed at once.

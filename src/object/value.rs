@@ -133,6 +133,11 @@ impl<'a> Map<'a> {
         self.entries.iter_mut().map(|(k, v)| (*k, v))
     }
 
+    /// The entries, taken out.
+    pub fn into_entries(self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        self.entries.into_iter()
+    }
+
     /// The keys in order.
     pub fn keys(&self) -> impl Iterator<Item = &'a str> {
         self.entries.iter().map(|(k, _)| *k)

@@ -3,7 +3,7 @@
 //! Follows `rest.BeforeDelete` and `Store.Delete` of `k8s.io/apiserver/pkg/registry`.
 
 use super::meta;
-use crate::catalog::Storage;
+use crate::catalog::{Propagation as Default, Storage};
 use crate::object::Value;
 use crate::request::{DeleteOptions, Propagation};
 use bumpalo::Bump;
@@ -38,7 +38,7 @@ pub fn decide<'a>(
 
     if meta::is_deleting(object) {
         let left = object.i64_at(&["metadata", "deletionGracePeriodSeconds"]).unwrap_or(0);
-        let shorter = storage.graceful && grace < left;
+        let shorter = is_graceful(storage) && grace < left;
         if grace == 0 && !held {
             return Deletion::Remove;
         }
@@ -63,9 +63,14 @@ pub fn decide<'a>(
     Deletion::Mark
 }
 
+/// Pods alone are given time to stop.
+pub fn is_graceful(storage: &Storage) -> bool {
+    storage.resource == "pods"
+}
+
 /// Seconds that a pod gets; 0 for every other kind (`podStrategy.CheckGracefulDelete`).
 fn grace_seconds(object: &Value<'_>, storage: &Storage, options: &DeleteOptions) -> i64 {
-    if !storage.graceful {
+    if !is_graceful(storage) {
         return 0;
     }
     let unscheduled = object.str_at(&["spec", "nodeName"]).is_empty();
@@ -88,7 +93,7 @@ fn finalizers_after<'a>(
     options: &DeleteOptions,
 ) -> Vec<&'a str> {
     let current: Vec<&str> = meta::finalizers(object).collect();
-    if !storage.collectable {
+    if storage.propagation == Default::Unsupported {
         return current;
     }
     let asked = match (options.orphan_dependents, options.propagation) {
@@ -101,7 +106,7 @@ fn finalizers_after<'a>(
         Some(wanted) => wanted,
         // Without a word from the client, what stands there stays; else the kind's own default.
         None if current.contains(&ORPHAN) || current.contains(&FOREGROUND) => return current,
-        None if storage.orphans_by_default => Some(ORPHAN),
+        None if storage.propagation == Default::Orphan => Some(ORPHAN),
         None => None,
     };
     let mut kept: Vec<&str> =

@@ -83,8 +83,7 @@ pub fn keep_system_fields<'a>(new: &mut Value<'a>, old: &Value<'_>, arena: &'a B
 
 /// Drops owner references that stand twice; true if there were any.
 pub fn dedup_owner_references(object: &mut Value<'_>) -> bool {
-    let Some(list) =
-        object.at_mut(&["metadata", "ownerReferences"]).and_then(Value::as_list_mut)
+    let Some(list) = object.at_mut(&["metadata", "ownerReferences"]).and_then(Value::as_list_mut)
     else {
         return false;
     };

@@ -1,9 +1,29 @@
 //! Verbs on resources, and what each kind adds to them.
 
+pub mod body;
+mod change;
 pub mod convert;
+mod create;
 pub mod defaulting;
+mod delete;
+mod deletion;
+mod direct;
+pub mod meta;
+mod namespace;
+pub mod network;
+mod ownership;
 mod read;
 #[cfg(test)]
 mod sample;
+pub mod scale;
+mod store;
+pub mod stored;
 pub mod strategy;
+mod update;
 pub mod validation;
+
+pub use change::{Change, Finalize, Patch, PatchKind, Replace, Scaled};
+pub use delete::Deleted;
+pub use ownership::{Manager, ManagerOperation};
+pub use store::{Admit, Options, Registry};
+pub use update::Updated;

@@ -39,6 +39,8 @@ pub struct Attributes<'r> {
 impl Attributes<'_> {
     /// True for writes to `resource` of `group` itself, not to a subresource.
     pub fn is(&self, group: &str, resource: &str) -> bool {
-        self.resource.group == group && self.resource.name == resource && self.subresource.is_empty()
+        self.resource.group == group
+            && self.resource.name == resource
+            && self.subresource.is_empty()
     }
 }

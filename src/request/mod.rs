@@ -1,5 +1,6 @@
 //! A request as every later stage sees it: URL → verb, resource and options; faults as data.
 
+mod attributes;
 mod context;
 mod fault;
 mod info;
@@ -7,6 +8,7 @@ mod options;
 mod query;
 mod user;
 
+pub use attributes::{Attributes, Operation};
 pub use context::Context;
 pub use fault::{Fault, Result, RouterFault, Subject};
 pub use info::{BadPath, RequestInfo, Verb};

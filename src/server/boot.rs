@@ -1,5 +1,6 @@
 //! Start and end of the server, each step in its order.
 
+use crate::api::discovery::{Discovery, built_in};
 use crate::base::clock;
 use crate::cache::Cache;
 use crate::cache::Entry;
@@ -91,6 +92,8 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     let (listening_tx, listening) = async_channel::bounded(config.shards);
     let (drained_tx, drained) = async_channel::bounded(config.shards);
     let mut controls = Vec::with_capacity(config.shards);
+    let advertised = format!("{}:{}", config.serving.advertise_address, address.port());
+    let discovery = Arc::new(Discovery::new(&built_in(), &advertised));
     let mut seeds = Vec::with_capacity(config.shards);
     for cache in Cache::open(opened) {
         let (control_tx, control) = async_channel::unbounded();
@@ -101,6 +104,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
             lifecycle: Arc::clone(&lifecycle),
             store: Arc::clone(store.health()),
             cache,
+            discovery: Arc::clone(&discovery),
             tls: tls.clone(),
             address,
             control,

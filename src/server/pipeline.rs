@@ -1,16 +1,271 @@
-//! What every request goes through, in order, on one screen.
+//! The handler chain, in order, on one screen (features.md section 1):
+//! audit id → URL → authentication → authorization → health, discovery, resources → headers.
+//!
+//! Audit, impersonation and flow control have their places between authentication and
+//! authorization, and are not built yet.
 
-use crate::http::Request;
-use crate::http::Response;
-use crate::http::StatusCode;
-use crate::server::health;
+use crate::admission::{Chain, Reader};
+use crate::api::admit::Admission;
+use crate::api::answer::Answer;
+use crate::api::discovery::{self, Discovery};
+use crate::api::form::{self, Asked, Form, for_status};
+use crate::api::{Api, Head};
+use crate::authn::{Authenticator, ClientCertificate, Credentials, TokenFile};
+use crate::authz::{Action, Authorizer, Mode};
+use crate::base::ids;
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::http::{Body, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use crate::registry::network::{Cidr, PortsSeen};
+use crate::registry::{self, Registry};
+use crate::request::{Context, Fault, Query, RequestInfo, User};
 use crate::server::shard::Shard;
-use std::rc::Rc;
+use crate::server::{credentials, health};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
+use std::sync::Arc;
 
-/// Answers a request.
-pub async fn handle(shard: &Rc<Shard>, request: Request) -> Response {
-    if let Some(response) = health::answer(shard, request.path(), request.query()) {
-        return response;
+/// What a shard's requests pass through.
+#[derive(Debug)]
+pub struct Gate {
+    authenticator: Authenticator,
+    authorizer: Authorizer,
+    api: Api,
+    discovery: Arc<Discovery>,
+}
+
+impl Gate {
+    /// The gate of one shard.
+    ///
+    /// # Errors
+    /// The line for the operator: a token file that cannot be used, an unknown mode.
+    pub fn new(
+        config: &Config,
+        credentials: &credentials::Credentials,
+        cache: &Cache,
+        discovery: Arc<Discovery>,
+    ) -> Result<Self, String> {
+        let tokens = match &credentials.tokens {
+            Some(text) => {
+                TokenFile::parse(text).map_err(|error| format!("--token-auth-file: {error}"))?
+            }
+            None => TokenFile::default(),
+        };
+        let modes = config.authorization.modes.iter().map(|text| {
+            Mode::parse(text).ok_or_else(|| format!("--authorization-mode: unknown mode {text:?}"))
+        });
+        let services = &config.services;
+        let ranges = services.cluster_ip_ranges.iter();
+        let options = registry::Options {
+            event_ttl_seconds: u32::try_from(config.store.event_ttl.as_secs()).unwrap_or(u32::MAX),
+            allow_privileged: config.allow_privileged,
+            service_cidrs: ranges.filter_map(|cidr| Cidr::parse(&cidr.to_string())).collect(),
+            node_ports: (services.node_port_first, services.node_port_last),
+        };
+        let chain = Chain::new(Reader::new(cache.clone()));
+        let registry = Registry {
+            cache: cache.clone(),
+            admit: Admission(chain),
+            options,
+            ports_seen: PortsSeen::default(),
+        };
+        let api = Api {
+            registry,
+            min_request_timeout_seconds: config.requests.watch_timeout_min.as_secs(),
+        };
+        let anonymous = config.authentication.anonymous;
+        Ok(Self {
+            authenticator: Authenticator { tokens, anonymous, loopback_token: ids::random() },
+            authorizer: Authorizer::new(modes.collect::<Result<_, _>>()?),
+            api,
+            discovery,
+        })
     }
-    Response::text(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+/// Serves one request.
+pub async fn handle(shard: &Shard, request: Request) -> Response {
+    let audit_id = match request.header("audit-id") {
+        Some(id) if !id.is_empty() => id.to_owned(),
+        _ => ids::uuid(),
+    };
+    let agent = request.header(header::USER_AGENT).unwrap_or_default().to_owned();
+    let mut context = Context::new(User::default(), agent);
+    let mut response = match shard.gate.serve(shard, &mut context, request).await {
+        Served::Answer(answer) => respond(answer),
+        Served::Response(response) => response,
+    };
+    add_headers(&mut response, &context, &audit_id);
+    response
+}
+
+/// What a stage has made.
+enum Served {
+    Answer(Answer),
+    Response(Response),
+}
+
+impl Gate {
+    async fn serve(&self, shard: &Shard, context: &mut Context, request: Request) -> Served {
+        let uri = request.uri.clone();
+        let Ok(path) = percent_decode_str(uri.path()).decode_utf8() else {
+            return Served::Answer(Answer::text(400, "400 Bad Request"));
+        };
+        let query = Query::new(uri.query().unwrap_or_default());
+        let method = request.method.clone();
+        let info = match RequestInfo::parse(method.as_str(), &path, &query) {
+            Ok(info) => info,
+            Err(error) => {
+                let why = format!("failed to create RequestInfo: {}", error.0);
+                let text = format!("Internal Server Error: {path:?}: {why}\n");
+                return Served::Answer(Answer::text(500, text));
+            }
+        };
+        let accept = text(&request, header::ACCEPT);
+        let content_type = text(&request, header::CONTENT_TYPE);
+        match self.authenticate(&request) {
+            Ok(user) => context.user = user,
+            Err(fault) => return Served::Answer(refuse(fault, &accept, context, query)),
+        }
+        let verb = if info.is_resource {
+            Cow::Borrowed(info.verb.name())
+        } else {
+            Cow::Owned(method.as_str().to_ascii_lowercase())
+        };
+        let action = Action { info: &info, verb: &verb };
+        if let Err(fault) = self.authorizer.authorize(&context.user, action) {
+            return Served::Answer(refuse(fault, &accept, context, query));
+        }
+        if !info.is_resource {
+            return self.non_resource(shard, &info, &request, &accept, query);
+        }
+        let head =
+            Head { method: method.as_str(), accept: &accept, content_type: &content_type, query };
+        Served::Answer(self.api.serve(context, &info, head, request.body).await)
+    }
+
+    fn authenticate(&self, request: &Request) -> Result<User, Fault> {
+        let certificate = request.peer.certificates.as_ref().and_then(ClientCertificate::of_peer);
+        let shown = Credentials {
+            authorization: request.header(header::AUTHORIZATION),
+            certificate: certificate.as_ref(),
+        };
+        self.authenticator.authenticate(shown).map_err(|_| Fault::Unauthorized)
+    }
+
+    fn non_resource(
+        &self,
+        shard: &Shard,
+        info: &RequestInfo<'_>,
+        request: &Request,
+        accept: &str,
+        query: Query<'_>,
+    ) -> Served {
+        if let Some(response) = health::answer(shard, info.path, request.query()) {
+            return Served::Response(response);
+        }
+        let get = matches!(request.method, Method::GET | Method::HEAD);
+        if matches!(info.path, "/" | "/index.html") && get {
+            let body = Body::full(discovery::root_paths(&discovery::built_in(), &OTHER_PATHS));
+            return Served::Answer(Answer::stream(200, "application/json", body));
+        }
+        if matches!(info.path, "/version" | "/version/") && get {
+            let body = Body::full(discovery::version());
+            return Served::Answer(Answer::stream(200, "application/json", body));
+        }
+        let if_none_match = text(request, header::IF_NONE_MATCH);
+        match self.discovery.answer(info.path, accept, &if_none_match) {
+            Some(found) => Served::Answer(document(found, accept, query)),
+            None => Served::Answer(Answer::not_found()),
+        }
+    }
+}
+
+fn refuse(fault: Fault, accept: &str, context: &Context, query: Query<'_>) -> Answer {
+    let asked = Asked { accept, user_agent: &context.user_agent, query };
+    Answer::fault(fault, &for_status(asked))
+}
+
+/// Paths of the index beside those of the API groups.
+const OTHER_PATHS: [&str; 8] =
+    ["/healthz", "/livez", "/readyz", "/metrics", "/openapi/v2", "/openapi/v3", "/version", "/"];
+
+fn document(found: discovery::Answer, accept: &str, query: Query<'_>) -> Answer {
+    match found {
+        discovery::Answer::Document { form, content_type, json, etag, definition } => {
+            let _ = (form, definition);
+            let mut answer = Answer::stream(200, content_type, Body::full(json));
+            if let Some(etag) = etag {
+                answer.headers.push(("etag", etag));
+                answer.headers.push(("vary", "Accept".into()));
+            }
+            answer
+        }
+        discovery::Answer::NotModified(etag) => {
+            let mut answer = Answer::stream(304, "", Body::empty());
+            answer.headers.push(("etag", etag));
+            answer.headers.push(("vary", "Accept".into()));
+            answer
+        }
+        discovery::Answer::NotAcceptable => {
+            let asked = Asked { accept, user_agent: "", query };
+            let refused = form::negotiate(asked).err();
+            let fault = refused.unwrap_or_else(|| Fault::NotAcceptable(String::new()));
+            Answer::fault(fault, &Form::JSON)
+        }
+    }
+}
+
+fn text(request: &Request, name: HeaderName) -> String {
+    let values = request.headers.get_all(name);
+    let texts: Vec<&str> = values.iter().filter_map(|value| value.to_str().ok()).collect();
+    texts.join(",")
+}
+
+fn respond(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Response::new(status, answer.body);
+    let headers = &mut response.headers;
+    if !answer.content_type.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    }
+    if answer.retry_seconds > 0 {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(answer.retry_seconds));
+    }
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    response
+}
+
+/// The headers that every answer has.
+fn add_headers(response: &mut Response, context: &Context, audit_id: &str) {
+    let headers = &mut response.headers;
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    }
+    if let Ok(id) = HeaderValue::from_str(audit_id) {
+        headers.insert(HeaderName::from_static("audit-id"), id);
+    }
+    for warning in context.take_warnings() {
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - {}", quoted(&warning))) {
+            headers.append(header::WARNING, value);
+        }
+    }
+}
+
+/// A quoted-string; control characters cannot stand in a header and are left out.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars().filter(|c| !c.is_control()) {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    quoted
 }

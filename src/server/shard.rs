@@ -1,5 +1,6 @@
 //! One shard: what its requests work with, and its life from start to end.
 
+use crate::api::discovery::Discovery;
 use crate::base::limits::CONNECTIONS_MAX;
 use crate::cache::Cache;
 use crate::cache::CacheSeed;
@@ -10,6 +11,7 @@ use crate::server::credentials::Credentials;
 use crate::server::lifecycle::Lifecycle;
 use crate::server::listener::Listener;
 use crate::server::pipeline;
+use crate::server::pipeline::Gate;
 use crate::store;
 use crate::tls;
 use async_channel::Receiver;
@@ -42,6 +44,8 @@ pub struct Shard {
     pub cache: Cache,
     /// Connections.
     pub listener: Rc<Listener>,
+    /// What requests pass through.
+    pub gate: Gate,
 }
 
 /// What the thread that runs the server tells a shard.
@@ -59,6 +63,7 @@ pub(in crate::server) struct Seed {
     pub(in crate::server) lifecycle: Arc<Lifecycle>,
     pub(in crate::server) store: Arc<store::Health>,
     pub(in crate::server) cache: CacheSeed,
+    pub(in crate::server) discovery: Arc<Discovery>,
     pub(in crate::server) tls: tls::Config,
     pub(in crate::server) address: SocketAddr,
     pub(in crate::server) control: Receiver<Control>,
@@ -77,12 +82,21 @@ impl fmt::Debug for Seed {
 /// A shard's life.
 pub(in crate::server) async fn run(id: usize, seed: Seed) {
     let options = http::Options { streams_max: seed.config.serving.streams_max };
+    let cache = seed.cache.start();
+    let gate = match Gate::new(&seed.config, &seed.credentials, &cache, seed.discovery) {
+        Ok(gate) => gate,
+        Err(message) => {
+            seed.listening.send(Err(message)).await.ok();
+            return;
+        }
+    };
     let shard = Rc::new(Shard {
         id,
+        gate,
         credentials: seed.credentials,
         lifecycle: seed.lifecycle,
         store: seed.store,
-        cache: seed.cache.start(),
+        cache,
         listener: Rc::new(Listener::new(seed.tls, options, CONNECTIONS_MAX)),
         config: seed.config,
     });

@@ -1,0 +1,217 @@
+//! Requests that act rather than store: bindings, component statuses, and the places of those that
+//! are not built yet.
+
+use super::Api;
+use super::answer::Answer;
+use super::call::Call;
+use super::object::encode_value;
+use super::route::Target;
+use super::status;
+use crate::base::{clock, timestamp};
+use crate::catalog::catalog;
+use crate::object::{List, Map, Value};
+use crate::registry::{meta, stored};
+use crate::request::{Attributes, Fault, Operation, Result, Subject, Verb, WriteOptions};
+use bumpalo::Bump;
+
+const COMPONENTS: [&str; 3] = ["controller-manager", "etcd-0", "scheduler"];
+
+/// True for subresources that open a connection to a node or a pod.
+pub fn is_connection(target: &Target) -> bool {
+    matches!(target.subresource_name(), "attach" | "exec" | "log" | "portforward" | "proxy")
+}
+
+/// The answer to what kube-apiserver has and this server does not yet.
+pub fn not_built(target: &Target) -> Fault {
+    let (resource, subresource) = (target.resource.name, target.subresource_name());
+    let what = if subresource.is_empty() {
+        resource.to_owned()
+    } else {
+        format!("{resource}/{subresource}")
+    };
+    Fault::Unavailable(format!("{what} is not built yet in this version of kubering"))
+}
+
+/// POST of a subresource or of a resource that is not stored.
+///
+/// # Errors
+/// Those of the action.
+pub async fn create(
+    api: &Api,
+    call: &Call<'_>,
+    options: &WriteOptions,
+    object: Value<'_>,
+    arena: &Bump,
+) -> Result<Answer> {
+    match (call.target.resource.name, call.target.subresource_name()) {
+        ("pods", "binding") | ("bindings", "") => bind(api, call, options, &object, arena).await,
+        _ => Err(not_built(&call.target)),
+    }
+}
+
+/// GET and LIST of a resource that is not stored.
+///
+/// # Errors
+/// 404 for an unknown component.
+pub fn read(_: &Api, call: &Call<'_>) -> Result<Answer> {
+    if call.target.resource.name != "componentstatuses" {
+        return Err(not_built(&call.target));
+    }
+    call.context.warn("v1 ComponentStatus is deprecated in v1.19+");
+    let arena = Bump::new();
+    let resource = call.target.resource;
+    if call.target.verb == Verb::Get {
+        let name = &*call.info.name;
+        if !COMPONENTS.contains(&name) {
+            let subject = Subject {
+                resource: "componentstatus".into(),
+                name: name.into(),
+                ..Subject::default()
+            };
+            return Err(Fault::NotFound(subject));
+        }
+        let value = component(name, true, &arena);
+        let body = super::object::encode_made(&call.target, &call.form, resource.ty, &value)?;
+        return Ok(Answer::object(200, &call.form, body));
+    }
+    let mut map = Map::new_in(&arena);
+    map.push_unique("kind", Value::Str(resource.list_kind));
+    map.push_unique("apiVersion", Value::Str("v1"));
+    map.push_unique("metadata", Value::map_in(&arena));
+    let mut items = List::new_in(&arena);
+    items.extend(COMPONENTS.iter().map(|name| component(name, false, &arena)));
+    map.push_unique("items", Value::List(items));
+    let ty = resource.list_ty.ok_or_else(|| not_built(&call.target))?;
+    let body = encode_value(&call.form.whole(), ty, &Value::Map(map))?;
+    Ok(Answer::object(200, &call.form.whole(), body))
+}
+
+/// The store is this process's own; the controllers run elsewhere and are not asked.
+fn component<'a>(name: &str, typed: bool, arena: &'a Bump) -> Value<'a> {
+    let mut map = Map::new_in(arena);
+    if typed {
+        map.push_unique("kind", Value::Str("ComponentStatus"));
+        map.push_unique("apiVersion", Value::Str("v1"));
+    }
+    map.entry_map("metadata").push_unique("name", Value::str_in(name, arena));
+    let known = name == "etcd-0";
+    let mut condition = Map::new_in(arena);
+    condition.push_unique("type", Value::Str("Healthy"));
+    condition.push_unique("status", Value::Str(if known { "True" } else { "Unknown" }));
+    let text = if known { "ok" } else { "not probed by this server" };
+    condition.push_unique("message", Value::Str(text));
+    let mut conditions = List::new_in(arena);
+    conditions.push(Value::Map(condition));
+    map.push_unique("conditions", Value::List(conditions));
+    Value::Map(map)
+}
+
+/// Assigns a pod to a node (`BindingREST`, `assignPod`).
+async fn bind(
+    api: &Api,
+    call: &Call<'_>,
+    options: &WriteOptions,
+    binding: &Value<'_>,
+    arena: &Bump,
+) -> Result<Answer> {
+    let name = match call.target.subresource {
+        Some(_) => &*call.info.name,
+        None => meta::name(binding),
+    };
+    let own = meta::name(binding);
+    if !own.is_empty() && own != name {
+        return Err(Fault::BadRequest("name in URL does not match name in Binding object".into()));
+    }
+    let kind = binding.str_at(&["target", "kind"]);
+    if !matches!(kind, "" | "Node") {
+        return Err(Fault::Plain(format!(
+            "target.kind: Unsupported value: {kind:?}: supported values: \"Node\", \"<empty>\""
+        )));
+    }
+    let node = binding.str_at(&["target", "name"]);
+    if node.is_empty() {
+        return Err(Fault::Plain("target.name: Required value".into()));
+    }
+    let pods = catalog().resource("", "v1", "pods").ok_or_else(|| not_built(&call.target))?;
+    let attributes = call.attributes(Operation::Create, options.dry_run);
+    let attributes = Attributes { resource: pods, name, subresource: "binding", ..attributes };
+    let uid = meta::uid(binding).to_owned();
+    let now = timestamp::rfc3339(clock::unix_seconds());
+    api.registry
+        .change_stored(&attributes, |pod, arena| {
+            assign(pod, binding, node, &uid, arena)?;
+            set_scheduled(pod, &now, arena);
+            Ok(())
+        })
+        .await?;
+    let value = status::success(None, Some(201), arena);
+    let form = call.form.whole();
+    let body = encode_value(&form, stored::status_type(), &value)?;
+    Ok(Answer::object(201, &form, body))
+}
+
+fn assign<'a>(
+    pod: &mut Value<'a>,
+    binding: &Value<'_>,
+    node: &str,
+    uid: &str,
+    arena: &'a Bump,
+) -> Result<()> {
+    let name = meta::name(pod);
+    let conflict = |message: String| {
+        let subject =
+            Subject { group: String::new(), resource: "pods/binding".into(), name: name.into() };
+        Err(Fault::Conflict { subject, message })
+    };
+    let own_uid = meta::uid(pod);
+    if !uid.is_empty() && uid != own_uid {
+        return conflict(format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {own_uid}"
+        ));
+    }
+    if meta::is_deleting(pod) {
+        return conflict(format!("pod {name} is being deleted, cannot be assigned to a host"));
+    }
+    let assigned = pod.str_at(&["spec", "nodeName"]);
+    if !assigned.is_empty() {
+        return conflict(format!("pod {name} is already assigned to node {assigned:?}"));
+    }
+    if !pod.list_at(&["spec", "schedulingGates"]).is_empty() {
+        return conflict(format!("pod {name} has non-empty .spec.schedulingGates"));
+    }
+    let Some(map) = pod.as_map_mut() else { return Ok(()) };
+    map.entry_map("spec").insert("nodeName", Value::str_in(node, arena));
+    map.entry_map("status").remove("nominatedNodeName");
+    let metadata = map.entry_map("metadata");
+    for field in ["annotations", "labels"] {
+        let Some(entries) = binding.at(&["metadata", field]).and_then(Value::as_map) else {
+            continue;
+        };
+        let target = metadata.entry_map(field);
+        for (key, value) in entries.iter() {
+            target.insert(arena.alloc_str(key), value.copy_in(arena));
+        }
+    }
+    Ok(())
+}
+
+/// The condition PodScheduled=True.
+fn set_scheduled<'a>(pod: &mut Value<'a>, now: &str, arena: &'a Bump) {
+    let Some(map) = pod.as_map_mut() else { return };
+    let status = map.entry_map("status");
+    if status.get("conditions").and_then(Value::as_list).is_none() {
+        status.insert("conditions", Value::list_in(arena));
+    }
+    let Some(list) = status.get_mut("conditions").and_then(Value::as_list_mut) else { return };
+    list.retain(|condition| condition.str_at(&["type"]) != "PodScheduled");
+    let mut condition = Map::new_in(arena);
+    condition.push_unique("type", Value::Str("PodScheduled"));
+    condition.push_unique("status", Value::Str("True"));
+    condition.push_unique("lastTransitionTime", Value::str_in(now, arena));
+    list.push(Value::Map(condition));
+}
+
+/// Server-side apply comes later.
+pub fn apply_not_built() -> Fault {
+    Fault::Unavailable("server-side apply is not built yet in this version of kubering".into())
+}

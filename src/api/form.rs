@@ -1,0 +1,194 @@
+//! What form of answer a client accepts (features.md section 2.3).
+//!
+//! Two stages refuse differently, as upstream: the router compares the Accept header with the
+//! types a route produces, the handler then looks for a clause whose transformation it can do.
+
+use super::table::{Include, MetaVersion};
+use crate::codec::json;
+use crate::codec::media::{self, Convert, Format};
+use crate::request::{Fault, Query, Result, RouterFault};
+use bytes::Bytes;
+
+const TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
+/// A negotiated form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// The encoding.
+    pub media: Format,
+    /// What is shown of the object.
+    pub transform: Transform,
+    /// JSON with line breaks and two spaces a level.
+    pub pretty: bool,
+}
+
+/// What is shown of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transform {
+    /// All of it.
+    None,
+    /// Its metadata.
+    Partial(MetaVersion),
+    /// The metadata of each of a list.
+    PartialList(MetaVersion),
+    /// Rows for a person.
+    Table(MetaVersion, Include),
+}
+
+impl Form {
+    /// Plain JSON, for answers to clients that asked for nothing that is there.
+    pub const JSON: Self = Self { media: Format::Json, transform: Transform::None, pretty: false };
+
+    /// The Content-Type of an answer in this form.
+    pub const fn content_type(&self) -> &'static str {
+        match self.media {
+            Format::Json => "application/json",
+            Format::Protobuf => "application/vnd.kubernetes.protobuf",
+            Format::Yaml => "application/yaml",
+        }
+    }
+
+    /// The Content-Type of a watch in this form.
+    pub const fn stream_type(&self) -> &'static str {
+        match self.media {
+            Format::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+            Format::Json | Format::Yaml => "application/json",
+        }
+    }
+
+    /// The same form with nothing left out, for a Status.
+    pub const fn whole(self) -> Self {
+        Self { transform: Transform::None, ..self }
+    }
+}
+
+/// Who asks, as far as the form goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'r> {
+    /// The Accept header; "" if none.
+    pub accept: &'r str,
+    /// The User-Agent header.
+    pub user_agent: &'r str,
+    /// The query.
+    pub query: Query<'r>,
+}
+
+/// The form of the answer to a request on a resource.
+///
+/// # Errors
+/// 406 in the router's or the handler's words; 400 for an unknown `includeObject`.
+pub fn negotiate(asked: Asked<'_>) -> Result<Form> {
+    if !media::is_routable(asked.accept, media::OBJECT_TYPES) {
+        return Err(Fault::Router(RouterFault::NotAcceptable(TYPES)));
+    }
+    let accepted = media::negotiate(asked.accept, media::FORMATS, |format, convert| {
+        convert.is_none_or(|convert| transform(format, convert).is_some())
+    });
+    let Some(accepted) = accepted else {
+        let text = format!("only the following media types are accepted: {TYPES}");
+        return Err(Fault::NotAcceptable(text));
+    };
+    let wanted = accepted.convert.and_then(|convert| transform(accepted.format, convert));
+    let mut form = Form {
+        media: accepted.format,
+        transform: wanted.unwrap_or(Transform::None),
+        pretty: false,
+    };
+    if let Transform::Table(version, _) = form.transform {
+        form.transform = Transform::Table(version, include(asked.query)?);
+    }
+    let by_hand = media::is_pretty(asked.query.first("pretty").as_deref(), asked.user_agent);
+    form.pretty = form.media == Format::Json && (accepted.pretty || by_hand);
+    Ok(form)
+}
+
+/// What `as`, `g` and `v` of a clause ask for; `None` if there is no such form.
+fn transform(format: Format, convert: Convert<'_>) -> Option<Transform> {
+    let version = match (convert.group, convert.version) {
+        ("meta.k8s.io", "v1") => MetaVersion::V1,
+        ("meta.k8s.io", "v1beta1") => MetaVersion::V1Beta1,
+        _ => return None,
+    };
+    match convert.kind {
+        "Table" if format == Format::Protobuf => None,
+        "Table" => Some(Transform::Table(version, Include::Metadata)),
+        "PartialObjectMetadata" => Some(Transform::Partial(version)),
+        "PartialObjectMetadataList" => Some(Transform::PartialList(version)),
+        _ => None,
+    }
+}
+
+/// The encoding for a Status when nothing else is known: what Accept says, else JSON.
+pub fn for_status(asked: Asked<'_>) -> Form {
+    negotiate(asked).unwrap_or(Form::JSON).whole()
+}
+
+fn include(query: Query<'_>) -> Result<Include> {
+    let text = query.text("includeObject");
+    Include::parse(&text).ok_or_else(|| {
+        Fault::BadRequest(format!(
+            "Unable to convert to Table as requested: includeObject: Unsupported value {text:?}"
+        ))
+    })
+}
+
+/// JSON text in another media type, or indented.
+pub fn reprint(text: &[u8], form: &Form) -> Bytes {
+    let mut out = Vec::with_capacity(text.len() * 2);
+    if form.media == Format::Yaml {
+        return Bytes::copy_from_slice(text);
+    }
+    json::write::indented(text, &mut out);
+    out.push(b'\n');
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(accept: &str) -> Result<Form> {
+        negotiate(Asked { accept, user_agent: "", query: Query::new("") })
+    }
+
+    #[test]
+    fn empty_and_wildcard_mean_json() {
+        assert_eq!(form(""), Ok(Form::JSON));
+        assert_eq!(form("*/*"), Ok(Form::JSON));
+        assert_eq!(form("text/html,*/*"), Ok(Form::JSON));
+    }
+
+    #[test]
+    fn the_router_refuses_what_no_route_produces() {
+        let refused = Err(Fault::Router(RouterFault::NotAcceptable(TYPES)));
+        assert_eq!(form("text/html"), refused);
+        assert_eq!(form("application/*"), refused);
+        assert_eq!(form("application/cbor"), refused);
+    }
+
+    #[test]
+    fn quality_orders_the_clauses() {
+        assert_eq!(form("application/json;q=0.5,application/yaml").unwrap().media, Format::Yaml);
+        assert_eq!(form("application/yaml;q=0.1,application/json").unwrap().media, Format::Json);
+    }
+
+    #[test]
+    fn a_transformation_that_is_not_there_falls_to_the_next_clause() {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+        assert!(matches!(form(table).unwrap().transform, Transform::Table(MetaVersion::V1, _)));
+        let fallback = "application/json;as=Table;v=v9;g=meta.k8s.io,application/json";
+        assert_eq!(form(fallback), Ok(Form::JSON));
+        let bogus = "application/json;as=Bogus;v=v1;g=meta.k8s.io";
+        assert!(matches!(form(bogus), Err(Fault::NotAcceptable(_))));
+        let binary = "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io";
+        assert!(form(binary).is_err());
+    }
+
+    #[test]
+    fn people_get_indented_json_unless_they_decline() {
+        let ask = |agent, query| Asked { accept: "", user_agent: agent, query: Query::new(query) };
+        assert!(negotiate(ask("curl/8", "")).unwrap().pretty);
+        assert!(!negotiate(ask("curl/8", "pretty=false")).unwrap().pretty);
+        assert!(negotiate(ask("x", "pretty=true")).unwrap().pretty);
+    }
+}

@@ -1,0 +1,262 @@
+//! One object as a client asked to see it.
+
+use super::form::{Form, Transform};
+use super::route::Target;
+use super::table;
+use crate::base::clock;
+use crate::cache::Entry;
+use crate::codec::media::Format;
+use crate::codec::{json, proto};
+use crate::object::schema::Type;
+use crate::object::{Map, Value};
+use crate::registry::stored;
+use crate::request::{Fault, Result};
+use crate::store::Item as _;
+use bumpalo::Bump;
+use bytes::Bytes;
+
+/// The object of `entry` in the form asked for.
+///
+/// # Errors
+/// 406 for a form that no single object has, 500 for stored bytes that cannot be read.
+pub fn encode(target: &Target, form: &Form, entry: &Entry) -> Result<Bytes> {
+    match form.transform {
+        Transform::None => encode_full(target, form, entry),
+        Transform::Partial(version) => encode_partial(form, entry, version),
+        Transform::PartialList(_) => {
+            let kind = target.resource.kind;
+            Err(Fault::NotAcceptable(format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list \
+                 (*core.{kind})"
+            )))
+        }
+        Transform::Table(version, include) => {
+            let revision = entry.revision().to_string();
+            let meta = table::ListMeta { resource_version: &revision, ..Default::default() };
+            let mut rows = TableWriter::begin(target, version, include, meta, true);
+            rows.push(entry)?;
+            Ok(rows.finish(form))
+        }
+    }
+}
+
+fn encode_full(target: &Target, form: &Form, entry: &Entry) -> Result<Bytes> {
+    let same = stored::is_stored_form(target.resource);
+    match form.media {
+        Format::Json if same && !form.pretty => {
+            let json = entry.json().map_err(stored::unreadable)?;
+            let mut out = Vec::with_capacity(json.bytes.len() + 1);
+            out.extend_from_slice(&json.bytes);
+            out.push(b'\n');
+            Ok(out.into())
+        }
+        Format::Protobuf if same => entry.protobuf().map_err(stored::unreadable),
+        _ => {
+            let arena = Bump::new();
+            let object = stored::decode_served(target.resource, entry, &arena)?;
+            encode_value(form, target.resource.ty, &object)
+        }
+    }
+}
+
+/// Any object in the media type of the form.
+///
+/// # Errors
+/// None today; the form may grow ones that not every object has.
+pub fn encode_value(form: &Form, ty: &'static Type, object: &Value<'_>) -> Result<Bytes> {
+    let mut out = Vec::with_capacity(1024);
+    match form.media {
+        Format::Json => {
+            json::encode(object, ty, &mut out);
+            if form.pretty {
+                return Ok(super::form::reprint(&out, form));
+            }
+            out.push(b'\n');
+        }
+        Format::Yaml => {
+            json::encode(object, ty, &mut out);
+            return Ok(super::form::reprint(&out, form));
+        }
+        Format::Protobuf => encode_typed(object, ty, &mut out),
+    }
+    Ok(out.into())
+}
+
+/// The envelope of an object that says its kind and apiVersion.
+pub fn encode_typed(object: &Value<'_>, ty: &'static Type, out: &mut Vec<u8>) {
+    let (kind, api_version) = (object.str_at(&["kind"]), object.str_at(&["apiVersion"]));
+    proto::envelope::wrap_with(api_version, kind, out, |out| proto::encode(object, ty, out));
+}
+
+/// An object that is not stored, in the form asked for: a Scale, a component status.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_made(
+    target: &Target,
+    form: &Form,
+    ty: &'static Type,
+    object: &Value<'_>,
+) -> Result<Bytes> {
+    match form.transform {
+        Transform::None | Transform::Partial(_) | Transform::PartialList(_) => {
+            encode_value(form, ty, object)
+        }
+        Transform::Table(version, include) => {
+            let revision = object.str_at(&["metadata", "resourceVersion"]);
+            let meta = table::ListMeta { resource_version: revision, ..Default::default() };
+            let mut rows = TableWriter::begin(target, version, include, meta, true);
+            rows.push_value(object, ty);
+            Ok(rows.finish(form))
+        }
+    }
+}
+
+fn encode_partial(form: &Form, entry: &Entry, version: table::MetaVersion) -> Result<Bytes> {
+    if form.media == Format::Json && !form.pretty {
+        let mut out = Vec::with_capacity(512);
+        write_partial(entry, version, &mut out)?;
+        out.push(b'\n');
+        return Ok(out.into());
+    }
+    let arena = Bump::new();
+    let object = partial_value(entry, version, &arena)?;
+    encode_value(form, stored::partial_type(), &object)
+}
+
+/// The PartialObjectMetadata of an entry as a value.
+///
+/// # Errors
+/// 500 for stored bytes that cannot be read.
+pub fn partial_value<'a>(
+    entry: &Entry,
+    version: table::MetaVersion,
+    arena: &'a Bump,
+) -> Result<Value<'a>> {
+    let object = stored::decode_entry(entry, arena)?;
+    let mut map = Map::new_in(arena);
+    map.push_unique("kind", Value::Str("PartialObjectMetadata"));
+    map.push_unique("apiVersion", Value::Str(version.api_version()));
+    if let Some(metadata) = object.get("metadata") {
+        map.push_unique("metadata", metadata.copy_in(arena));
+    }
+    Ok(Value::Map(map))
+}
+
+/// Writes `{"kind":"PartialObjectMetadata",…}` cut from the entry's JSON.
+///
+/// # Errors
+/// 500 for stored bytes that cannot be read.
+pub fn write_partial(entry: &Entry, version: table::MetaVersion, out: &mut Vec<u8>) -> Result<()> {
+    let json = entry.json().map_err(stored::unreadable)?;
+    out.extend_from_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":""#);
+    out.extend_from_slice(version.api_version().as_bytes());
+    out.extend_from_slice(br#"","metadata":"#);
+    out.extend_from_slice(metadata_of(&json.item()));
+    out.push(b'}');
+    Ok(())
+}
+
+/// The text of the member `metadata`, with which every item starts.
+pub fn metadata_of(item: &[u8]) -> &[u8] {
+    let Some(rest) = item.strip_prefix(br#""metadata":"#) else { return b"{}" };
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (at, byte) in rest.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' if !quoted => depth += 1,
+            b'}' if !quoted => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return rest.get(..=at).unwrap_or(b"{}");
+                }
+            }
+            _ => {}
+        }
+    }
+    b"{}"
+}
+
+/// Writes the rows of a Table.
+#[derive(Debug)]
+pub struct TableWriter {
+    table: table::Table,
+    target: Target,
+    include: table::Include,
+}
+
+impl TableWriter {
+    /// Starts a table; `header` as [`table::Table::begin`].
+    pub fn begin(
+        target: &Target,
+        version: table::MetaVersion,
+        include: table::Include,
+        meta: table::ListMeta<'_>,
+        header: bool,
+    ) -> Self {
+        let group = target.resource.group;
+        let printer = table::printer(group, target.resource.name, target.subresource_name());
+        let now = table::Moment(clock::unix_seconds());
+        let table =
+            table::Table::begin(Vec::with_capacity(4096), printer, version, meta, header, now);
+        Self { table, target: *target, include }
+    }
+
+    /// Adds an entry's row.
+    ///
+    /// # Errors
+    /// 500 for stored bytes that cannot be read.
+    pub fn push(&mut self, entry: &Entry) -> Result<()> {
+        let arena = Bump::new();
+        let object = stored::decode_entry(entry, &arena)?;
+        match self.include {
+            table::Include::None => self.table.row(&object, table::RowObject::None),
+            table::Include::Metadata => {
+                let json = entry.json().map_err(stored::unreadable)?;
+                let item = json.item();
+                self.table.row(&object, table::RowObject::Metadata(metadata_of(&item)));
+            }
+            table::Include::Object => {
+                let served = stored::decode_served(self.target.resource, entry, &arena)?;
+                let mut text = Vec::with_capacity(1024);
+                json::encode(&served, self.target.resource.ty, &mut text);
+                self.table.row(&object, table::RowObject::Object(&text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the row of an object that is not stored.
+    pub fn push_value(&mut self, object: &Value<'_>, ty: &'static Type) {
+        let mut text = Vec::with_capacity(512);
+        json::encode(object, ty, &mut text);
+        let row = match self.include {
+            table::Include::None => table::RowObject::None,
+            table::Include::Metadata | table::Include::Object => table::RowObject::Object(&text),
+        };
+        self.table.row(object, row);
+    }
+
+    /// The document in the media type of the form.
+    pub fn finish(self, form: &Form) -> Bytes {
+        let json = self.table.finish();
+        if form.media == Format::Yaml || form.pretty {
+            return super::form::reprint(&json, form);
+        }
+        json.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::metadata_of;
+
+    #[test]
+    fn metadata_is_cut_out_whole() {
+        let item = br#""metadata":{"name":"a}\"{","labels":{"x":"y"}},"spec":{}}"#;
+        assert_eq!(metadata_of(item), br#"{"name":"a}\"{","labels":{"x":"y"}}"#);
+        assert_eq!(metadata_of(b""), b"{}");
+    }
+}

@@ -1,0 +1,93 @@
+//! POST of a new object, and of the subresources that act on one.
+
+use crate::api::answer::Answer;
+use crate::api::call::{Call, ManagerNames, read_body};
+use crate::api::{Api, action};
+use crate::base::{clock, timestamp};
+use crate::codec::media::Format;
+use crate::http::RequestBody;
+use crate::object::Value;
+use crate::registry::ManagerOperation;
+use crate::registry::{body, meta, stored};
+use crate::request::{
+    Attributes, Fault, Operation, RawDeleteOptions, Result, WriteOptions, WriteVerb,
+};
+use bumpalo::Bump;
+
+/// Reads the body, creates, answers 201 with what stands there now.
+///
+/// # Errors
+/// 400, 403, 409, 413, 415, 422.
+pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<Answer> {
+    let options = WriteOptions::parse(call.query, WriteVerb::Create)?;
+    let media = call.body_media()?;
+    let bytes = read_body(request).await?;
+    let arena = Bump::new();
+    let expected = call.expected();
+    let validation = options.field_validation;
+    let object = body::decode(call.context, &bytes, media, &expected, validation, &arena)?;
+    if call.target.subresource.is_some() || call.target.resource.storage.is_none() {
+        return action::create(api, call, &options, object, &arena).await;
+    }
+    let object = prepare(call, object, &arena)?;
+    let attributes = call.attributes(Operation::Create, options.dry_run);
+    let attributes = Attributes { name: meta::name(&object), ..attributes };
+    let now = timestamp::rfc3339(clock::unix_seconds());
+    let mut names = ManagerNames::default();
+    let manager = call.manager(&options, ManagerOperation::Update, &now, &mut names);
+    let entry = api.registry.create(&attributes, &options, manager, object, &arena).await?;
+    let bytes = super::get::encode(call, &entry)?;
+    Ok(Answer::object(201, &call.form, bytes))
+}
+
+/// Fills the namespace in, checks it, and fills the defaults.
+fn prepare<'a>(call: &Call<'_>, mut object: Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
+    check_namespace(call, &mut object, arena)?;
+    stored::fill_defaults(call.target.resource, &mut object, arena);
+    Ok(object)
+}
+
+/// The namespace of a body must be the URL's; an empty one is filled in, and what is not
+/// namespaced has none (`EnsureObjectNamespaceMatchesRequestNamespace`).
+///
+/// # Errors
+/// 400 for another namespace.
+pub fn check_namespace<'a>(call: &Call<'_>, object: &mut Value<'a>, arena: &'a Bump) -> Result<()> {
+    let wanted = call.attributes(Operation::Create, false).namespace;
+    let own = meta::namespace(object);
+    let metadata = meta::metadata_mut(object, arena);
+    if wanted.is_empty() {
+        metadata.remove("namespace");
+    } else if own.is_empty() {
+        metadata.insert("namespace", Value::str_in(wanted, arena));
+    } else if own != wanted {
+        let text = "the namespace of the provided object does not match the namespace sent on \
+                    the request";
+        return Err(Fault::BadRequest(text.into()));
+    }
+    Ok(())
+}
+
+/// `DeleteOptions` of a body, else of the query.
+///
+/// # Errors
+/// 400 for a body that is none, 422 for values that do not go together.
+pub fn delete_options(call: &Call<'_>, bytes: &[u8]) -> Result<crate::request::DeleteOptions> {
+    if bytes.is_empty() {
+        return RawDeleteOptions::from_query(call.query)?.check();
+    }
+    let media = call.body_media().unwrap_or(Format::Json);
+    let arena = Bump::new();
+    let object = body::decode_delete_options(bytes, media, &arena)?;
+    let texts = object.list_at(&["dryRun"]).iter().filter_map(Value::as_str);
+    let text = |path: &[&str]| object.at(path).and_then(Value::as_str).map(str::to_owned);
+    RawDeleteOptions {
+        dry_run: texts.map(str::to_owned).collect(),
+        grace_seconds: object.i64_at(&["gracePeriodSeconds"]),
+        orphan_dependents: object.at(&["orphanDependents"]).and_then(Value::as_bool),
+        propagation: text(&["propagationPolicy"]),
+        uid: text(&["preconditions", "uid"]),
+        resource_version: text(&["preconditions", "resourceVersion"]),
+    }
+    .check()
+}

@@ -1,0 +1,414 @@
+//! LIST: a page of a resource at one revision, streamed in chunks so that the answer costs the
+//! memory of a chunk, however long the list is (features.md section 3.2).
+
+use crate::api::form::{self, Form, Transform};
+use crate::api::object::{TableWriter, encode_value, write_partial};
+use crate::api::route::Target;
+use crate::api::table;
+use crate::base::limits::{LIST_CHUNK_BYTES, LIST_PAGE_MAX};
+use crate::cache::{Cache, Entry, ListPage, ListQuery, ReadAt};
+use crate::catalog::Storage;
+use crate::codec::media::Format;
+use crate::codec::{json, proto};
+use crate::http::Body;
+use crate::object::selector::FieldSelector;
+use crate::registry::body::api_version;
+use crate::registry::stored;
+use crate::request::{Fault, ListOptions, Result, RevisionMatch, parse_revision};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bumpalo::Bump;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// What is listed.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'r> {
+    /// The namespace; "" for all.
+    pub namespace: &'r str,
+    /// The one name wanted, from the path of a watch; "" for all.
+    pub name: &'r str,
+}
+
+/// Reads the page that `options` ask for.
+///
+/// # Errors
+/// 400 for a bad token or selector, 410 for a revision that is gone, 504 for one that is not there.
+pub async fn read_page(
+    cache: &Cache,
+    target: &Target,
+    scope: Scope<'_>,
+    options: &ListOptions,
+) -> Result<ListPage> {
+    let storage = stored::storage(target.resource)?;
+    let token = ContinueToken::decode(&options.continue_token)?;
+    let revision = parse_revision(&options.revision)?;
+    let cached = options.revision == "0";
+    if token.is_some() && !matches!(options.revision.as_str(), "" | "0") {
+        let text = "specifying resource version is not allowed when using continue";
+        return Err(Fault::BadRequest(text.into()));
+    }
+    let limit = if cached && options.revision_match.is_none() { 0 } else { options.limit };
+    let at = match (&token, options.revision_match) {
+        (Some(token), _) if token.revision > 0 => ReadAt::Exact(token.revision.unsigned_abs()),
+        (Some(_), _) => ReadAt::Latest,
+        (None, Some(RevisionMatch::Exact)) => ReadAt::Exact(revision),
+        (None, Some(RevisionMatch::NotOlderThan)) if cached => ReadAt::Any,
+        (None, Some(RevisionMatch::NotOlderThan)) => ReadAt::AtLeast(revision),
+        (None, None) if cached => ReadAt::Any,
+        (None, None) if revision > 0 && limit > 0 => ReadAt::Exact(revision),
+        (None, None) if revision > 0 => ReadAt::AtLeast(revision),
+        (None, None) => ReadAt::Latest,
+    };
+    let start = match &token {
+        Some(token) => Some(token.start_key(storage, scope.namespace)?),
+        None => None,
+    };
+    let query = ListQuery {
+        storage,
+        namespace: (!scope.namespace.is_empty()).then(|| scope.namespace.into()),
+        name: (!scope.name.is_empty()).then(|| scope.name.into()),
+        labels: options.labels.clone(),
+        fields: translate_fields(target, storage, &options.fields)?,
+        limit: usize::try_from(limit).unwrap_or(0).min(LIST_PAGE_MAX),
+        start,
+        at,
+    };
+    cache.list(query).await.map_err(stored::read_fault)
+}
+
+/// Field labels of the request's version as those of the stored one.
+///
+/// # Errors
+/// 400 for a label that the kind does not have.
+pub fn translate_fields(
+    target: &Target,
+    storage: &Storage,
+    fields: &FieldSelector,
+) -> Result<FieldSelector> {
+    let (group, version) = (target.resource.group, target.resource.version);
+    fields.clone().rename(|label| match storage.field_label(group, label) {
+        Some(source) => Ok(Some(stored::field_name(storage, source))),
+        None => Err(Fault::BadRequest(storage.unsupported_label(version, label))),
+    })
+}
+
+/// The token that continues after `page`; "" at the end.
+pub fn continue_token(storage: &Storage, namespace: &str, page: &ListPage) -> String {
+    let Some(next) = &page.next else { return String::new() };
+    let prefix = storage.namespace_prefix(namespace);
+    let start = next.strip_prefix(prefix.as_ref()).unwrap_or(next);
+    let start = String::from_utf8_lossy(start);
+    let text = format!(
+        r#"{{"v":"meta.k8s.io/v1","rv":{},"start":{}}}"#,
+        page.revision,
+        serde_json::Value::from(&*start)
+    );
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// Where a list goes on (`storage.DecodeContinue`).
+#[derive(Debug, PartialEq, Eq)]
+struct ContinueToken {
+    /// The revision of the list; -1 for the latest.
+    revision: i64,
+    /// The first key, relative to the list's prefix.
+    start: String,
+}
+
+impl ContinueToken {
+    fn decode(token: &str) -> Result<Option<Self>> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let bad = |why: &str| {
+            Fault::BadRequest(format!("invalid continue token: continue key is not valid: {why}"))
+        };
+        let bytes = URL_SAFE_NO_PAD
+            .decode(token)
+            .map_err(|_| bad(&format!("illegal base64 data at input byte {}", bad_byte(token))))?;
+        let json: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
+        let text = |key: &str| json.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
+        if text("v") != "meta.k8s.io/v1" {
+            let why = format!("server does not recognize this encoded version {:?}", text("v"));
+            return Err(bad(&why));
+        }
+        let revision = json.get("rv").and_then(serde_json::Value::as_i64).unwrap_or(0);
+        if revision == 0 {
+            return Err(bad("incorrect encoded start resourceVersion (version meta.k8s.io/v1)"));
+        }
+        let start = text("start").to_owned();
+        if start.is_empty() {
+            return Err(bad("encoded start key empty (version meta.k8s.io/v1)"));
+        }
+        Ok(Some(Self { revision, start }))
+    }
+
+    fn start_key(&self, storage: &Storage, namespace: &str) -> Result<Bytes> {
+        if self.start.split('/').any(|part| part == "..") {
+            let text = "invalid continue token: continue key is not valid: bad start key";
+            return Err(Fault::BadRequest(text.into()));
+        }
+        let mut key = storage.namespace_prefix(namespace).to_vec();
+        key.extend_from_slice(self.start.as_bytes());
+        Ok(key.into())
+    }
+}
+
+/// Where Go's decoder says that base64 text breaks: the first byte that is no digit, or for a
+/// text of impossible length the start of its last group.
+fn bad_byte(token: &str) -> usize {
+    let digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match token.bytes().position(|byte| !digit(byte)) {
+        Some(at) => at,
+        None => token.len() - token.len() % 4,
+    }
+}
+
+/// The answer for a page.
+///
+/// # Errors
+/// 406 for a form that lists do not have, 500 for stored bytes that cannot be read.
+pub fn encode(target: &Target, form: &Form, scope: Scope<'_>, page: ListPage) -> Result<Body> {
+    let storage = stored::storage(target.resource)?;
+    let token = continue_token(storage, scope.namespace, &page);
+    let revision = page.revision.to_string();
+    let meta = table::ListMeta {
+        resource_version: &revision,
+        continue_token: &token,
+        remaining_item_count: page.remaining,
+    };
+    match form.transform {
+        Transform::Partial(_) => {
+            let kind = target.resource.list_kind;
+            Err(Fault::NotAcceptable(format!(
+                "you requested PartialObjectMetadata, but the requested object is a list \
+                 (*core.{kind})"
+            )))
+        }
+        Transform::Table(version, include) => {
+            let mut rows = TableWriter::begin(target, version, include, meta, true);
+            for entry in sorted(target, page.entries) {
+                rows.push(&entry)?;
+            }
+            Ok(Body::full(rows.finish(form)))
+        }
+        Transform::PartialList(version) => partial_list(form, version, meta, &page.entries),
+        Transform::None => {
+            let same = stored::is_stored_form(target.resource);
+            match form.media {
+                Format::Json if same && !form.pretty => Ok(stream_json(target, meta, page.entries)),
+                Format::Protobuf if same => protobuf_list(target, meta, &page.entries),
+                _ => value_list(target, form, meta, &page.entries),
+            }
+        }
+    }
+}
+
+/// Rows of some kinds stand in an order of their own.
+fn sorted(target: &Target, mut entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
+    let printer =
+        table::printer(target.resource.group, target.resource.name, target.subresource_name());
+    if let Some(order) = printer.order {
+        entries.sort_by(|a, b| {
+            let arena = Bump::new();
+            match (stored::decode_entry(a, &arena), stored::decode_entry(b, &arena)) {
+                (Ok(a), Ok(b)) => order(&a, &b),
+                _ => std::cmp::Ordering::Equal,
+            }
+        });
+    }
+    entries
+}
+
+/// `{"kind":"PodList","apiVersion":"v1","metadata":{…},"items":[`.
+fn json_head(kind: &str, api_version: &str, meta: table::ListMeta<'_>) -> Vec<u8> {
+    let mut head = Vec::with_capacity(256);
+    let mut put = |text: &str| head.extend_from_slice(text.as_bytes());
+    put(r#"{"kind":""#);
+    put(kind);
+    put(r#"","apiVersion":""#);
+    put(api_version);
+    put(r#"","metadata":{"resourceVersion":""#);
+    put(meta.resource_version);
+    put("\"");
+    if !meta.continue_token.is_empty() {
+        put(r#","continue":""#);
+        put(meta.continue_token);
+        put("\"");
+    }
+    if let Some(count) = meta.remaining_item_count.filter(|count| *count > 0) {
+        put(r#","remainingItemCount":"#);
+        put(itoa::Buffer::new().format(count));
+    }
+    put(r#"},"items":["#);
+    head
+}
+
+/// The whole list as JSON, made chunk by chunk while the client reads.
+fn stream_json(target: &Target, meta: table::ListMeta<'_>, entries: Vec<Arc<Entry>>) -> Body {
+    let head = json_head(
+        target.resource.list_kind,
+        &api_version(target.resource.group, target.resource.version),
+        meta,
+    );
+    let mut chunk = head;
+    let mut entries = entries.into_iter().enumerate();
+    let mut ended = false;
+    // Small lists are one piece, so that their length is known.
+    while chunk.len() < LIST_CHUNK_BYTES && !ended {
+        ended = !push_item(&mut chunk, &mut entries);
+    }
+    if ended {
+        return Body::full(chunk);
+    }
+    let mut first = Some(Bytes::from(chunk));
+    let rest = std::iter::from_fn(move || {
+        if let Some(first) = first.take() {
+            return Some(first);
+        }
+        if ended {
+            return None;
+        }
+        let mut chunk = Vec::with_capacity(LIST_CHUNK_BYTES + LIST_CHUNK_BYTES / 4);
+        while chunk.len() < LIST_CHUNK_BYTES && !ended {
+            ended = !push_item(&mut chunk, &mut entries);
+        }
+        Some(Bytes::from(chunk))
+    });
+    Body::stream(futures_lite::stream::iter(rest))
+}
+
+/// Appends the next item, or the end of the list (then false).
+fn push_item(chunk: &mut Vec<u8>, entries: &mut impl Iterator<Item = (usize, Arc<Entry>)>) -> bool {
+    let Some((at, entry)) = entries.next() else {
+        chunk.extend_from_slice(b"]}\n");
+        return false;
+    };
+    // An object that cannot be read is left out here; a GET of it says what is wrong.
+    if let Ok(json) = entry.json() {
+        chunk.extend_from_slice(if at == 0 { b"{" } else { b",{" });
+        chunk.extend_from_slice(&json.item());
+    }
+    true
+}
+
+fn protobuf_list(
+    target: &Target,
+    meta: table::ListMeta<'_>,
+    entries: &[Arc<Entry>],
+) -> Result<Body> {
+    let broken = |_| Fault::Internal("an item is no protobuf envelope".into());
+    let mut envelopes = Vec::with_capacity(entries.len());
+    for entry in entries {
+        envelopes.push(entry.protobuf().map_err(stored::unreadable)?);
+    }
+    let mut raws = Vec::with_capacity(envelopes.len());
+    for envelope in &envelopes {
+        let unknown = proto::envelope::unwrap(envelope).map_err(broken)?;
+        raws.push(unknown.map_or(&[][..], |unknown| unknown.raw));
+    }
+    let meta = proto::ListMeta {
+        resource_version: meta.resource_version,
+        continue_token: meta.continue_token,
+        remaining_item_count: meta.remaining_item_count.and_then(|n| i64::try_from(n).ok()),
+    };
+    let api_version = api_version(target.resource.group, target.resource.version);
+    let sizes = raws.iter().map(|raw| raw.len());
+    let list = proto::ListWriter::new(&api_version, target.resource.list_kind, &meta, sizes);
+    let mut out = Vec::new();
+    list.begin(&mut out);
+    raws.iter().for_each(|raw| proto::ListWriter::item(raw, &mut out));
+    proto::ListWriter::end(&mut out);
+    Ok(Body::full(out))
+}
+
+fn partial_list(
+    form: &Form,
+    version: table::MetaVersion,
+    meta: table::ListMeta<'_>,
+    entries: &[Arc<Entry>],
+) -> Result<Body> {
+    let mut text = json_head("PartialObjectMetadataList", version.api_version(), meta);
+    for (at, entry) in entries.iter().enumerate() {
+        if at > 0 {
+            text.push(b',');
+        }
+        write_partial(entry, version, &mut text)?;
+    }
+    text.extend_from_slice(b"]}\n");
+    if form.media == Format::Json && !form.pretty {
+        return Ok(Body::full(text));
+    }
+    let arena = Bump::new();
+    let value =
+        json::parse_any(&text, &arena).map_err(|error| Fault::Internal(error.to_string()))?;
+    encode_value(form, stored::partial_list_type(), &value).map(Body::full)
+}
+
+/// The slow way, for forms and versions that are not stored: every item is decoded.
+fn value_list(
+    target: &Target,
+    form: &Form,
+    meta: table::ListMeta<'_>,
+    entries: &[Arc<Entry>],
+) -> Result<Body> {
+    let mut text = json_head(
+        target.resource.list_kind,
+        &api_version(target.resource.group, target.resource.version),
+        meta,
+    );
+    for (at, entry) in entries.iter().enumerate() {
+        let arena = Bump::new();
+        let mut object = stored::decode_served(target.resource, entry, &arena)?;
+        if let Some(map) = object.as_map_mut() {
+            map.remove("kind");
+            map.remove("apiVersion");
+        }
+        if at > 0 {
+            text.push(b',');
+        }
+        json::encode(&object, target.resource.ty, &mut text);
+    }
+    text.extend_from_slice(b"]}\n");
+    if form.media == Format::Json && !form.pretty {
+        return Ok(Body::full(text));
+    }
+    if form.media == Format::Json || form.media == Format::Yaml {
+        return Ok(Body::full(form::reprint(&text, form)));
+    }
+    let arena = Bump::new();
+    let ty = target.resource.list_ty.ok_or_else(|| Fault::Internal("no list type".into()))?;
+    let value =
+        json::parse_any(&text, &arena).map_err(|error| Fault::Internal(error.to_string()))?;
+    encode_value(form, ty, &value).map(Body::full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(token: &str) -> String {
+        match ContinueToken::decode(token) {
+            Err(Fault::BadRequest(message)) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn tokens_are_read_as_upstream_writes_them() {
+        let token = URL_SAFE_NO_PAD.encode(r#"{"v":"meta.k8s.io/v1","rv":7,"start":"ns/x\u0000"}"#);
+        let read = ContinueToken::decode(&token).unwrap().unwrap();
+        assert_eq!(read, ContinueToken { revision: 7, start: "ns/x\0".into() });
+        assert_eq!(ContinueToken::decode(""), Ok(None));
+    }
+
+    #[test]
+    fn bad_tokens_name_the_byte() {
+        let prefix = "invalid continue token: continue key is not valid: illegal base64 data at";
+        assert_eq!(message("x"), format!("{prefix} input byte 0"));
+        assert_eq!(message("abc!"), format!("{prefix} input byte 3"));
+        assert_eq!(message("e30="), format!("{prefix} input byte 3"));
+    }
+}

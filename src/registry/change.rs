@@ -1,0 +1,154 @@
+//! Where the new object of an update comes from: a PUT body, a patch, a scale, a namespace's
+//! finalizers.
+
+use super::{body, meta, stored};
+use crate::catalog::Resource;
+use crate::object::schema::Type;
+use crate::object::{Map, Value};
+use crate::request::{Fault, FieldValidation, Result};
+use bumpalo::Bump;
+
+/// Builds the new object of an update. Called again for every attempt of the loop.
+pub trait Change {
+    /// The new object, in the version of the URL and defaulted; `old` is in that version.
+    ///
+    /// # Errors
+    /// Whatever makes the change impossible.
+    fn apply<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>>;
+
+    /// The object of an update that may create; `None` if this one may not.
+    fn create<'a>(&self, arena: &'a Bump) -> Option<Result<Value<'a>>> {
+        let _ = arena;
+        None
+    }
+
+    /// The managed fields come from the change itself (server-side apply).
+    fn owns_managed_fields(&self) -> bool {
+        false
+    }
+}
+
+/// PUT: the body is the new object.
+#[derive(Debug)]
+pub struct Replace<'b> {
+    /// The decoded, defaulted body.
+    pub object: Value<'b>,
+    /// A missing object is created.
+    pub creates: bool,
+}
+
+impl Change for Replace<'_> {
+    fn apply<'a>(&self, _: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
+        Ok(self.object.copy_in(arena))
+    }
+
+    fn create<'a>(&self, arena: &'a Bump) -> Option<Result<Value<'a>>> {
+        self.creates.then(|| Ok(self.object.copy_in(arena)))
+    }
+}
+
+/// Which patch a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchKind {
+    /// `application/apply-patch+yaml`.
+    Apply,
+    /// `application/json-patch+json`.
+    Json,
+    /// `application/merge-patch+json`.
+    Merge,
+    /// `application/strategic-merge-patch+json`.
+    Strategic,
+}
+
+/// PUT of `namespaces/finalize`: only `spec.finalizers` is taken.
+#[derive(Debug)]
+pub struct Finalize<'b>(pub Value<'b>);
+
+impl Change for Finalize<'_> {
+    fn apply<'a>(&self, _: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
+        Ok(self.0.copy_in(arena))
+    }
+}
+
+/// A change of the Scale of an object, carried over to the object.
+#[derive(Debug)]
+pub struct Scaled<C> {
+    /// The change of the Scale.
+    pub change: C,
+    /// The scaled resource.
+    pub resource: &'static Resource,
+}
+
+impl<C: Change> Change for Scaled<C> {
+    fn apply<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
+        let scale = super::scale::of(self.resource, old, arena);
+        let new_scale = self.change.apply(&scale, arena)?;
+        super::scale::check(&new_scale, meta::name(old))?;
+        let mut new = old.copy_in(arena);
+        let replicas = new_scale.i64_at(&["spec", "replicas"]).unwrap_or(0);
+        if let Some(map) = new.as_map_mut() {
+            map.entry_map("spec").insert("replicas", Value::Int(replicas));
+        }
+        let metadata = meta::metadata_mut(&mut new, arena);
+        for field in ["resourceVersion", "uid"] {
+            match new_scale.at(&["metadata", field]) {
+                Some(value) => metadata.insert(field, value.copy_in(arena)),
+                None => metadata.remove(field),
+            };
+        }
+        Ok(new)
+    }
+}
+
+/// A JSON, merge or strategic merge patch.
+#[derive(Debug)]
+pub struct Patch<'b> {
+    /// Which.
+    pub kind: PatchKind,
+    /// The patch document.
+    pub text: &'b [u8],
+    /// The type that is patched.
+    pub ty: &'static Type,
+    /// The resource whose defaults are filled in afterwards; `None` for a Scale.
+    pub defaults: Option<&'static Resource>,
+    /// What happens to unknown fields.
+    pub validation: FieldValidation,
+    /// Where warnings go.
+    pub context: &'b crate::request::Context,
+    /// Kind and apiVersion that the object must keep.
+    pub type_meta: (&'static str, String),
+}
+
+impl Change for Patch<'_> {
+    fn apply<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
+        let mut new = old.copy_in(arena);
+        body::patch(self.kind, self.text, self.ty, &mut new, arena)?;
+        let mut new = body::conform(self, new, arena)?;
+        self.check_type_meta(&new)?;
+        if let Some(resource) = self.defaults {
+            stored::fill_defaults(resource, &mut new, arena);
+        }
+        Ok(new)
+    }
+}
+
+impl Patch<'_> {
+    fn check_type_meta(&self, new: &Value<'_>) -> Result<()> {
+        let (kind, api_version) = (new.str_at(&["kind"]), new.str_at(&["apiVersion"]));
+        if kind != self.type_meta.0 || api_version != self.type_meta.1 {
+            return Err(Fault::BadRequest(format!(
+                "no kind {kind:?} is registered for version {api_version:?} in scheme {:?}",
+                body::SCHEME
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// An empty object with kind and apiVersion.
+pub(super) fn typed<'a>(kind: &'static str, api_version: &str, arena: &'a Bump) -> Map<'a> {
+    let mut map = Map::new_in(arena);
+    map.push_unique("kind", Value::Str(kind));
+    map.push_unique("apiVersion", Value::str_in(api_version, arena));
+    map
+}

