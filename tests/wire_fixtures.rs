@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 use kubering::catalog::catalog;
 use kubering::codec::json::{self, Strictness};
 use kubering::codec::proto::{self, envelope};
+use kubering::codec::transcode::{self, Names, Spliced};
 use kubering::object::Value;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -131,6 +132,55 @@ fn differences(json_bytes: &[u8], pb: &[u8]) -> Vec<String> {
     found
 }
 
+/// What the hot path shows of stored bytes, against what decoding and encoding shows.
+fn hot_path_differences(pb: &[u8]) -> Vec<String> {
+    let arena = Bump::new();
+    let mut found = Vec::new();
+    let unknown = envelope::unwrap(pb).unwrap().expect("an envelope");
+    let (group, version) = unknown.api_version.split_once('/').unwrap_or(("", unknown.api_version));
+    let ty = catalog().kind(group, version, unknown.kind).unwrap();
+    let mut value = proto::decode(unknown.raw, ty, &arena).unwrap();
+    let metadata = ty.field("metadata").and_then(|field| field.kind.message());
+    if metadata.is_none_or(|metadata| metadata.go_name != "ObjectMeta") {
+        return found;
+    }
+    // Stored objects have no revision.
+    let metadata = value.as_map_mut().unwrap().entry_map("metadata");
+    metadata.remove("resourceVersion");
+    let mut stored = Vec::new();
+    envelope::wrap_with(unknown.api_version, unknown.kind, &mut stored, |out| {
+        proto::encode(&value, ty, out);
+    });
+    let map = value.as_map_mut().unwrap();
+    map.entry_map("metadata").insert("resourceVersion", Value::Str("42"));
+    map.insert("apiVersion", Value::str_in(unknown.api_version, &arena));
+    map.insert("kind", Value::str_in(unknown.kind, &arena));
+    let (mut slow, mut hot) = (Vec::new(), Vec::new());
+    json::encode(&value, ty, &mut slow);
+    let names = Names { api_version: unknown.api_version, kind: unknown.kind };
+    transcode::to_json(&stored, ty, Some(names), 42, &mut hot).unwrap();
+    let slow = json::parse_any(&slow, &arena).unwrap();
+    match json::parse_any_strict(&hot, &arena) {
+        Ok(hot) => {
+            found.extend(hot.strict_errors);
+            diff("", &slow, &hot.value, &mut found);
+        }
+        Err(error) => found.push(format!("{error}: {}", String::from_utf8_lossy(&hot))),
+    }
+    let mut spliced = Vec::new();
+    Spliced::new(transcode::message(&stored).unwrap(), 42)
+        .unwrap()
+        .write_object(names, &mut spliced);
+    let mut expected = Vec::new();
+    envelope::wrap_with(unknown.api_version, unknown.kind, &mut expected, |out| {
+        proto::encode(&value, ty, out);
+    });
+    if spliced != expected {
+        found.push("the spliced protobuf differs".to_owned());
+    }
+    found
+}
+
 fn diff(path: &str, expected: &Value<'_>, actual: &Value<'_>, found: &mut Vec<String>) {
     match (expected, actual) {
         (Value::Map(a), Value::Map(b)) => {
@@ -157,7 +207,8 @@ fn diff(path: &str, expected: &Value<'_>, actual: &Value<'_>, found: &mut Vec<St
 fn check(pairs: &Pairs) {
     let mut bad = 0;
     for (name, (json, pb)) in pairs {
-        let found = differences(json, pb);
+        let mut found = differences(json, pb);
+        found.extend(hot_path_differences(pb));
         if !found.is_empty() {
             bad += 1;
             eprintln!("{name}:\n  {}", found.join("\n  "));

@@ -10,3 +10,4 @@ pub mod json;
 pub mod media;
 pub mod proto;
 pub mod scalar;
+pub mod transcode;

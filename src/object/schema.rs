@@ -23,6 +23,10 @@ pub struct Type {
     pub by_name: Vec<u16>,
     /// The same fields as protobuf orders and nests them.
     pub wire: Wire,
+    /// What stands before a field's value in JSON behind another one, by index: `,"name":`.
+    pub keys: Vec<Box<str>>,
+    /// Indexes of the fields that JSON shows even if they are not set.
+    pub shown: Vec<u16>,
 }
 
 /// One level of a message on the wire. JSON shows embedded Go structs inline; protobuf carries them
@@ -246,8 +250,11 @@ impl Type {
             }
         }
         wire.finish(&fields, 0);
+        let keys = fields.iter().map(|field| format!(",\"{}\":", field.name).into()).collect();
+        let is_shown = |i: &u16| fields[usize::from(*i)].absent != Absent::Omitted;
+        let shown = (0..count).filter(is_shown).collect();
         let go_name = name.rsplit('.').next().unwrap_or(name);
-        Self { name, fields, id: u32::MAX, atomic, go_name, by_name, wire }
+        Self { name, fields, id: u32::MAX, atomic, go_name, by_name, wire, keys, shown }
     }
 }
 

@@ -120,7 +120,7 @@ pub(super) fn message_type(ty: &'static Type) -> String {
 
 /// True for `core/v1 ResourceList`, whose quantities are rounded up to thousandths on decoding
 /// (`SetDefaults_ResourceList`).
-pub(super) fn is_resource_list(owner: &Type, field: &Field) -> bool {
+pub(crate) fn is_resource_list(owner: &Type, field: &Field) -> bool {
     field.shape == Shape::Map
         && matches!(field.kind, Kind::Scalar(Scalar::Quantity))
         && owner.name.starts_with("io.k8s.api.core.v1.")

@@ -23,7 +23,15 @@ pub fn encode_any(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Int(n) => write::int(*n, out),
         Value::Float(n) => write::float(*n, out),
         Value::Str(text) => write::string(text, out),
-        Value::Raw(text) => write::compact(text.as_bytes(), out),
+        Value::Raw(text) => {
+            let start = out.len();
+            if !write::compact(text.as_bytes(), out) {
+                // Decoders keep no such text; should one come by another way, it must not spoil
+                // the text around it.
+                out.truncate(start);
+                out.extend_from_slice(b"{}");
+            }
+        }
         Value::List(list) => {
             out.push(b'[');
             for (at, item) in list.iter().enumerate() {

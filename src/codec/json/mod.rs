@@ -15,6 +15,7 @@ mod tape;
 mod untyped;
 pub mod write;
 
+pub(crate) use context::is_resource_list;
 pub use decode::{Decoded, Strictness, decode, decode_nodes};
 pub(crate) use decode::{is_shown, zero};
 pub(crate) use encode::in_key_order;
@@ -23,4 +24,5 @@ pub use error::DecodeError;
 pub use peek::{TypeMeta, peek_type_meta};
 pub use scan::SyntaxError;
 pub use tape::Numbers;
+pub(crate) use tape::is_json;
 pub use untyped::{parse_any, parse_any_strict};

@@ -67,6 +67,11 @@ pub(super) fn with_tape<'a, R>(
     result
 }
 
+/// True if `source` is JSON.
+pub(crate) fn is_json(source: &[u8], arena: &Bump) -> bool {
+    with_tape(source, arena, |_| ()).is_ok()
+}
+
 /// The position behind the value at `at`.
 pub(super) fn behind(nodes: &[Node<'_>], at: usize) -> usize {
     match nodes.get(at) {

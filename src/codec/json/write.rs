@@ -128,39 +128,60 @@ pub fn float(number: f64, out: &mut Vec<u8>) {
 }
 
 /// Appends `source`, which is JSON, without the blanks between its tokens and with the characters
-/// escaped that [`string`] escapes.
-pub fn compact(source: &[u8], out: &mut Vec<u8>) {
-    let mut in_string = false;
-    let mut bytes = source.iter().enumerate();
-    while let Some((at, byte)) = bytes.next() {
+/// escaped that [`string`] escapes. False if brackets or quotes do not pair, or control characters
+/// or bytes that are not UTF-8 stand in it: then what was appended is of no use.
+pub fn compact(source: &[u8], out: &mut Vec<u8>) -> bool {
+    let mut rest = source;
+    let mut depth = 0usize;
+    if !source.is_ascii() && std::str::from_utf8(source).is_err() {
+        return false;
+    }
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
         match byte {
-            b' ' | b'\t' | b'\n' | b'\r' if !in_string => continue,
-            b'"' => in_string = !in_string,
-            b'\\' if in_string => {
-                out.push(b'\\');
-                if let Some((_, next)) = bytes.next() {
-                    out.push(*next);
+            b' ' | b'\t' | b'\n' | b'\r' => continue,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return false,
+            },
+            b'"' => {
+                out.push(b'"');
+                match compact_string(tail, out) {
+                    Some(behind) => rest = behind,
+                    None => return false,
                 }
                 continue;
             }
-            b'<' | b'>' | b'&' => {
-                out.extend_from_slice(b"\\u00");
-                out.push(HEX[usize::from(byte >> 4)]);
-                out.push(HEX[usize::from(byte & 15)]);
-                continue;
-            }
-            0xe2 if matches!(source.get(at..at + 3), Some([_, 0x80, 0xa8 | 0xa9])) => {
-                let last =
-                    source.get(at + 2).map_or(b'8', |b| if *b == 0xa8 { b'8' } else { b'9' });
-                out.extend_from_slice(b"\\u202");
-                out.push(last);
-                bytes.next();
-                bytes.next();
-                continue;
-            }
+            0..0x20 | 0x7f.. | b'<' | b'>' | b'&' | b'\\' => return false,
             _ => {}
         }
         out.push(*byte);
+    }
+    depth == 0
+}
+
+/// Appends what is left of a string literal, with its end; what comes behind it.
+fn compact_string<'s>(source: &'s [u8], out: &mut Vec<u8>) -> Option<&'s [u8]> {
+    let mut rest = source;
+    loop {
+        let (plain, tail) = rest.split_at(plain_width(rest));
+        out.extend_from_slice(plain);
+        rest = match tail {
+            [b'"', behind @ ..] => {
+                out.push(b'"');
+                return Some(behind);
+            }
+            [b'\\', escaped @ 0x20..0x7f, behind @ ..] => {
+                out.extend_from_slice(&[b'\\', *escaped]);
+                behind
+            }
+            [] | [..0x20 | b'\\', ..] => return None,
+            [byte, ..] => {
+                let width = special(*byte, tail, out);
+                tail.get(width..).unwrap_or(&[])
+            }
+        };
     }
 }
 
@@ -258,9 +279,17 @@ mod tests {
     }
 
     #[test]
+    fn raw_json_that_would_break_out_of_its_place_is_noticed() {
+        for source in ["}{", "{", "\"a", "\"a\nb\"", "\"a\\", "a\\"] {
+            assert!(!compact(source.as_bytes(), &mut Vec::new()), "{source}");
+        }
+        assert!(!compact(b"\"\xff\"", &mut Vec::new()));
+    }
+
+    #[test]
     fn raw_json_is_compacted_and_indented() {
         let source = "{ \"a b\" : [ 1 , \"\\\" <\" ] ,\n \"c\":{}, \"d\":[] }";
-        let flat = text(|out| compact(source.as_bytes(), out));
+        let flat = text(|out| assert!(compact(source.as_bytes(), out)));
         assert_eq!(flat, r#"{"a b":[1,"\" \u003c"],"c":{},"d":[]}"#);
         let tall = text(|out| indented(flat.as_bytes(), out));
         assert_eq!(

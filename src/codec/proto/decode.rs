@@ -4,7 +4,7 @@ use super::read::{Item, Reader, WireError, map_entry};
 use super::special::{self, IntOrString};
 use crate::base::hash::HashMap;
 use crate::base::limits::OBJECT_DEPTH_MAX;
-use crate::codec::json::{is_shown, parse_any, zero};
+use crate::codec::json::{is_json, is_resource_list, is_shown, parse_any, zero};
 use crate::codec::scalar::time::{self, Layout};
 use crate::codec::scalar::{Quantity, duration};
 use crate::object::schema::{Field, Kind, Scalar, Shape, Slot, Type, Wire};
@@ -12,6 +12,7 @@ use crate::object::{List, Map, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bumpalo::Bump;
+use std::borrow::Cow;
 
 /// Decodes a message of type `ty`. Strings are borrowed from `raw`. The value is canonical: what Go
 /// wrote although it is zero is left out. `apiVersion` and `kind` are not in the message: the
@@ -57,6 +58,7 @@ impl<'a> Decoder<'a> {
     ) -> Result<(), WireError> {
         let mut reader = Reader::new(raw);
         let mut next = reader.next()?;
+        let mut unordered: Vec<&'static str> = Vec::new();
         while let Some(item) = next {
             let field = match level.slot(item.number) {
                 Some(Slot::Field(index)) => ty.fields.get(usize::from(*index)),
@@ -71,7 +73,13 @@ impl<'a> Decoder<'a> {
                 Some(field) => match field.shape {
                     Shape::List => self.list(item, &mut reader, field, map, depth)?,
                     Shape::Map | Shape::MapOfLists | Shape::MapOrStrings => {
-                        self.map(item, &mut reader, field, map, depth)?
+                        let rounded = is_resource_list(ty, field);
+                        let (after, ascending) =
+                            self.map(item, &mut reader, (field, rounded), map, depth)?;
+                        if !ascending && !unordered.contains(&field.name) {
+                            unordered.push(field.name);
+                        }
+                        after
                     }
                     Shape::One | Shape::OneOrBool | Shape::OneOrList => {
                         self.one(item, field, map, depth)?;
@@ -79,6 +87,11 @@ impl<'a> Decoder<'a> {
                     }
                 },
             };
+        }
+        for name in unordered {
+            if let Some(Value::Map(entries)) = map.get_mut(name) {
+                keep_last(entries);
+            }
         }
         Ok(())
     }
@@ -162,15 +175,16 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// As [`Self::list`], for the entries of a map.
+    /// As [`Self::list`], for the entries of a map, whose quantities may have to be rounded. Also
+    /// gives whether all keys ascend; else some may stand there twice.
     fn map(
         &self,
         item: Item<'a>,
         reader: &mut Reader<'a>,
-        field: &'static Field,
+        (field, rounded): (&'static Field, bool),
         map: &mut Map<'a>,
         depth: usize,
-    ) -> Result<Option<Item<'a>>, WireError> {
+    ) -> Result<(Option<Item<'a>>, bool), WireError> {
         let mut entries = match map.remove(field.name) {
             Some(Value::Map(entries)) => entries,
             _ => Map::new_in(self.arena),
@@ -184,6 +198,10 @@ impl<'a> Decoder<'a> {
             let value = match (field.shape, value) {
                 (Shape::MapOfLists, value) => self.strings(value)?,
                 (Shape::MapOrStrings, value) => self.union(value, field, depth)?,
+                (_, Some(item)) if rounded => {
+                    let source = self.text(special::raw(item.bytes()?)?.unwrap_or(b"0"));
+                    Some(Value::Str(quantity(source, true, self.arena)))
+                }
                 (_, Some(item)) => self.element(item, field.kind, depth)?,
                 (_, None) => None,
             };
@@ -192,11 +210,8 @@ impl<'a> Decoder<'a> {
             entries.push_unique(key, value.unwrap_or_else(|| zero(field.kind, self.arena)));
             next = reader.next()?;
         }
-        if !ascending {
-            keep_last(&mut entries);
-        }
         map.push_unique(field.name, Value::Map(entries));
-        Ok(next)
+        Ok((next, ascending))
     }
 
     /// The values of an `ExtraValue`.
@@ -265,7 +280,7 @@ impl<'a> Decoder<'a> {
                 Value::Str(self.arena.alloc_str(&duration::text(nanos)))
             }
             Scalar::FieldsV1 => match special::raw(item.bytes()?)? {
-                Some(raw) => Value::Raw(self.text(raw)),
+                Some(raw) => return Ok(self.fields(raw)),
                 None => return Ok(None),
             },
             Scalar::IntOrString => match special::int_or_string(item.bytes()?)? {
@@ -280,7 +295,7 @@ impl<'a> Decoder<'a> {
             Scalar::Time => return self.time(item, Layout::Seconds),
             Scalar::Quantity => {
                 let source = self.text(special::raw(item.bytes()?)?.unwrap_or(b"0"));
-                Value::Str(quantity(source, self.arena))
+                Value::Str(quantity(source, false, self.arena))
             }
         }))
     }
@@ -292,10 +307,17 @@ impl<'a> Decoder<'a> {
         Ok(Some(Value::Str(self.text(self.arena.alloc_slice_copy(&text)))))
     }
 
+    /// Raw JSON; what is none is left out, as it would spoil the JSON it is put into.
+    fn fields(&self, raw: &'a [u8]) -> Option<Value<'a>> {
+        let is_json = is_json(raw, self.arena) && !raw.eq(b"null");
+        is_json.then(|| Value::Raw(self.text(raw)))
+    }
+
     /// The tree of raw JSON; what is no JSON is kept as a string, so that nothing is lost silently.
     fn json(&self, raw: &'a [u8]) -> Option<Value<'a>> {
         match parse_any(raw, self.arena) {
             Ok(Value::Null) => None,
+            Err(_) if raw.is_empty() => None,
             Ok(value) => Some(value),
             Err(_) => Some(Value::Str(self.text(raw))),
         }
@@ -317,14 +339,15 @@ fn integer_value(scalar: Scalar, value: u64) -> Value<'static> {
     }
 }
 
-/// The canonical text of a stored quantity; one that cannot be read is shown as it is.
-fn quantity<'a>(source: &'a str, arena: &'a Bump) -> &'a str {
-    match Quantity::parse(source) {
-        Ok(quantity) => match quantity.text(source) {
-            std::borrow::Cow::Borrowed(text) => text,
-            std::borrow::Cow::Owned(text) => arena.alloc_str(&text),
-        },
-        Err(_) => source,
+/// The canonical text of a quantity; one that cannot be read is shown as it is.
+fn quantity<'a>(source: &'a str, rounded: bool, arena: &'a Bump) -> &'a str {
+    let Ok(mut quantity) = Quantity::parse(source) else { return source };
+    if rounded {
+        quantity.round_up_milli();
+    }
+    match quantity.text(source) {
+        Cow::Borrowed(text) => text,
+        Cow::Owned(text) => arena.alloc_str(&text),
     }
 }
 

@@ -8,8 +8,8 @@ mod decode;
 mod encode;
 pub mod envelope;
 mod list;
-mod read;
-mod special;
+pub(crate) mod read;
+pub(crate) mod special;
 pub(crate) mod wire;
 
 pub use decode::decode;

@@ -1,0 +1,122 @@
+//! What encoding and decoding cost, on a pod as clusters have them.
+//!
+//! `cargo bench --bench codec`; prints nanoseconds an operation and a byte of the JSON form.
+
+use bumpalo::Bump;
+use kubering::catalog::catalog;
+use kubering::codec::json::{self, Strictness};
+use kubering::codec::proto::{self, envelope};
+use kubering::codec::transcode::scan::{Metadata, Paths};
+use kubering::codec::transcode::{self, Names, Spliced};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const POD: &str = include_str!("data/pod.json");
+
+/// Runs `work` for a while, five times; nanoseconds a run of the best time.
+#[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+fn measure(mut work: impl FnMut()) -> f64 {
+    let mut best = f64::MAX;
+    for _ in 0..5 {
+        let (start, mut runs) = (Instant::now(), 0u32);
+        while start.elapsed() < Duration::from_millis(200) {
+            for _ in 0..64 {
+                work();
+            }
+            runs += 64;
+        }
+        best = best.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(runs));
+    }
+    best
+}
+
+#[expect(clippy::cast_precision_loss, clippy::print_stdout, reason = "a bench prints figures")]
+fn main() {
+    let pod = catalog().kind("", "v1", "Pod").expect("the catalog has pods");
+    let names = Names { api_version: "v1", kind: "Pod" };
+    let arena = Bump::new();
+    let decoded = json::decode(POD.as_bytes(), pod, &arena, Strictness::Report);
+    let value = decoded.expect("the pod decodes").value;
+    let mut text = Vec::new();
+    json::encode(&value, pod, &mut text);
+    let mut stored = Vec::new();
+    envelope::wrap_with("v1", "Pod", &mut stored, |out| proto::encode(&value, pod, out));
+    let raw = transcode::message(&stored).expect("an envelope");
+    println!("pod: {} bytes of JSON, {} stored", text.len(), stored.len());
+    let show = |name: &str, nanos: f64| {
+        println!("{name:<28} {nanos:>9.0} ns {:>7.2} ns/byte", nanos / text.len() as f64);
+    };
+
+    let mut arena = Bump::new();
+    show(
+        "decode JSON",
+        measure(|| {
+            arena.reset();
+            black_box(json::decode(&text, pod, &arena, Strictness::Report).is_ok());
+        }),
+    );
+    show(
+        "parse JSON without schema",
+        measure(|| {
+            arena.reset();
+            black_box(json::parse_any(&text, &arena).is_ok());
+        }),
+    );
+    show(
+        "parse JSON with serde_json",
+        measure(|| {
+            black_box(serde_json::from_slice::<serde_json::Value>(&text).is_ok());
+        }),
+    );
+    show(
+        "decode protobuf",
+        measure(|| {
+            arena.reset();
+            black_box(proto::decode(arena.alloc_slice_copy(raw), pod, &arena).is_ok());
+        }),
+    );
+    let mut out = Vec::with_capacity(16 * 1024);
+    show(
+        "encode JSON",
+        measure(|| {
+            out.clear();
+            json::encode(black_box(&value), pod, &mut out);
+        }),
+    );
+    show(
+        "encode protobuf",
+        measure(|| {
+            out.clear();
+            proto::encode(black_box(&value), pod, &mut out);
+        }),
+    );
+    show(
+        "stored to JSON",
+        measure(|| {
+            out.clear();
+            let shown = transcode::to_json(black_box(&stored), pod, Some(names), 123_456, &mut out);
+            black_box(shown.is_ok());
+        }),
+    );
+    show(
+        "stored to protobuf",
+        measure(|| {
+            out.clear();
+            let spliced = transcode::message(black_box(&stored))
+                .and_then(|raw| Spliced::new(raw, 123_456))
+                .map(|spliced| spliced.write_object(names, &mut out));
+            black_box(spliced.is_ok());
+        }),
+    );
+    let paths = Paths::new(pod, &[&["spec", "nodeName"], &["status", "phase"]]);
+    show(
+        "scan metadata and selectors",
+        measure(|| {
+            let raw = transcode::message(black_box(&stored)).expect("an envelope");
+            black_box(Metadata::read(raw).map(|metadata| metadata.labels().count()).is_ok());
+            let mut found = 0;
+            black_box(paths.scan(raw, |_, _| found += 1).is_ok());
+            black_box(found);
+        }),
+    );
+}
