@@ -1,7 +1,8 @@
 //! A place in a tree, by schema: what a value at that place may be and what stands below it.
 
-use crate::object::schema::{Absent, Field, Kind, ListKind, Scalar, Shape, Type};
-use crate::object::{Map, Value};
+use crate::object::Value;
+use crate::object::json_text;
+use crate::object::schema::{Field, Kind, ListKind, Scalar, Shape, Type};
 use bumpalo::Bump;
 
 /// What the schema says of one place.
@@ -64,6 +65,21 @@ impl<'t> Place<'t> {
         if let Self::List(field) = self { Self::element(field) } else { Self::Unknown }
     }
 
+    /// True if the schema names the member `key`.
+    pub fn declares(self, key: &str) -> bool {
+        matches!(self, Self::Message(ty, _) if ty.field(key).is_some())
+    }
+
+    /// True if a JSON object may stand here.
+    pub fn holds_maps(self) -> bool {
+        matches!(self, Self::Message(..) | Self::Map(_) | Self::Unknown)
+    }
+
+    /// True if a JSON array may stand here.
+    pub fn holds_lists(self) -> bool {
+        matches!(self, Self::List(_) | Self::Unknown)
+    }
+
     /// How apply merges a JSON array at this place.
     pub fn list_kind(self) -> ListKind {
         if let Self::List(field) = self { field.list } else { ListKind::Atomic }
@@ -82,36 +98,13 @@ impl<'t> Place<'t> {
     /// that is always shown.
     pub fn shown<'a>(self, key: &str, arena: &'a Bump) -> Option<Value<'a>> {
         let Self::Message(ty, _) = self else { return None };
-        match ty.field(key)?.absent {
-            Absent::Omitted => None,
-            Absent::Shown(text) => zero(text, arena),
-        }
+        json_text::parse(ty.field(key)?.absent.shown()?, arena).ok()
     }
-}
-
-/// Reads the text of a zero value: `null`, `""`, `0`, `false`, `[]`, or objects of those.
-fn zero<'a>(text: &'static str, arena: &'a Bump) -> Option<Value<'a>> {
-    Some(match text {
-        "null" => Value::Null,
-        "\"\"" => Value::Str(""),
-        "0" => Value::Int(0),
-        "false" => Value::Bool(false),
-        "[]" => Value::list_in(arena),
-        "{}" => Value::map_in(arena),
-        _ => {
-            // One level of nesting at a time: {"loadBalancer":{}}; the keys have no escapes.
-            let inner = text.strip_prefix("{\"")?.strip_suffix('}')?;
-            let (key, value) = inner.split_once("\":")?;
-            let mut map = Map::with_capacity_in(1, arena);
-            map.push_unique(key, zero(value, arena)?);
-            Value::Map(map)
-        }
-    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, zero};
+    use super::Place;
     use crate::object::fixture::{deployment, value};
     use bumpalo::Bump;
 
@@ -132,7 +125,5 @@ mod tests {
         let root = Place::root(Some(deployment()));
         assert_eq!(root.shown("status", &arena), Some(value(&arena, "{}")));
         assert_eq!(root.shown("spec", &arena), None);
-        let nested = r#"{"loadBalancer":{}}"#;
-        assert_eq!(zero(nested, &arena), Some(value(&arena, nested)));
     }
 }

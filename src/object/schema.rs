@@ -188,6 +188,13 @@ pub enum Absent {
     Shown(&'static str),
 }
 
+impl Absent {
+    /// The text that is shown, if any is.
+    pub fn shown(self) -> Option<&'static str> {
+        if let Self::Shown(text) = self { Some(text) } else { None }
+    }
+}
+
 /// How lists merge under server-side apply (`x-kubernetes-list-type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListKind {

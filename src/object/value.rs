@@ -228,6 +228,30 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A copy of the tree that shares its strings.
+    pub fn share_in(&self, arena: &'a Bump) -> Self {
+        match self {
+            Self::Null => Self::Null,
+            Self::Bool(b) => Self::Bool(*b),
+            Self::Int(n) => Self::Int(*n),
+            Self::Float(n) => Self::Float(*n),
+            Self::Str(s) => Self::Str(s),
+            Self::Raw(s) => Self::Raw(s),
+            Self::List(list) => {
+                let mut copy = BumpVec::with_capacity_in(list.len(), arena);
+                copy.extend(list.iter().map(|v| v.share_in(arena)));
+                Self::List(copy)
+            }
+            Self::Map(map) => {
+                let mut copy = Map::with_capacity_in(map.len(), arena);
+                for (key, value) in map.iter() {
+                    copy.push_unique(key, value.share_in(arena));
+                }
+                Self::Map(copy)
+            }
+        }
+    }
+
     /// The map, if it is one.
     pub fn as_map(&self) -> Option<&Map<'a>> {
         if let Self::Map(map) = self { Some(map) } else { None }

@@ -1,0 +1,333 @@
+//! Who owns which field: `metadata.managedFields` through create, update and patch
+//! (`k8s.io/apimachinery/pkg/util/managedfields`). Server-side apply is in `object::apply`.
+//!
+//! The caller runs `update` on the new object after defaults and before admission and the kind's
+//! strategy, as upstream does; fields that those change are not tracked.
+//!
+//! A limit: fields that another manager named in another API version of the same kind are compared
+//! by name in the version of the request, not converted.
+
+mod entries;
+pub mod scale;
+
+pub use entries::{BadEntry, Entry, ManagerId, decode, encode};
+
+use crate::object::fieldset::{Changes, Element, FieldSet, Node, compare};
+use crate::object::place::Place;
+use crate::object::schema::{ListKind, Type};
+use crate::object::{Map, Value};
+use bumpalo::Bump;
+
+/// Most bytes of a manager's name (`FieldManagerMaxLength`).
+const MANAGER_BYTES_MAX: usize = 128;
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+
+/// What never belongs to anyone (`stripMetaManager`).
+const STRIPPED: &[&[&str]] = &[
+    &["apiVersion"],
+    &["kind"],
+    &["metadata"],
+    &["metadata", "clusterName"],
+    &["metadata", "creationTimestamp"],
+    &["metadata", "generation"],
+    &["metadata", "managedFields"],
+    &["metadata", "name"],
+    &["metadata", "namespace"],
+    &["metadata", "resourceVersion"],
+    &["metadata", "selfLink"],
+    &["metadata", "uid"],
+];
+
+/// Who writes, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Writer<'r> {
+    /// The manager's name: see [`manager_or_user_agent`].
+    pub manager: &'r str,
+    /// The API version of the request, as `apps/v1`.
+    pub api_version: &'r str,
+    /// The subresource written through; "" for the main resource.
+    pub subresource: &'r str,
+    /// Now: RFC 3339 in UTC, to the second.
+    pub time: &'r str,
+    /// Fields that this request cannot change.
+    pub reset: Reset<'r>,
+    /// Every API version in which the kind is known; entries of others are dropped. Empty: all are
+    /// kept.
+    pub versions: &'r [&'r str],
+}
+
+/// Fields that a request cannot change, and so does not own (`GetResetFields`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reset<'r> {
+    /// There are none.
+    Nothing,
+    /// These, and what is below them.
+    Paths(&'r [&'r [&'r str]]),
+    /// All but these and what is below them; `*` stands for any one step.
+    AllBut(&'r [&'r [&'r str]]),
+}
+
+impl Reset<'_> {
+    /// `set` without the fields that are reset.
+    pub(crate) fn filter<'a>(self, set: FieldSet<'a>, arena: &'a Bump) -> FieldSet<'a> {
+        match self {
+            Self::Nothing => set,
+            Self::AllBut(patterns) => set.matching(patterns, arena),
+            Self::Paths(paths) => set.without_below(paths, arena),
+        }
+    }
+}
+
+/// The manager of a request: the option if given, else the user agent up to its first `/`, as far
+/// as it can be printed (`managerOrUserAgent`).
+pub fn manager_or_user_agent(manager: &str, user_agent: &str) -> String {
+    if !manager.is_empty() {
+        return manager.to_owned();
+    }
+    let prefix = user_agent.split('/').next().unwrap_or("");
+    let mut name = String::new();
+    for c in prefix.chars().filter(|c| !c.is_control() && (*c == ' ' || !c.is_whitespace())) {
+        if name.len() + c.len_utf8() > MANAGER_BYTES_MAX {
+            break;
+        }
+        name.push(c);
+    }
+    name
+}
+
+/// Sets `metadata.managedFields` of `new`, which a create (`live` is `None`), update or patch made
+/// of `live`. What `new` has there already is what the client sent.
+pub fn update<'a>(
+    arena: &'a Bump,
+    ty: Option<&Type>,
+    live: Option<&Value<'a>>,
+    new: &mut Value<'a>,
+    writer: &Writer<'_>,
+) {
+    let Some(metadata) = new.get_mut("metadata").and_then(Value::as_map_mut) else { return };
+    let sent = metadata.remove("managedFields");
+    let (entries, trusted) = base(live, sent.as_ref(), writer, arena);
+    if entries.is_empty() && live.is_some() {
+        // Nobody is tracked on this object, so nobody begins to be.
+        return;
+    }
+    let place = Place::root(ty);
+    let empty = Value::map_in(arena);
+    let Ok(changes) = compare(arena, place, live.unwrap_or(&empty), new) else { return };
+    let entries = owners_after(arena, place, entries, &changes, writer);
+    store(new, encode(entries, trusted, arena));
+}
+
+/// The entries to start from, and whether a server wrote them (`decodeLiveOrNew`).
+fn base<'a>(
+    live: Option<&Value<'a>>,
+    sent: Option<&Value<'a>>,
+    writer: &Writer<'_>,
+    arena: &'a Bump,
+) -> (Vec<Entry<'a>>, bool) {
+    let known = live.map_or(&[][..], |live| live.list_at(&["metadata", "managedFields"]));
+    if writer.subresource.is_empty()
+        && let Some(Value::List(sent)) = sent
+    {
+        if is_reset(sent) {
+            return (Vec::new(), true);
+        }
+        // Clients mostly send back what they read.
+        let same = sent.as_slice() == known;
+        if !same
+            && let Ok(entries) = decode(sent, arena)
+            && !entries.is_empty()
+        {
+            return (entries, false);
+        }
+    }
+    (decode(known, arena).unwrap_or_default(), true)
+}
+
+/// True if the client asks to forget all owners (`isResetManagedFields`).
+fn is_reset(sent: &[Value<'_>]) -> bool {
+    match sent {
+        [] => true,
+        [only] => only.as_map().is_none_or(Map::is_empty),
+        _ => false,
+    }
+}
+
+/// The entries after a change by `writer` that is no apply.
+pub(crate) fn owners_after<'a>(
+    arena: &'a Bump,
+    place: Place<'_>,
+    mut entries: Vec<Entry<'a>>,
+    changes: &Changes<'a>,
+    writer: &Writer<'_>,
+) -> Vec<Entry<'a>> {
+    drop_unknown(&mut entries, writer);
+    reconcile_all(&mut entries, place, writer, arena);
+    let changes = changes.map(|set| writer.reset.filter(set, arena));
+    let set = changes.modified.union(changes.added, arena);
+    let gone = set.union(changes.removed, arena);
+    for entry in &mut entries {
+        entry.fields = entry.fields.difference(gone, arena);
+    }
+    entries.retain(|entry| !entry.fields.is_empty());
+    let own = strip(set, arena);
+    if !own.is_empty() {
+        let entry = own_entry(&mut entries, writer, false, arena);
+        entry.fields = entry.fields.union(own, arena);
+        entry.time = Some(arena.alloc_str(writer.time));
+    }
+    entries::cap(&mut entries, arena);
+    entries
+}
+
+/// The entry for all that is on an object that nobody managed before its first apply.
+pub(crate) fn before_first_apply<'a>(
+    arena: &'a Bump,
+    place: Place<'_>,
+    changes: &Changes<'a>,
+    writer: &Writer<'_>,
+) -> Vec<Entry<'a>> {
+    let writer = Writer { manager: BEFORE_FIRST_APPLY, ..*writer };
+    owners_after(arena, place, Vec::new(), changes, &writer)
+}
+
+/// The entry of the writer, made if there is none.
+pub(crate) fn own_entry<'e, 'a>(
+    entries: &'e mut Vec<Entry<'a>>,
+    writer: &Writer<'_>,
+    applied: bool,
+    arena: &'a Bump,
+) -> &'e mut Entry<'a> {
+    let manager = if writer.manager.is_empty() { "unknown" } else { writer.manager };
+    let api_version = if applied { "" } else { writer.api_version };
+    let id = ManagerId { manager, applied, api_version, subresource: writer.subresource };
+    let at = match entries.iter().position(|entry| entry.id() == id) {
+        Some(at) => at,
+        None => {
+            let (manager, subresource) = (arena.alloc_str(manager), writer.subresource);
+            let subresource = arena.alloc_str(subresource);
+            let id = ManagerId { manager, applied, api_version: "", subresource };
+            entries.push(Entry::new(id, arena.alloc_str(writer.api_version)));
+            entries.len() - 1
+        }
+    };
+    &mut entries[at]
+}
+
+/// Drops entries in API versions that the kind does not have any more.
+pub(crate) fn drop_unknown(entries: &mut Vec<Entry<'_>>, writer: &Writer<'_>) {
+    let known = |version: &str| {
+        writer.versions.is_empty()
+            || version == writer.api_version
+            || writer.versions.contains(&version)
+    };
+    entries.retain(|entry| known(entry.api_version));
+}
+
+/// `set` without what belongs to nobody.
+pub(crate) fn strip<'a>(set: FieldSet<'a>, arena: &'a Bump) -> FieldSet<'a> {
+    set.difference(FieldSet::of_paths(STRIPPED, arena), arena)
+}
+
+/// Puts the list into the object's metadata, or takes it out.
+pub(crate) fn store<'a>(object: &mut Value<'a>, list: Option<Value<'a>>) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_map_mut) else { return };
+    match list {
+        Some(list) => {
+            metadata.insert("managedFields", list);
+        }
+        None => {
+            metadata.remove("managedFields");
+        }
+    }
+}
+
+/// Fits the sets to a schema in which a map or list has become atomic: who owned something inside
+/// owns the whole (`ReconcileFieldSetWithSchema`).
+pub(crate) fn reconcile_all<'a>(
+    entries: &mut [Entry<'a>],
+    place: Place<'_>,
+    writer: &Writer<'_>,
+    arena: &'a Bump,
+) {
+    for entry in entries.iter_mut().filter(|entry| entry.api_version == writer.api_version) {
+        entry.fields = reconcile(entry.fields, place, arena);
+    }
+}
+
+fn reconcile<'a>(set: FieldSet<'a>, place: Place<'_>, arena: &'a Bump) -> FieldSet<'a> {
+    if matches!(place, Place::Unknown | Place::Scalar(_)) {
+        return set;
+    }
+    let mut changed = false;
+    let nodes: Vec<Node<'a>> = set
+        .nodes()
+        .iter()
+        .map(|node| {
+            if node.children.is_empty() {
+                return *node;
+            }
+            let below = match node.element {
+                Element::Field(name) => place.member(name),
+                Element::Key(_) | Element::Value(_) | Element::Index(_) => place.item(),
+            };
+            let whole = below.is_atomic_map()
+                || matches!(below, Place::List(_)) && below.list_kind() == ListKind::Atomic;
+            if whole {
+                changed = true;
+                return Node { member: true, children: FieldSet::EMPTY, ..*node };
+            }
+            let children = reconcile(node.children, below, arena);
+            changed |= !children.is_shared_with(node.children);
+            Node { children, ..*node }
+        })
+        .collect();
+    if changed { FieldSet::from_nodes(nodes, arena) } else { set }
+}
+
+/// Gives `new` the timestamps of `live` if nothing else differs between the two, so that a write
+/// that changes nothing is none (`IgnoreManagedFieldsTimestampsTransformer`).
+pub fn keep_times<'a>(ty: Option<&Type>, live: &Value<'a>, new: &mut Value<'a>, arena: &'a Bump) {
+    const PATH: [&str; 2] = ["metadata", "managedFields"];
+    let (old, changed) = (live.list_at(&PATH), new.list_at(&PATH));
+    let timeless = |entry: &Value<'a>| {
+        let mut entry = entry.share_in(arena);
+        if let Some(map) = entry.as_map_mut() {
+            map.remove("time");
+        }
+        entry
+    };
+    let same_times = old.iter().zip(changed).all(|(a, b)| a.get("time") == b.get("time"));
+    if old.len() != changed.len()
+        || same_times
+        || old.iter().zip(changed).any(|(a, b)| timeless(a) != timeless(b))
+    {
+        return;
+    }
+    let times: Vec<Option<&'a str>> =
+        old.iter().map(|entry| entry.get("time").and_then(Value::as_str)).collect();
+    let fresh: Vec<Option<&'a str>> =
+        changed.iter().map(|entry| entry.get("time").and_then(Value::as_str)).collect();
+    set_times(new, &times);
+    if !crate::object::fieldset::is_same(Place::root(ty), live, new) {
+        set_times(new, &fresh);
+    }
+}
+
+fn set_times<'a>(object: &mut Value<'a>, times: &[Option<&'a str>]) {
+    let entries = object.list_at_mut(&["metadata", "managedFields"]);
+    for (entry, time) in entries.iter_mut().zip(times) {
+        let Some(map) = entry.as_map_mut() else { continue };
+        match time {
+            Some(time) => {
+                map.insert("time", Value::Str(time));
+            }
+            None => {
+                map.remove("time");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
