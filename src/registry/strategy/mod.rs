@@ -8,6 +8,7 @@
 //! update: the same with `old`. Nothing here does I/O or looks at other objects.
 
 mod generic;
+mod pod;
 mod table;
 
 use crate::object::Value;
@@ -15,6 +16,7 @@ use crate::registry::validation::Errors;
 use crate::registry::validation::metadata::NameRule;
 use bumpalo::Bump;
 
+pub use pod::qos_class;
 pub use table::{CUSTOM, CUSTOM_WITH_STATUS, strategy};
 
 /// Who sent the request.

@@ -1,7 +1,9 @@
 //! All rows, by group and resource.
 
+use super::pod;
 use super::{Generation, MetaCheck, Status, StatusMeta, Strategy};
-use crate::registry::defaulting::{cluster, core as plain, pod_spec, workload as load};
+use crate::registry::defaulting::{cluster, core as plain, workload as load};
+use crate::registry::validation as check;
 use crate::registry::validation::Messages;
 use crate::registry::validation::format;
 
@@ -58,7 +60,14 @@ pub fn strategy(group: &str, resource: &str) -> &'static Strategy {
 
 fn core(resource: &str) -> &'static Strategy {
     static PLAIN: Strategy = BASE;
-    static CLAIM: Strategy = Strategy { status: FREE, default: plain::claim, ..BASE };
+    static CLAIM: Strategy = Strategy {
+        status: FREE,
+        default: plain::claim,
+        validate_create: check::claim::create,
+        validate_update: check::claim::update,
+        validate_status: check::claim::status,
+        ..BASE
+    };
     static CONTROLLER: Strategy =
         Strategy { status: FREE, generation: SPEC, default: load::replication_controller, ..BASE };
     static ENDPOINTS: Strategy = Strategy { ..BASE };
@@ -80,7 +89,12 @@ fn core(resource: &str) -> &'static Strategy {
     static POD: Strategy = Strategy {
         status: Status::Split(StatusMeta::KeepOwners),
         generation: SPEC,
-        default: pod_spec::pod,
+        default: pod::default,
+        prepare_create: pod::create,
+        prepare_update: pod::update,
+        validate_create: check::pod::create,
+        validate_update: check::pod::update,
+        validate_status: check::pod::status,
         ..BASE
     };
     static QUOTA: Strategy = Strategy { status: FREE, default: plain::quota, ..BASE };

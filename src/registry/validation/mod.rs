@@ -3,12 +3,22 @@
 //! Everything here is a pure function over `Value`: it reads canonical, defaulted objects and
 //! appends to a list of field errors in the order in which upstream finds them.
 
+pub mod claim;
+pub mod container;
+pub mod env;
 pub mod format;
 pub mod go_form;
 pub mod ip;
 pub mod line_diff;
 pub mod metadata;
+pub mod pod;
+pub mod pod_spec;
+pub mod probe;
+pub mod resources;
+pub mod scheduling;
+pub mod security;
 pub mod selector;
+pub mod volume;
 
 use crate::object::field::{ErrorKind, FieldError, Path, Shown};
 use std::borrow::Cow;

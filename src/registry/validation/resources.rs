@@ -1,0 +1,252 @@
+//! Resource names and amounts (`core/helper`, `ValidateResourceRequirements`).
+
+use super::{Errors, NEGATIVE, Report as _, format};
+use crate::object::Value;
+use crate::object::field::Path;
+use crate::object::quantity::Quantity;
+use crate::registry::read::Read as _;
+
+/// `isNotIntegerErrorMsg`.
+pub const NOT_INTEGER: &str = "must be an integer";
+/// `isNotPositiveErrorMsg`.
+pub const NOT_POSITIVE: &str = "must be greater than zero";
+
+const STANDARD: [&str; 20] = [
+    "cpu",
+    "memory",
+    "ephemeral-storage",
+    "requests.cpu",
+    "requests.memory",
+    "requests.ephemeral-storage",
+    "limits.cpu",
+    "limits.memory",
+    "limits.ephemeral-storage",
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+    "storage",
+    "requests.storage",
+    "services.nodeports",
+    "services.loadbalancers",
+];
+const INTEGER: [&str; 9] = [
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+    "services.nodeports",
+    "services.loadbalancers",
+];
+
+/// The amount under `name`, 0 if it is missing or no quantity.
+pub fn quantity(value: Option<&Value<'_>>) -> Quantity {
+    let text = value.and_then(Value::as_str);
+    text.and_then(|text| Quantity::parse(text).ok()).unwrap_or(Quantity::ZERO)
+}
+
+/// `IsHugePageResourceName`.
+pub fn is_huge_page(name: &str) -> bool {
+    name.starts_with("hugepages-")
+}
+
+/// `IsStandardResourceName`.
+pub fn is_standard(name: &str) -> bool {
+    STANDARD.contains(&name) || is_huge_page(name) || name.starts_with("requests.hugepages-")
+}
+
+/// `IsStandardContainerResourceName`.
+pub fn is_standard_container(name: &str) -> bool {
+    matches!(name, "cpu" | "memory" | "ephemeral-storage") || is_huge_page(name)
+}
+
+/// `IsNativeResource`: of Kubernetes itself.
+pub fn is_native(name: &str) -> bool {
+    !name.contains('/') || name.contains("kubernetes.io/")
+}
+
+/// `IsExtendedResourceName`.
+pub fn is_extended(name: &str) -> bool {
+    !is_native(name)
+        && !name.starts_with("requests.")
+        && format::label_key(&format!("requests.{name}")).is_empty()
+}
+
+/// `IsOvercommitAllowed`.
+pub fn is_overcommit_allowed(name: &str) -> bool {
+    is_native(name) && !is_huge_page(name)
+}
+
+/// `IsIntegerResourceName`.
+pub fn is_integer(name: &str) -> bool {
+    INTEGER.contains(&name) || is_extended(name)
+}
+
+/// `validateResourceName`.
+pub fn name(name: &str, path: &Path<'_>, errors: &mut Errors) {
+    let messages = format::label_key(name);
+    if !messages.is_empty() {
+        errors.messages(path, name, messages);
+    } else if !name.contains('/') && !is_standard(name) {
+        errors.invalid(path, name, "must be a standard resource type or fully qualified");
+    }
+}
+
+/// `ValidateContainerResourceName`.
+pub fn container_name(resource: &str, path: &Path<'_>, errors: &mut Errors) {
+    name(resource, path, errors);
+    if !resource.contains('/') {
+        if !is_standard_container(resource) {
+            errors.invalid(path, resource, "must be a standard resource for containers");
+        }
+    } else if !is_native(resource) && !is_extended(resource) {
+        errors.invalid(path, resource, "doesn't follow extended resource name standard");
+    }
+}
+
+/// `validatePodResourceName`: what a pod as a whole may ask for.
+fn pod_name(resource: &str, path: &Path<'_>, errors: &mut Errors) {
+    name(resource, path, errors);
+    if !matches!(resource, "cpu" | "memory") && !is_huge_page(resource) {
+        errors.unsupported(path, resource, &["cpu", "hugepages-", "memory"]);
+    }
+}
+
+/// `ValidateNonnegativeQuantity`.
+pub fn non_negative(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    if quantity(Some(value)).signum() < 0 {
+        errors.invalid(path, value.as_str().unwrap_or("0"), NEGATIVE);
+    }
+}
+
+/// `ValidatePositiveQuantityValue`.
+pub fn positive(value: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Errors) {
+    if quantity(value).signum() <= 0 {
+        let shown = value.and_then(Value::as_str).unwrap_or("0");
+        errors.invalid(path, shown, NOT_POSITIVE);
+    }
+}
+
+/// `ValidateResourceQuantityValue`.
+pub fn amount(resource: &str, value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    non_negative(value, path, errors);
+    if is_integer(resource) && !quantity(Some(value)).is_integer() {
+        errors.invalid(path, value.as_str().unwrap_or("0"), NOT_INTEGER);
+    }
+}
+
+/// `ValidateContainerResourceRequirements`; `claims` are the names of the pod's resource claims.
+pub fn container(
+    requirements: Option<&Value<'_>>,
+    claims: &[&str],
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    requirement_lists(requirements, container_name, path, errors);
+    if let Some(requirements) = requirements {
+        claim_names(requirements.items("claims"), claims, &path.child("claims"), errors);
+    }
+}
+
+/// The lists of a pod as a whole, before they are compared with its containers.
+pub fn pod(requirements: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    requirement_lists(Some(requirements), pod_name, path, errors);
+}
+
+type NameCheck = fn(&str, &Path<'_>, &mut Errors);
+
+fn requirement_lists(
+    requirements: Option<&Value<'_>>,
+    check: NameCheck,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let Some(requirements) = requirements else { return };
+    let (limits, requests) = (path.child("limits"), path.child("requests"));
+    let (mut huge, mut computing) = (false, false);
+    let mut see = |resource: &str| {
+        huge |= is_huge_page(resource);
+        computing |= matches!(resource, "cpu" | "memory");
+    };
+    for (resource, value) in requirements.entries("limits") {
+        let at = limits.key(resource);
+        check(resource, &at, errors);
+        amount(resource, value, &at, errors);
+        see(resource);
+    }
+    for (resource, value) in requirements.entries("requests") {
+        let at = requests.key(resource);
+        check(resource, &at, errors);
+        amount(resource, value, &at, errors);
+        let limit = requirements.at(&["limits", resource]);
+        against_limit(resource, value, limit, path, errors);
+        see(resource);
+    }
+    if huge && !computing {
+        errors.forbidden(path, "HugePages require cpu or memory");
+    }
+}
+
+fn against_limit(
+    resource: &str,
+    value: &Value<'_>,
+    limit: Option<&Value<'_>>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let exact = !is_overcommit_allowed(resource);
+    let Some(limit) = limit else {
+        if exact {
+            let detail = "Limit must be set for non overcommitable resources";
+            errors.required(&path.child("limits"), detail);
+        }
+        return;
+    };
+    let (asked, most) = (quantity(Some(value)), quantity(Some(limit)));
+    let relation = if exact && asked != most {
+        "equal to"
+    } else if asked > most {
+        "less than or equal to"
+    } else {
+        return;
+    };
+    let limit = limit.as_str().unwrap_or("0");
+    let detail = format!("must be {relation} {resource} limit of {limit}");
+    errors.invalid(&path.child("requests"), value.as_str().unwrap_or("0"), &detail);
+}
+
+fn claim_names(claims: &[Value<'_>], known: &[&str], path: &Path<'_>, errors: &mut Errors) {
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for (index, claim) in claims.iter().enumerate() {
+        let at = path.index(index);
+        let (name, request) = (claim.text("name"), claim.text("request"));
+        if name.is_empty() {
+            errors.required(&at.child("name"), "");
+            continue;
+        }
+        let full = match request {
+            "" => name.to_owned(),
+            request => format!("{name}/{request}"),
+        };
+        if seen.contains(&(name, request)) {
+            errors.duplicate(&at, &full);
+        } else {
+            let clash = seen
+                .iter()
+                .any(|(other, part)| *other == name && (part.is_empty() || request.is_empty()));
+            if clash {
+                errors.duplicate(&at, &full);
+            }
+            seen.push((name, request));
+        }
+        if !known.contains(&name) {
+            errors.not_found(&at, name);
+        }
+    }
+}

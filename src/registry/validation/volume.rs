@@ -1,0 +1,483 @@
+//! Volumes of pods and the sources that persistent volumes share with them
+//! (`ValidateVolumes`, `validateVolumeSource`).
+
+use super::env::Place;
+use super::{Errors, Report as _, claim, env, format, resources, selector};
+use crate::object::Value;
+use crate::object::field::Path;
+use crate::registry::read::Read as _;
+
+const MODE: &str = "must be a number between 0 and 0777 (octal), both inclusive";
+/// All source names, in upstream's order.
+const SOURCES: [&str; 30] = [
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "secret",
+    "nfs",
+    "iscsi",
+    "glusterfs",
+    "flocker",
+    "persistentVolumeClaim",
+    "rbd",
+    "cinder",
+    "cephfs",
+    "quobyte",
+    "downwardAPI",
+    "fc",
+    "flexVolume",
+    "configMap",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "storageos",
+    "projected",
+    "scaleIO",
+    "csi",
+    "ephemeral",
+    "image",
+];
+
+/// `ValidateVolumes`; returns the volumes that are valid, which mounts may name.
+pub fn volumes<'v, 'a>(
+    volumes: &'v [Value<'a>],
+    pod_name: &str,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Vec<&'v Value<'a>> {
+    let mut valid: Vec<&Value<'a>> = Vec::new();
+    let created = |claim: &str| {
+        let volume = claim.strip_prefix(pod_name).and_then(|rest| rest.strip_prefix('-'));
+        !pod_name.is_empty()
+            && volumes.iter().any(|v| v.has("ephemeral") && Some(v.text("name")) == volume)
+    };
+    for (index, volume) in volumes.iter().enumerate() {
+        let at = path.index(index);
+        let before = errors.len();
+        let name = volume.text("name");
+        pod_source(volume, pod_name, &at, errors);
+        errors.required_text(&at.child("name"), name, format::dns_label);
+        if valid.iter().any(|other| other.text("name") == name) {
+            errors.duplicate(&at.child("name"), name);
+        }
+        if errors.len() == before {
+            valid.push(volume);
+        }
+        let claim = volume.get("persistentVolumeClaim").map_or("", |c| c.text("claimName"));
+        if !claim.is_empty() && created(claim) {
+            let at = at.child("persistentVolumeClaim");
+            let detail = "must not reference a PVC that gets created for an ephemeral volume";
+            errors.invalid(&at.child("claimName"), claim, detail);
+        }
+    }
+    valid
+}
+
+fn pod_source(volume: &Value<'_>, pod_name: &str, path: &Path<'_>, errors: &mut Errors) {
+    let mut found = false;
+    for name in SOURCES {
+        let Some(value) = volume.get(name) else { continue };
+        let at = path.child(match name {
+            "downwardAPI" if found => "downwarAPI",
+            "gcePersistentDisk" => "persistentDisk",
+            name => name,
+        });
+        if found {
+            errors.forbidden(&at, "may not specify more than 1 volume type");
+            continue;
+        }
+        found = true;
+        match name {
+            "emptyDir" => empty_dir(value, &at, errors),
+            "ephemeral" => ephemeral(value, volume.text("name"), pod_name, &at, errors),
+            "secret" => files(value, "secretName", &at, errors),
+            "configMap" => files(value, "name", &at, errors),
+            "downwardAPI" => downward(value, &at, errors),
+            "projected" => projected(value, &at, errors),
+            "persistentVolumeClaim" => need(value, &["claimName"], &at, errors),
+            "gitRepo" => {
+                need(value, &["repository"], &at, errors);
+                env::local_path(value.text("directory"), &at.child("directory"), errors);
+            }
+            "image" => image(value, &at, errors),
+            _ => source(name, value, false, &at, errors),
+        }
+    }
+    if !found {
+        errors.required(path, "must specify a volume type");
+    }
+}
+
+fn need(value: &Value<'_>, names: &[&str], path: &Path<'_>, errors: &mut Errors) {
+    for name in names {
+        if value.get(name).is_none_or(Value::is_empty) {
+            errors.required(&path.child(name), "");
+        }
+    }
+}
+
+fn empty_dir(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    if resources::quantity(value.get("sizeLimit")).signum() < 0 {
+        let detail = "SizeLimit field must be a valid resource quantity";
+        errors.forbidden(&path.child("sizeLimit"), detail);
+    }
+}
+
+fn image(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    need(value, &["reference"], path, errors);
+    let policies = ["Always", "IfNotPresent", "Never"];
+    errors.one_of(&path.child("pullPolicy"), value.text("pullPolicy"), &policies);
+}
+
+fn ephemeral(value: &Value<'_>, name: &str, pod: &str, path: &Path<'_>, errors: &mut Errors) {
+    let at = path.child("volumeClaimTemplate");
+    let Some(template) = value.get("volumeClaimTemplate") else {
+        errors.required(&at, "");
+        return;
+    };
+    if let Some(metadata) = template.get("metadata") {
+        let at = at.child("metadata");
+        selector::labels(metadata.get("labels"), &at.child("labels"), errors);
+        super::metadata::annotations(metadata.get("annotations"), &at.child("annotations"), errors);
+        for (key, value) in metadata.as_map().into_iter().flat_map(|map| map.iter()) {
+            if !matches!(key, "labels" | "annotations") && !value.is_empty() {
+                errors.forbidden(&at.child(key), "cannot be set");
+            }
+        }
+    }
+    claim::spec(template.get("spec").unwrap_or(&Value::Null), &at.child("spec"), errors);
+    if !pod.is_empty() {
+        let claim = format!("{pod}-{name}");
+        for message in format::dns_subdomain(&claim) {
+            errors.invalid(&path.child("name"), name, &format!("PVC name {claim:?}: {message}"));
+        }
+    }
+}
+
+/// Secret and config map volumes: an owner, a mode and items.
+fn files(value: &Value<'_>, owner: &'static str, path: &Path<'_>, errors: &mut Errors) {
+    need(value, &[owner], path, errors);
+    mode(value, "defaultMode", path, errors);
+    items(value, path, errors);
+}
+
+fn mode(value: &Value<'_>, name: &'static str, path: &Path<'_>, errors: &mut Errors) {
+    if let Some(bits) = value.int(name).filter(|bits| !(0..=0o777).contains(bits)) {
+        errors.invalid(&path.child(name), bits, MODE);
+    }
+}
+
+fn items(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    for (index, item) in value.items("items").iter().enumerate() {
+        let at = path.child("items");
+        let at = at.index(index);
+        need(item, &["key", "path"], &at, errors);
+        file_path(item.text("path"), &at.child("path"), errors);
+        mode(item, "mode", &at, errors);
+    }
+}
+
+/// `validateLocalNonReservedPath`.
+fn file_path(target: &str, path: &Path<'_>, errors: &mut Errors) {
+    env::local_path(target, path, errors);
+    if target.starts_with("..") && !target.starts_with("../") {
+        errors.invalid(path, target, "must not start with '..'");
+    }
+}
+
+fn downward(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    mode(value, "defaultMode", path, errors);
+    for item in value.items("items") {
+        downward_item(item, path, errors);
+    }
+}
+
+fn downward_item(item: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    need(item, &["path"], path, errors);
+    file_path(item.text("path"), &path.child("path"), errors);
+    match (item.get("fieldRef"), item.get("resourceFieldRef")) {
+        (Some(field), resource) => {
+            env::field_ref(field, Place::Volume, &path.child("fieldRef"), errors);
+            if resource.is_some() {
+                let detail = "fieldRef and resourceFieldRef can not be specified simultaneously";
+                errors.invalid(path, "resource", detail);
+            }
+        }
+        (None, Some(resource)) => {
+            env::resource_ref(resource, Place::Volume, &path.child("resourceFieldRef"), errors);
+        }
+        (None, None) => {
+            errors.required(path, "one of fieldRef and resourceFieldRef is required");
+        }
+    }
+    mode(item, "mode", path, errors);
+}
+
+fn projected(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    mode(value, "defaultMode", path, errors);
+    let mut paths: Vec<&str> = Vec::new();
+    for (index, source) in value.items("sources").iter().enumerate() {
+        let at = path.child("sources");
+        let at = at.index(index);
+        let mut found = false;
+        for name in
+            ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle"]
+        {
+            let Some(part) = source.get(name) else { continue };
+            let at = at.child(name);
+            if found {
+                errors.forbidden(&at, "may not specify more than 1 volume type per source");
+                continue;
+            }
+            found = true;
+            projection(name, part, &at, errors);
+            let own = part.text("path");
+            let targets = part.items("items").iter().map(|item| item.text("path"));
+            for target in targets.chain(Some(own)).filter(|target| !target.is_empty()) {
+                if paths.contains(&target) {
+                    errors.invalid(path, target, "conflicting duplicate paths");
+                }
+                paths.push(target);
+            }
+        }
+        if !found && source.get("podCertificate").is_none() {
+            errors.required(&at, "must specify a volume type");
+        }
+    }
+}
+
+fn projection(name: &str, part: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    match name {
+        "secret" | "configMap" => {
+            need(part, &["name"], path, errors);
+            items(part, path, errors);
+        }
+        "downwardAPI" => {
+            for item in part.items("items") {
+                downward_item(item, path, errors);
+            }
+        }
+        "serviceAccountToken" => {
+            let seconds = part.int("expirationSeconds").unwrap_or(3_600);
+            let at = path.child("expirationSeconds");
+            if seconds < 600 {
+                let detail = "may not specify a duration less than 10 minutes";
+                errors.invalid(&at, seconds, detail);
+            }
+            if seconds > 1 << 32 {
+                let detail = "may not specify a duration larger than 2^32 seconds";
+                errors.invalid(&at, seconds, detail);
+            }
+            need(part, &["path"], path, errors);
+            file_path(part.text("path"), &path.child("path"), errors);
+        }
+        _ => {
+            let (named, signed) = (part.has("name"), part.has("signerName"));
+            match (named, signed) {
+                (true, true) => {
+                    let detail = "only one of name and signerName may be used";
+                    errors.invalid(path, "", detail);
+                }
+                (false, false) => {
+                    errors.required(path, "either name or signerName must be specified");
+                }
+                _ => {}
+            }
+            need(part, &["path"], path, errors);
+            file_path(part.text("path"), &path.child("path"), errors);
+        }
+    }
+}
+
+/// The sources of persistent volumes too; `persistent` asks for what those need besides.
+pub fn source(
+    name: &str,
+    value: &Value<'_>,
+    persistent: bool,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    match name {
+        "hostPath" => host_path(value, path, errors),
+        "gcePersistentDisk" => {
+            need(value, &["pdName"], path, errors);
+            partition(value, path, errors);
+        }
+        "awsElasticBlockStore" => {
+            need(value, &["volumeID"], path, errors);
+            partition(value, path, errors);
+        }
+        "nfs" => {
+            need(value, &["server", "path"], path, errors);
+            let target = value.text("path");
+            if !target.is_empty() && !target.starts_with('/') {
+                errors.invalid(&path.child("path"), target, "must be an absolute path");
+            }
+        }
+        "glusterfs" => need(value, &["endpoints", "path"], path, errors),
+        "rbd" => need(value, &["monitors", "image"], path, errors),
+        "cephfs" => need(value, &["monitors"], path, errors),
+        "cinder" => need(value, &["volumeID"], path, errors),
+        "flexVolume" => need(value, &["driver"], path, errors),
+        "azureFile" => need(value, &["secretName", "shareName"], path, errors),
+        "vsphereVolume" => need(value, &["volumePath"], path, errors),
+        "photonPersistentDisk" => need(value, &["pdID"], path, errors),
+        "portworxVolume" => need(value, &["volumeID"], path, errors),
+        "scaleIO" => need(value, &["gateway", "system", "volumeName"], path, errors),
+        "storageos" => need(value, &["volumeName"], path, errors),
+        "quobyte" => need(value, &["registry", "volume"], path, errors),
+        "flocker" => flocker(value, path, errors),
+        "iscsi" => iscsi(value, path, errors),
+        "fc" => fibre(value, path, errors),
+        "azureDisk" => azure_disk(value, path, errors),
+        "csi" => csi(value, persistent, path, errors),
+        "local" => {
+            need(value, &["path"], path, errors);
+            env::no_backsteps(value.text("path"), &path.child("path"), errors);
+        }
+        _ => {}
+    }
+}
+
+fn host_path(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    const TYPES: [&str; 8] = [
+        "",
+        "BlockDevice",
+        "CharDevice",
+        "Directory",
+        "DirectoryOrCreate",
+        "File",
+        "FileOrCreate",
+        "Socket",
+    ];
+    let target = value.text("path");
+    if target.is_empty() {
+        errors.required(&path.child("path"), "");
+    } else {
+        env::no_backsteps(target, &path.child("path"), errors);
+    }
+    errors.one_of(&path.child("type"), value.text("type"), &TYPES);
+}
+
+fn partition(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    if let Some(number) = value.int("partition").filter(|n| !(0..=255).contains(n)) {
+        let detail = "must be between 1 and 255, inclusive";
+        errors.invalid(&path.child("partition"), number, detail);
+    }
+}
+
+fn flocker(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let (name, uuid) = (value.text("datasetName"), value.text("datasetUUID"));
+    if name.is_empty() && uuid.is_empty() {
+        errors.required(path, "one of datasetName and datasetUUID is required");
+    }
+    if !name.is_empty() && !uuid.is_empty() {
+        let detail = "datasetName and datasetUUID can not be specified simultaneously";
+        errors.invalid(path, "resource", detail);
+    }
+    if name.contains('/') {
+        errors.invalid(&path.child("datasetName"), name, "must not contain '/'");
+    }
+}
+
+fn iscsi(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    need(value, &["targetPortal"], path, errors);
+    let iqn = value.text("iqn");
+    if iqn.is_empty() {
+        errors.required(&path.child("iqn"), "");
+    } else if !["iqn", "eui", "naa"].iter().any(|start| iqn.starts_with(start)) {
+        let detail = "must be valid format starting with iqn, eui, or naa";
+        errors.invalid(&path.child("iqn"), iqn, detail);
+    }
+    lun(value, path, errors);
+    let chap = value.flag("chapAuthDiscovery") || value.flag("chapAuthSession");
+    if chap && !value.has("secretRef") {
+        errors.required(&path.child("secretRef"), "");
+    }
+}
+
+fn lun(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    if let Some(number) = value.int("lun").filter(|n| !(0..=255).contains(n)) {
+        let detail = "must be between 0 and 255, inclusive";
+        errors.invalid(&path.child("lun"), number, detail);
+    }
+}
+
+fn fibre(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let (wwns, wwids) = (!value.items("targetWWNs").is_empty(), !value.items("wwids").is_empty());
+    if !wwns && !wwids {
+        let detail = "must specify either targetWWNs or wwids, but not both";
+        errors.required(&path.child("targetWWNs"), detail);
+    }
+    if wwns && wwids {
+        let list = value.get("targetWWNs").unwrap_or(&Value::Null);
+        let detail = "targetWWNs and wwids can not be specified simultaneously";
+        errors.invalid(&path.child("targetWWNs"), list, detail);
+    }
+    if wwns {
+        if value.has("lun") {
+            lun(value, path, errors);
+        } else {
+            errors.required(&path.child("lun"), "lun is required if targetWWNs is specified");
+        }
+    }
+}
+
+fn azure_disk(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    need(value, &["diskName", "diskURI"], path, errors);
+    let modes = ["None", "ReadOnly", "ReadWrite"];
+    errors.one_of(&path.child("cachingMode"), value.text("cachingMode"), &modes);
+    let (kind, uri) = (value.text("kind"), value.text("diskURI"));
+    errors.one_of(&path.child("kind"), kind, &["Dedicated", "Managed", "Shared"]);
+    let at = path.child("diskURI");
+    if kind == "Managed" && !uri.starts_with("/subscriptions/") {
+        let form = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/\
+                    microsoft.compute/disks/{disk-id}";
+        errors.unsupported(&at, uri, &[form]);
+    }
+    if kind != "Managed" && !uri.starts_with("https://") {
+        let form = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
+        errors.unsupported(&at, uri, &[form]);
+    }
+}
+
+/// `ValidateCSIDriverName`.
+pub fn driver_name(driver: &str, path: &Path<'_>, errors: &mut Errors) {
+    if driver.is_empty() {
+        errors.required(path, "");
+    }
+    if driver.len() > 63 {
+        errors.too_long(path, 63);
+    }
+    errors.messages(path, driver, format::dns_subdomain(&driver.to_lowercase()));
+}
+
+fn csi(value: &Value<'_>, persistent: bool, path: &Path<'_>, errors: &mut Errors) {
+    driver_name(value.text("driver"), &path.child("driver"), errors);
+    if !persistent {
+        if let Some(secret) = value.get("nodePublishSecretRef") {
+            let at = path.child("nodePublishSecretRef");
+            errors.required_text(&at.child("name"), secret.text("name"), format::dns_subdomain);
+        }
+        return;
+    }
+    need(value, &["volumeHandle"], path, errors);
+    for name in [
+        "controllerPublishSecretRef",
+        "controllerExpandSecretRef",
+        "nodePublishSecretRef",
+        "nodeExpandSecretRef",
+        "nodeStageSecretRef",
+    ] {
+        if let Some(secret) = value.get(name) {
+            let at = path.child(name);
+            errors.required_text(&at.child("name"), secret.text("name"), format::dns_subdomain);
+            let namespace = secret.text("namespace");
+            errors.required_text(&at.child("namespace"), namespace, format::dns_label);
+        }
+    }
+}
