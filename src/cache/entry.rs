@@ -8,10 +8,11 @@ use crate::cache::partition::{self, Resource};
 use crate::cache::rows::{Unreadable, storage_of};
 use crate::catalog::Storage;
 use crate::store::Item;
-use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use std::fmt;
-use std::sync::Arc;
+#[expect(clippy::disallowed_types, reason = "only ever tried, never waited for: see `Kept`")]
+use std::sync::Mutex;
+use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// Bytes of kept encodings in the process.
@@ -22,6 +23,36 @@ const USED: u8 = 1;
 /// A newer revision of the object is there: encodings are no longer kept.
 const RETIRED: u8 = 2;
 
+/// Encodings kept. Shards only try the lock: one that finds it taken makes its own encoding and does
+/// not keep it. So none waits, and an entry without encodings costs nothing to drop (an atomic
+/// pointer's drop asks every thread whether it is reading).
+#[expect(clippy::disallowed_types, reason = "only ever tried, never waited for")]
+#[derive(Default)]
+struct Kept(Mutex<Option<Box<Encodings>>>);
+
+#[derive(Default)]
+struct Encodings {
+    json: Option<Json>,
+    protobuf: Option<Bytes>,
+}
+
+impl Kept {
+    fn with<T>(&self, what: impl FnOnce(&mut Option<Box<Encodings>>) -> T) -> Option<T> {
+        match self.0.try_lock() {
+            Ok(mut kept) => Some(what(&mut kept)),
+            Err(TryLockError::Poisoned(kept)) => Some(what(&mut kept.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+impl Encodings {
+    fn len(&self) -> usize {
+        let json = self.json.as_ref().map_or(0, |json| json.bytes.len());
+        json + self.protobuf.as_ref().map_or(0, Bytes::len)
+    }
+}
+
 /// One revision of one object, or of another key. Immutable but for the kept encodings.
 pub struct Entry {
     key: Bytes,
@@ -29,8 +60,7 @@ pub struct Entry {
     revision: u64,
     storage: Option<&'static Storage>,
     header: Header,
-    json: ArcSwapOption<Json>,
-    protobuf: ArcSwapOption<Bytes>,
+    kept: Kept,
     slot: u16,
     name_at: u16,
     marks: AtomicU8,
@@ -53,8 +83,7 @@ impl Item for Entry {
             revision,
             storage,
             header,
-            json: ArcSwapOption::const_empty(),
-            protobuf: ArcSwapOption::const_empty(),
+            kept: Kept::default(),
             slot: 0,
             name_at,
             marks: AtomicU8::new(0),
@@ -91,18 +120,17 @@ impl Entry {
 
     /// The namespace, "" if it has none.
     pub fn namespace(&self) -> &str {
-        let start = self.prefix_len();
-        self.key_text(start, usize::from(self.name_at).saturating_sub(1))
+        text(self.namespace_bytes())
     }
 
     /// The name; of a key of no known resource all of it.
     pub fn name(&self) -> &str {
-        self.key_text(usize::from(self.name_at), self.key.len())
+        text(self.name_bytes())
     }
 
     /// `metadata.uid`, "" if unreadable.
     pub fn uid(&self) -> &str {
-        self.header.uid(&self.value, self.fields())
+        text(self.header.uid(&self.value, self.fields()))
     }
 
     /// `metadata.deletionTimestamp` is set.
@@ -117,18 +145,34 @@ impl Entry {
 
     /// The value of a label.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.labels().find(|(k, _)| *k == key).map(|(_, value)| value)
+        let mut labels = self.label_bytes();
+        labels.find(|(k, _)| *k == key.as_bytes()).map(|(_, value)| text(value))
     }
 
     /// All labels, in stored order.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        let fields = self.fields();
-        (0..self.header.labels()).map(move |at| self.header.label(&self.value, fields, at))
+        self.label_bytes().map(|(key, value)| (text(key), text(value)))
     }
 
     /// The value of a selectable field by its place in `Storage::selectable`; "" if it is not set.
     pub fn field(&self, index: usize) -> &str {
+        text(self.field_bytes(index))
+    }
+
+    /// [`Self::field`], not checked to be text.
+    pub(super) fn field_bytes(&self, index: usize) -> &[u8] {
         self.header.field(&self.value, self.fields(), index)
+    }
+
+    /// [`Self::namespace`], not checked to be text.
+    pub(super) fn namespace_bytes(&self) -> &[u8] {
+        let end = usize::from(self.name_at).saturating_sub(1);
+        self.key.get(self.prefix_len()..end).unwrap_or_default()
+    }
+
+    /// [`Self::name`], not checked to be text.
+    pub(super) fn name_bytes(&self) -> &[u8] {
+        self.key.get(usize::from(self.name_at)..).unwrap_or_default()
     }
 
     /// The partition slot of the key.
@@ -141,16 +185,13 @@ impl Entry {
     /// # Errors
     /// The stored bytes are not an object.
     pub fn json(&self) -> Result<Json, Unreadable> {
-        if let Some(json) = self.json.load().as_deref() {
-            self.mark_used();
-            return Ok(json.clone());
+        let kept = self.kept.with(|kept| kept.as_ref().and_then(|kept| kept.json.clone()));
+        self.mark_used();
+        if let Some(json) = kept.flatten() {
+            return Ok(json);
         }
         let json = encoding::json(self)?;
-        if self.may_keep(json.bytes.len()) {
-            let kept = Some(Arc::new(json.clone()));
-            let before = self.json.compare_and_swap(&None::<Arc<Json>>, kept);
-            self.account(json.bytes.len(), before.is_none());
-        }
+        self.keep(json.bytes.len(), |kept| kept.json = Some(json.clone()));
         Ok(json)
     }
 
@@ -160,16 +201,13 @@ impl Entry {
     /// # Errors
     /// The stored bytes are not an object, or its kind has no protobuf form.
     pub fn protobuf(&self) -> Result<Bytes, Unreadable> {
-        if let Some(bytes) = self.protobuf.load().as_deref() {
-            self.mark_used();
-            return Ok(bytes.clone());
+        let kept = self.kept.with(|kept| kept.as_ref().and_then(|kept| kept.protobuf.clone()));
+        self.mark_used();
+        if let Some(bytes) = kept.flatten() {
+            return Ok(bytes);
         }
         let bytes = encoding::protobuf(self)?;
-        if self.may_keep(bytes.len()) {
-            let kept = Some(Arc::new(bytes.clone()));
-            let before = self.protobuf.compare_and_swap(&None::<Arc<Bytes>>, kept);
-            self.account(bytes.len(), before.is_none());
-        }
+        self.keep(bytes.len(), |kept| kept.protobuf = Some(bytes.clone()));
         Ok(bytes)
     }
 
@@ -192,24 +230,25 @@ impl Entry {
     }
 
     fn drop_encodings(&self) {
-        let json = self.json.swap(None).map_or(0, |json| json.bytes.len());
-        let protobuf = self.protobuf.swap(None).map_or(0, |bytes| bytes.len());
-        if json + protobuf > 0 {
-            ENCODED_BYTES.fetch_sub(json + protobuf, Ordering::Relaxed);
+        let dropped = self.kept.with(Option::take).flatten();
+        if let Some(dropped) = dropped {
+            ENCODED_BYTES.fetch_sub(dropped.len(), Ordering::Relaxed);
         }
     }
 
-    fn may_keep(&self, length: usize) -> bool {
-        self.mark_used();
+    /// Keeps an encoding of this length, if it may; another shard may have kept the same one.
+    fn keep(&self, length: usize, put: impl FnOnce(&mut Encodings)) {
         let retired = self.marks.load(Ordering::Relaxed) & RETIRED != 0;
-        !retired && encoded_bytes().saturating_add(length) <= ENCODED_BYTES_MAX
-    }
-
-    /// Counts a kept encoding. Two shards may have made it at once: only one was kept.
-    fn account(&self, length: usize, kept: bool) {
-        if kept {
-            ENCODED_BYTES.fetch_add(length, Ordering::Relaxed);
+        if retired || encoded_bytes().saturating_add(length) > ENCODED_BYTES_MAX {
+            return;
         }
+        self.kept.with(|kept| {
+            let kept = kept.get_or_insert_default();
+            let before = kept.len();
+            put(kept);
+            // The same bytes again if two shards made them at once.
+            ENCODED_BYTES.fetch_add(kept.len().saturating_sub(before), Ordering::Relaxed);
+        });
     }
 
     fn mark_used(&self) {
@@ -228,14 +267,20 @@ impl Entry {
         self.storage.map_or(0, |storage| storage.selectable.len())
     }
 
-    fn key_text(&self, start: usize, end: usize) -> &str {
-        self.key.get(start..end).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("")
+    fn label_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let fields = self.fields();
+        (0..self.header.labels()).map(move |at| self.header.label(&self.value, fields, at))
     }
 }
 
 /// Bytes of kept encodings in the process, at most `limits::ENCODED_BYTES_MAX`.
 pub fn encoded_bytes() -> usize {
     ENCODED_BYTES.load(Ordering::Relaxed)
+}
+
+/// Header and key were text when the entry was made.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("")
 }
 
 fn name_at(storage: Option<&Storage>, key: &[u8]) -> u16 {

@@ -46,12 +46,12 @@ impl Field {
     }
 
     /// The field's value.
-    pub(super) fn read(self, entry: &Entry) -> &str {
+    pub(super) fn read(self, entry: &Entry) -> &[u8] {
         match self {
-            Self::Name => entry.name(),
-            Self::Namespace => entry.namespace(),
-            Self::Nth(at) => entry.field(usize::from(at)),
-            Self::Unknown => "",
+            Self::Name => entry.name_bytes(),
+            Self::Namespace => entry.namespace_bytes(),
+            Self::Nth(at) => entry.field_bytes(usize::from(at)),
+            Self::Unknown => b"",
         }
     }
 }
@@ -93,15 +93,15 @@ impl Filter {
 
     /// True if the entry is wanted.
     pub(super) fn matches(&self, entry: &Entry) -> bool {
-        self.namespace.as_deref().is_none_or(|namespace| entry.namespace() == namespace)
-            && self.name.as_deref().is_none_or(|name| entry.name() == name)
+        self.namespace.as_deref().is_none_or(|n| entry.namespace_bytes() == n.as_bytes())
+            && self.name.as_deref().is_none_or(|name| entry.name_bytes() == name.as_bytes())
             && self.selects(entry)
     }
 
     /// `matches` without the namespace, for entries that are known to lie in it.
     pub(super) fn selects(&self, entry: &Entry) -> bool {
         self.fields.iter().all(|condition| {
-            (condition.field.read(entry) == &*condition.value) != condition.negated
+            (condition.field.read(entry) == condition.value.as_bytes()) != condition.negated
         }) && (self.labels.is_everything() || self.labels.matches(|key| entry.label(key)))
     }
 

@@ -47,7 +47,7 @@ impl fmt::Debug for Group {
 }
 
 /// Groups by a value that an event must have to concern them.
-type Buckets = HashMap<Box<str>, Vec<u32>>;
+type Buckets = HashMap<Box<[u8]>, Vec<u32>>;
 
 /// Where a group is indexed.
 enum Bucket<'f> {
@@ -145,7 +145,7 @@ impl Groups {
         candidates.extend_from_slice(&self.unscoped);
         let Some(subject) = change.subject() else { return };
         if !self.by_namespace.is_empty()
-            && let Some(groups) = self.by_namespace.get(subject.namespace())
+            && let Some(groups) = self.by_namespace.get(subject.namespace_bytes())
         {
             candidates.extend_from_slice(groups);
         }
@@ -197,11 +197,11 @@ impl Groups {
                     self.by_field.len() - 1
                 });
                 if let Some((_, values)) = self.by_field.get_mut(at) {
-                    values.entry(value.into()).or_default().push(number);
+                    values.entry(value.as_bytes().into()).or_default().push(number);
                 }
             }
             Bucket::Namespace(namespace) => {
-                self.by_namespace.entry(namespace.into()).or_default().push(number);
+                self.by_namespace.entry(namespace.as_bytes().into()).or_default().push(number);
             }
             Bucket::Unscoped => self.unscoped.push(number),
         }
@@ -245,6 +245,7 @@ impl<'f> Bucket<'f> {
 }
 
 fn forget(buckets: &mut Buckets, key: &str, number: u32) {
+    let key = key.as_bytes();
     let Some(groups) = buckets.get_mut(key) else { return };
     groups.retain(|other| *other != number);
     if groups.is_empty() {

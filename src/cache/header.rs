@@ -129,7 +129,7 @@ impl Header {
     }
 
     /// `metadata.uid`, "" if there is none.
-    pub(super) fn uid<'h>(&'h self, value: &'h [u8], fields: usize) -> &'h str {
+    pub(super) fn uid<'h>(&'h self, value: &'h [u8], fields: usize) -> &'h [u8] {
         self.text(value, fields, 0)
     }
 
@@ -143,13 +143,13 @@ impl Header {
         value: &'h [u8],
         fields: usize,
         index: usize,
-    ) -> (&'h str, &'h str) {
+    ) -> (&'h [u8], &'h [u8]) {
         let at = 1 + 2 * index;
         (self.text(value, fields, at), self.text(value, fields, at + 1))
     }
 
     /// A selectable field by its place, "" if it is not set.
-    pub(super) fn field<'h>(&'h self, value: &'h [u8], fields: usize, index: usize) -> &'h str {
+    pub(super) fn field<'h>(&'h self, value: &'h [u8], fields: usize, index: usize) -> &'h [u8] {
         self.text(value, fields, 1 + 2 * self.labels() + index)
     }
 
@@ -158,9 +158,9 @@ impl Header {
         self.packed.len()
     }
 
-    fn text<'h>(&'h self, value: &'h [u8], fields: usize, index: usize) -> &'h str {
+    fn text<'h>(&'h self, value: &'h [u8], fields: usize, index: usize) -> &'h [u8] {
         let copied_at = SPAN * (1 + 2 * self.labels() + fields);
-        self.find(value, copied_at, index).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("")
+        self.find(value, copied_at, index).unwrap_or_default()
     }
 
     fn find<'h>(&'h self, value: &'h [u8], copied_at: usize, index: usize) -> Option<&'h [u8]> {
@@ -220,12 +220,12 @@ mod tests {
         builder.field(2, &text[19..]);
         builder.field(9, "no such field");
         let header = builder.finish();
-        assert_eq!(header.uid(&value, 4), "uid-1");
+        assert_eq!(header.uid(&value, 4), b"uid-1");
         assert_eq!(header.labels(), 2);
-        assert_eq!(header.label(&value, 4, 0), ("app", "web"));
-        assert_eq!(header.label(&value, 4, 1), ("made", "up"));
+        assert_eq!(header.label(&value, 4, 0), (&b"app"[..], &b"web"[..]));
+        assert_eq!(header.label(&value, 4, 1), (&b"made"[..], &b"up"[..]));
         let fields: Vec<_> = (0..5).map(|at| header.field(&value, 4, at)).collect();
-        assert_eq!(fields, ["node", "true", long.as_str(), "", ""]);
+        assert_eq!(fields, [b"node", &b"true"[..], long.as_bytes(), b"", b""]);
         assert_eq!(header.heap_bytes(), 4 * 9 + "madeup".len() + "true".len() + WIDE);
     }
 
@@ -240,6 +240,6 @@ mod tests {
     #[test]
     fn header_of_nothing_answers_nothing() {
         let header = Header::default();
-        assert_eq!((header.uid(b"", 0), header.field(b"", 3, 2)), ("", ""));
+        assert_eq!((header.uid(b"", 0), header.field(b"", 3, 2)), (&b""[..], &b""[..]));
     }
 }

@@ -42,7 +42,7 @@ fn revision_from_the_future_is_waited_for_and_then_refused() {
         let list = async move {
             let query =
                 ListQuery { at: ReadAt::Exact(last + 1), ..ListQuery::all(storage("pods")) };
-            cache.list(query).await.map(|page| page.entries.len() > 0)
+            cache.list(query).await.map(|page| !page.entries.is_empty())
         };
         let list = sim.spawn(shard, list);
         sim.settle();
