@@ -4,6 +4,7 @@
 //! Text → tape (`tape`, `scan`) → [`Value`](crate::object::Value) (`decode`, `scalar`, `untyped`)
 //! → text (`encode`, `write`). YAML joins at the tape.
 
+mod conform;
 mod context;
 mod decode;
 mod encode;
@@ -15,6 +16,7 @@ mod tape;
 mod untyped;
 pub mod write;
 
+pub use conform::conform;
 pub(crate) use context::is_resource_list;
 pub use decode::{Decoded, Strictness, decode, decode_nodes};
 pub(crate) use decode::{is_shown, zero};
