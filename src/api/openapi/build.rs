@@ -1,5 +1,5 @@
-//! Build script: reads the doc comments of the `k8s-openapi` crate, the texts that `kubectl explain`
-//! and table headers show, and writes them as one static table for `api::openapi::docs`.
+//! Build script: reads the doc comments of the `k8s-openapi` crate, the texts that `kubectl
+//! explain` and table headers show, and writes them as one static table for `api::openapi::docs`.
 //!
 //! The crate is a dependency that no target ever compiles (`cfg(any())`): cargo downloads, locks
 //! and checks it like any other, and only its source text is used. Without it the build goes on
@@ -105,10 +105,11 @@ fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
-        if c == '\\' && matches!(rest.peek(), Some('[' | ']' | '<' | '>')) {
-            continue;
+        let escaped = matches!(rest.peek(), Some('[' | ']' | '<' | '>' | '\\'));
+        match rest.next_if(|_| c == '\\' && escaped) {
+            Some(plain) => out.push(plain),
+            None => out.push(c),
         }
-        out.push(c);
     }
     out
 }

@@ -43,6 +43,11 @@ impl<'a> Maker<'a> {
         if items.is_empty() { Value::Null } else { self.texts(items) }
     }
 
+    /// A copied string; null, and so left out, if it is empty.
+    pub(in crate::api) fn some_text(self, text: &str) -> Value<'a> {
+        if text.is_empty() { Value::Null } else { Value::str_in(text, self.0) }
+    }
+
     /// A string from formatted parts.
     pub(in crate::api) fn format(self, parts: fmt::Arguments<'_>) -> Value<'a> {
         Value::Str(self.text(parts))
