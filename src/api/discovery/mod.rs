@@ -34,8 +34,7 @@ pub struct Discovery {
 #[derive(Debug)]
 pub(super) struct Document {
     json: Bytes,
-    /// Definition name of the document's type.
-    definition: &'static str,
+    protobuf: Bytes,
 }
 
 /// An aggregated document.
@@ -55,10 +54,8 @@ pub enum Answer {
         form: Form,
         /// The Content-Type.
         content_type: &'static str,
-        /// The body as JSON; to be transcoded where `form` is another encoding.
-        json: Bytes,
-        /// Definition name of the body's type.
-        definition: &'static str,
+        /// The body; where `form` is YAML it is JSON, to be transcoded.
+        body: Bytes,
         /// The ETag with its quotes; such answers also carry `Vary: Accept` and
         /// `Cache-Control: public`.
         etag: Option<String>,
@@ -116,8 +113,10 @@ impl Discovery {
         Some(Answer::Document {
             form,
             content_type: form.content_type(is_aggregated),
-            json: document.json.clone(),
-            definition: document.definition,
+            body: match form {
+                Form::Json | Form::Yaml => document.json.clone(),
+                Form::Protobuf => document.protobuf.clone(),
+            },
             etag,
         })
     }

@@ -3,18 +3,28 @@
 use crate::api::discovery::Document;
 use crate::api::discovery::group::GroupEntry;
 use crate::api::openapi::tree::Maker;
-use crate::api::openapi::tree::write;
+use crate::catalog::catalog;
+use crate::codec::json::encode_any;
+use crate::codec::proto;
+use crate::codec::proto::envelope;
 use crate::object::Value;
 use bumpalo::Bump;
 use bytes::Bytes;
 
 impl Document {
-    /// Encodes a document that is no longer changed.
+    /// Encodes a document of the type with this definition name; without one there is no protobuf.
     pub(super) fn new(value: &Value<'_>, definition: &'static str) -> Self {
         let mut json = Vec::with_capacity(4096);
-        write(value, &mut json);
+        encode_any(value, &mut json);
         json.push(b'\n');
-        Self { json: Bytes::from(json), definition }
+        let mut protobuf = Vec::with_capacity(2048);
+        if let Some(ty) = catalog().type_named(definition) {
+            let text = |field| value.str_at(&[field]);
+            envelope::wrap_with(text("apiVersion"), text("kind"), &mut protobuf, |out| {
+                proto::encode(value, ty, out);
+            });
+        }
+        Self { json: Bytes::from(json), protobuf: Bytes::from(protobuf) }
     }
 }
 

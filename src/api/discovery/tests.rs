@@ -6,6 +6,7 @@ use crate::api::discovery::Form;
 use crate::api::discovery::built_in;
 use crate::api::discovery::root_paths;
 use crate::api::discovery::version;
+use crate::codec::proto::envelope::unwrap;
 use serde_json::Value;
 
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/oracle/discovery/");
@@ -17,7 +18,7 @@ fn discovery() -> Discovery {
 
 fn document(discovery: &Discovery, path: &str, accept: &str) -> Value {
     match discovery.answer(path, accept, "") {
-        Some(Answer::Document { json, .. }) => serde_json::from_slice(&json).expect("JSON"),
+        Some(Answer::Document { body, .. }) => serde_json::from_slice(&body).expect("JSON"),
         other => panic!("{path}: {other:?}"),
     }
 }
@@ -88,4 +89,25 @@ fn the_version_is_that_of_the_served_api() {
     let version: Value = serde_json::from_slice(&version()).expect("JSON");
     assert_eq!((&version["major"], &version["minor"]), (&"1".into(), &"36".into()));
     assert!(version["gitVersion"].as_str().is_some_and(|text| text.starts_with("v1.36.")));
+}
+
+#[test]
+fn protobuf_carries_the_kind_in_its_envelope() {
+    let discovery = discovery();
+    let aggregated = AGGREGATED.replace("json", "vnd.kubernetes.protobuf");
+    for (path, accept, api_version, kind) in [
+        ("/api", "application/vnd.kubernetes.protobuf", "", "APIVersions"),
+        ("/apis", "application/vnd.kubernetes.protobuf", "v1", "APIGroupList"),
+        ("/apis/apps/v1", "application/vnd.kubernetes.protobuf", "v1", "APIResourceList"),
+        ("/apis", &aggregated, "apidiscovery.k8s.io/v2", "APIGroupDiscoveryList"),
+    ] {
+        let Some(Answer::Document { body, content_type, .. }) = discovery.answer(path, accept, "")
+        else {
+            panic!("no {path}")
+        };
+        assert_eq!(content_type, accept);
+        let unknown = unwrap(&body).expect("an envelope").expect("an envelope");
+        assert_eq!((unknown.api_version, unknown.kind), (api_version, kind));
+        assert!(!unknown.raw.is_empty());
+    }
 }

@@ -3,6 +3,7 @@
 use crate::api::openapi::docs;
 use crate::api::openapi::enums;
 use crate::api::openapi::tree::Maker;
+use crate::base::hash::HashSet;
 use crate::catalog::catalog;
 use crate::object::Value;
 use crate::object::schema::Absent;
@@ -60,8 +61,28 @@ pub(super) struct Schemas<'a> {
     pub(super) dialect: Dialect,
     /// The one group version that the document is about; all of them where there is none.
     pub(super) group_version: Option<(&'static str, &'static str)>,
-    /// Definitions that were referred to, in order of appearance.
-    pub(super) referred: Vec<&'static str>,
+    /// Definitions that were referred to.
+    pub(super) referred: Referred,
+}
+
+/// Definitions that were referred to, each once, in order of appearance.
+#[derive(Debug, Default)]
+pub(super) struct Referred {
+    names: Vec<&'static str>,
+    known: HashSet<&'static str>,
+}
+
+impl Referred {
+    /// The definition at this place of the order.
+    pub(super) fn get(&self, at: usize) -> Option<&'static str> {
+        self.names.get(at).copied()
+    }
+
+    fn add(&mut self, definition: &'static str) {
+        if self.known.insert(definition) {
+            self.names.push(definition);
+        }
+    }
 }
 
 impl<'a> Schemas<'a> {
@@ -72,9 +93,7 @@ impl<'a> Schemas<'a> {
 
     /// Notes that a definition is needed.
     pub(super) fn refer(&mut self, definition: &'static str) {
-        if !self.referred.contains(&definition) {
-            self.referred.push(definition);
-        }
+        self.referred.add(definition);
     }
 
     fn reference_entry(&mut self, definition: &'static str) -> (&'a str, Value<'a>) {
@@ -160,7 +179,8 @@ impl<'a> Schemas<'a> {
                 entries.push(("type", Value::Str("array")));
                 entries.push(("items", self.element(field, values)));
                 // Upstream says it of all lists but the items of list kinds and of wrapped ones.
-                if !(field.name == "items" && is_list(ty)) && !field.wrapped {
+                let untyped = field.wrapped || (field.name == "items" && is_list(ty));
+                if !untyped {
                     self.list_entries(field, &mut entries);
                 }
             }

@@ -1,6 +1,5 @@
-//! Builds documents as object trees and writes them as plain JSON, without a schema.
+//! Builds documents as object trees.
 
-use crate::api::table::quote;
 use crate::object::Map;
 use crate::object::Value;
 use bumpalo::Bump;
@@ -62,42 +61,6 @@ impl<'a> Maker<'a> {
                 let _ = text.write_fmt(parts);
                 text.into_bump_str()
             }
-        }
-    }
-}
-
-/// Writes a tree that the program itself has built as compact JSON.
-pub(in crate::api) fn write(value: &Value<'_>, out: &mut Vec<u8>) {
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(flag) => out.extend_from_slice(if *flag { b"true" } else { b"false" }),
-        Value::Int(number) => {
-            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
-        }
-        Value::Float(number) => out.extend_from_slice(number.to_string().as_bytes()),
-        Value::Str(text) => quote(text, out),
-        Value::Raw(json) => out.extend_from_slice(json.as_bytes()),
-        Value::List(list) => {
-            out.push(b'[');
-            for (at, item) in list.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write(item, out);
-            }
-            out.push(b']');
-        }
-        Value::Map(map) => {
-            out.push(b'{');
-            for (at, (key, item)) in map.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                quote(key, out);
-                out.push(b':');
-                write(item, out);
-            }
-            out.push(b'}');
         }
     }
 }

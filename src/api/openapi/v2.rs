@@ -8,6 +8,7 @@ use crate::api::openapi::route::Content;
 use crate::api::openapi::route::Item;
 use crate::api::openapi::route::Operation;
 use crate::api::openapi::schema::Dialect;
+use crate::api::openapi::schema::Referred;
 use crate::api::openapi::schema::Schemas;
 use crate::api::openapi::tree::Maker;
 use crate::api::openapi::v3::action;
@@ -45,11 +46,29 @@ pub(super) trait Sink {
     fn parameter(&mut self, name: &str, parameter: &Value<'_>);
 }
 
+/// Two sinks at once.
+impl<A: Sink, B: Sink> Sink for (A, B) {
+    fn path(&mut self, path: &str, item: &Value<'_>) {
+        self.0.path(path, item);
+        self.1.path(path, item);
+    }
+
+    fn definition(&mut self, name: &str, schema: &Value<'_>) {
+        self.0.definition(name, schema);
+        self.1.definition(name, schema);
+    }
+
+    fn parameter(&mut self, name: &str, parameter: &Value<'_>) {
+        self.0.parameter(name, parameter);
+        self.1.parameter(name, parameter);
+    }
+}
+
 /// Hands the parts of the document to `sink`: all paths, then all definitions, then all shared
 /// parameters. Each part lives only that long.
 pub(super) fn document(sections: &[Section], sink: &mut impl Sink) {
     let mut arena = Bump::new();
-    let mut referred = Vec::new();
+    let mut referred = Referred::default();
     let mut items: Vec<&Item> = sections.iter().flat_map(|section| &section.items).collect();
     items.sort_by(|a, b| a.path.cmp(&b.path));
     for path in items {
@@ -60,7 +79,7 @@ pub(super) fn document(sections: &[Section], sink: &mut impl Sink) {
         sink.path(&path.path, &value);
     }
     let mut at = 0;
-    while let Some(name) = referred.get(at).copied() {
+    while let Some(name) = referred.get(at) {
         arena.reset();
         let mut schemas = schemas(&arena, referred);
         let definition = schemas.definition(name);
@@ -73,7 +92,7 @@ pub(super) fn document(sections: &[Section], sink: &mut impl Sink) {
 
 fn shared_parameters(sink: &mut impl Sink) {
     let arena = Bump::new();
-    let mut schemas = schemas(&arena, Vec::new());
+    let mut schemas = schemas(&arena, Referred::default());
     let make = schemas.make;
     for (name, body) in [(DELETE_BODY, Body::DeleteOptions), (PATCH_BODY, Body::Patch)] {
         let value = self::body(&mut schemas, body);
@@ -89,7 +108,7 @@ fn shared_parameters(sink: &mut impl Sink) {
 const DELETE_BODY: &str = "body-2Y1dVQaQ";
 const PATCH_BODY: &str = "body-78PwaGsr";
 
-fn schemas<'a>(arena: &'a Bump, referred: Vec<&'static str>) -> Schemas<'a> {
+fn schemas<'a>(arena: &'a Bump, referred: Referred) -> Schemas<'a> {
     Schemas { make: Maker(arena), dialect: Dialect::V2, group_version: None, referred }
 }
 

@@ -7,9 +7,10 @@ use crate::api::openapi::route::Content;
 use crate::api::openapi::route::Item;
 use crate::api::openapi::route::Operation;
 use crate::api::openapi::schema::Dialect;
+use crate::api::openapi::schema::Referred;
 use crate::api::openapi::schema::Schemas;
 use crate::api::openapi::tree::Maker;
-use crate::api::openapi::tree::write;
+use crate::codec::json;
 use crate::object::Value;
 use bumpalo::Bump;
 
@@ -37,7 +38,7 @@ pub(super) fn document(section: &Section) -> Vec<u8> {
     out.extend_from_slice(
         br#"{"openapi":"3.0.0","info":{"title":"Kubernetes","version":"1.36"},"paths":{"#,
     );
-    let mut referred = Vec::new();
+    let mut referred = Referred::default();
     let mut arena = Bump::new();
     for (at, path) in section.items.iter().enumerate() {
         arena.reset();
@@ -47,10 +48,10 @@ pub(super) fn document(section: &Section) -> Vec<u8> {
         member(at, entry, &mut out);
     }
     out.extend_from_slice(br#"},"components":{"#);
-    if !referred.is_empty() {
+    if referred.get(0).is_some() {
         out.extend_from_slice(br#""schemas":{"#);
         let mut at = 0;
-        while let Some(name) = referred.get(at).copied() {
+        while let Some(name) = referred.get(at) {
             arena.reset();
             let mut schemas = schemas(&arena, section, referred);
             let definition = schemas.definition(name);
@@ -60,13 +61,14 @@ pub(super) fn document(section: &Section) -> Vec<u8> {
         }
         out.extend_from_slice(b"},");
     }
+    out.extend_from_slice(br#""securitySchemes":{"BearerToken":{"type":"apiKey","description":"#);
     out.extend_from_slice(
-        br#""securitySchemes":{"BearerToken":{"type":"apiKey","description":"Bearer Token authentication","name":"authorization","in":"header"}}}}"#,
+        br#""Bearer Token authentication","name":"authorization","in":"header"}}}}"#,
     );
     out
 }
 
-fn schemas<'a>(arena: &'a Bump, section: &Section, referred: Vec<&'static str>) -> Schemas<'a> {
+fn schemas<'a>(arena: &'a Bump, section: &Section, referred: Referred) -> Schemas<'a> {
     let group_version = section.group_version;
     Schemas { make: Maker(arena), dialect: Dialect::V3, group_version, referred }
 }
@@ -76,9 +78,9 @@ pub(super) fn member(at: usize, (key, value): (&str, Value<'_>), out: &mut Vec<u
     if at > 0 {
         out.push(b',');
     }
-    crate::api::table::quote(key, out);
+    json::write::string(key, out);
     out.push(b':');
-    write(&value, out);
+    json::encode_any(&value, out);
 }
 
 fn item<'a>(schemas: &mut Schemas<'a>, item: &Item) -> Value<'a> {

@@ -1,7 +1,7 @@
 //! The header of a table: its columns and where their descriptions come from.
 
 use crate::api::openapi::docs;
-use crate::api::table::row::quote;
+use crate::codec::json::write;
 
 /// One column of a table (`metav1.TableColumnDefinition`).
 #[derive(Debug, Clone, Copy)]
@@ -85,13 +85,13 @@ impl Column {
     /// Writes the definition as JSON.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"{"name":"#);
-        quote(self.name, out);
+        write::string(self.name, out);
         out.extend_from_slice(br#","type":"#);
-        quote(self.kind, out);
+        write::string(self.kind, out);
         out.extend_from_slice(br#","format":"#);
-        quote(self.format, out);
+        write::string(self.format, out);
         out.extend_from_slice(br#","description":"#);
-        quote(self.description(), out);
+        write::string(self.description(), out);
         out.extend_from_slice(if self.priority == 0 {
             br#","priority":0}"#
         } else {

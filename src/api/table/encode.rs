@@ -2,8 +2,8 @@
 
 use crate::api::table::Printer;
 use crate::api::table::row::Row;
-use crate::api::table::row::quote;
 use crate::api::table::since::Moment;
+use crate::codec::json::write;
 use crate::object::Value;
 
 /// The version of the Table itself: `meta.k8s.io/v1` or `meta.k8s.io/v1beta1`.
@@ -155,9 +155,9 @@ impl Table {
             if !text.is_empty() {
                 self.out.push(lead);
                 lead = b',';
-                quote(name, &mut self.out);
+                write::string(name, &mut self.out);
                 self.out.push(b':');
-                quote(text, &mut self.out);
+                write::string(text, &mut self.out);
             }
         }
         if let Some(count) = meta.remaining_item_count {

@@ -31,7 +31,6 @@ pub use self::encode::MetaVersion;
 pub use self::encode::RowObject;
 pub use self::encode::Table;
 pub use self::row::Row;
-pub(in crate::api) use self::row::quote;
 pub use self::since::Human;
 pub use self::since::Moment;
 

@@ -2,6 +2,7 @@
 
 use crate::api::table::since::Human;
 use crate::api::table::since::Moment;
+use crate::codec::json::write;
 use crate::object::Value;
 use std::fmt;
 use std::fmt::Write as _;
@@ -23,7 +24,7 @@ impl<'o> Row<'o> {
     /// A string cell.
     pub fn text(&mut self, text: &str) {
         self.comma();
-        quote(text, self.out);
+        write::string(text, self.out);
     }
 
     /// A string cell; `otherwise` stands for the empty string.
@@ -88,46 +89,14 @@ impl<'o> Row<'o> {
     }
 }
 
-/// Writes a JSON string with its quotes.
-pub(crate) fn quote(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    escape(text, out);
-    out.push(b'"');
-}
-
 /// Escapes what is formatted into it.
 struct Quoted<'o>(&'o mut Vec<u8>);
 
 impl fmt::Write for Quoted<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        escape(text, self.0);
+        write::escaped(text, self.0);
         Ok(())
     }
-}
-
-fn escape(text: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bytes = text.as_bytes();
-    let mut done = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let short = match byte {
-            b'"' | b'\\' => *byte,
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0..=0x1f => 0,
-            _ => continue,
-        };
-        out.extend_from_slice(bytes.get(done..at).unwrap_or_default());
-        done = at + 1;
-        if short == 0 {
-            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[high], HEX[low]]);
-        } else {
-            out.extend_from_slice(&[b'\\', short]);
-        }
-    }
-    out.extend_from_slice(bytes.get(done..).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -146,6 +115,9 @@ mod tests {
         row.since("");
         row.format(format_args!("{}/\"", 1));
         let text = String::from_utf8(out).expect("JSON is UTF-8");
-        assert_eq!(text, "\"a\\\"\\\\\\n\\u0001é\",-3,true,\"7s\",\"<unknown>\",\"1/\\\"\"");
+        assert_eq!(
+            text,
+            "\"a\\\"\\\\\\n\\u0001é\",-3,true,\"7s\",\"\\u003cunknown\\u003e\",\"1/\\\"\""
+        );
     }
 }

@@ -45,7 +45,7 @@ pub fn string(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends the inside of a string literal.
-fn escaped(text: &str, out: &mut Vec<u8>) {
+pub fn escaped(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     loop {
         let (plain, tail) = rest.split_at(plain_width(rest));
