@@ -5,6 +5,7 @@ pub mod admit;
 pub mod answer;
 pub mod call;
 pub mod discovery;
+pub mod documents;
 pub mod form;
 pub mod object;
 pub mod openapi;

@@ -7,15 +7,16 @@
 use crate::admission::{Chain, Reader};
 use crate::api::admit::Admission;
 use crate::api::answer::Answer;
-use crate::api::discovery::{self, Discovery};
-use crate::api::form::{self, Asked, Form, for_status};
+use crate::api::discovery::Discovery;
+use crate::api::documents;
+use crate::api::form::{Asked, for_status};
 use crate::api::{Api, Head};
 use crate::authn::{Authenticator, ClientCertificate, Credentials, TokenFile};
 use crate::authz::{Action, Authorizer, Mode};
 use crate::base::ids;
 use crate::cache::Cache;
 use crate::config::Config;
-use crate::http::{Body, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use crate::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, User};
@@ -137,7 +138,8 @@ impl Gate {
             return Served::Answer(refuse(fault, &accept, context, query));
         }
         if !info.is_resource {
-            return self.non_resource(shard, &info, &request, &accept, query);
+            let form = Asked { accept: &accept, user_agent: &context.user_agent, query };
+            return self.non_resource(shard, &info, &request, form).await;
         }
         let head =
             Head { method: method.as_str(), accept: &accept, content_type: &content_type, query };
@@ -153,67 +155,33 @@ impl Gate {
         self.authenticator.authenticate(shown).map_err(|_| Fault::Unauthorized)
     }
 
-    fn non_resource(
+    async fn non_resource(
         &self,
         shard: &Shard,
         info: &RequestInfo<'_>,
         request: &Request,
-        accept: &str,
-        query: Query<'_>,
+        form: Asked<'_>,
     ) -> Served {
         if let Some(response) = health::answer(shard, info.path, request.query()) {
             return Served::Response(response);
         }
-        let get = matches!(request.method, Method::GET | Method::HEAD);
-        if matches!(info.path, "/" | "/index.html") && get {
-            let body = Body::full(discovery::root_paths(&discovery::built_in(), &OTHER_PATHS));
-            return Served::Answer(Answer::stream(200, "application/json", body));
-        }
-        if matches!(info.path, "/version" | "/version/") && get {
-            let body = Body::full(discovery::version());
-            return Served::Answer(Answer::stream(200, "application/json", body));
-        }
-        let if_none_match = text(request, header::IF_NONE_MATCH);
-        match self.discovery.answer(info.path, accept, &if_none_match) {
-            Some(found) => Served::Answer(document(found, accept, query)),
-            None => Served::Answer(Answer::not_found()),
-        }
+        let asked = documents::Asked {
+            path: info.path,
+            form,
+            accept_encoding: &text(request, header::ACCEPT_ENCODING),
+            if_none_match: &text(request, header::IF_NONE_MATCH),
+        };
+        let found = match request.method {
+            Method::GET | Method::HEAD => documents::answer(&self.discovery, &[], asked).await,
+            _ => None,
+        };
+        Served::Answer(found.unwrap_or_else(Answer::not_found))
     }
 }
 
 fn refuse(fault: Fault, accept: &str, context: &Context, query: Query<'_>) -> Answer {
     let asked = Asked { accept, user_agent: &context.user_agent, query };
     Answer::fault(fault, &for_status(asked))
-}
-
-/// Paths of the index beside those of the API groups.
-const OTHER_PATHS: [&str; 8] =
-    ["/healthz", "/livez", "/readyz", "/metrics", "/openapi/v2", "/openapi/v3", "/version", "/"];
-
-fn document(found: discovery::Answer, accept: &str, query: Query<'_>) -> Answer {
-    match found {
-        discovery::Answer::Document { form, content_type, json, etag, definition } => {
-            let _ = (form, definition);
-            let mut answer = Answer::stream(200, content_type, Body::full(json));
-            if let Some(etag) = etag {
-                answer.headers.push(("etag", etag));
-                answer.headers.push(("vary", "Accept".into()));
-            }
-            answer
-        }
-        discovery::Answer::NotModified(etag) => {
-            let mut answer = Answer::stream(304, "", Body::empty());
-            answer.headers.push(("etag", etag));
-            answer.headers.push(("vary", "Accept".into()));
-            answer
-        }
-        discovery::Answer::NotAcceptable => {
-            let asked = Asked { accept, user_agent: "", query };
-            let refused = form::negotiate(asked).err();
-            let fault = refused.unwrap_or_else(|| Fault::NotAcceptable(String::new()));
-            Answer::fault(fault, &Form::JSON)
-        }
-    }
 }
 
 fn text(request: &Request, name: HeaderName) -> String {

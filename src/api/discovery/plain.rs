@@ -4,6 +4,7 @@ use crate::api::discovery::Document;
 use crate::api::discovery::group::GroupEntry;
 use crate::api::openapi::tree::Maker;
 use crate::catalog::catalog;
+use crate::codec::json;
 use crate::codec::json::encode_any;
 use crate::codec::proto;
 use crate::codec::proto::envelope;
@@ -51,7 +52,19 @@ pub fn root_paths(groups: &[GroupEntry<'_>], others: &[&str]) -> Bytes {
     paths.sort_unstable();
     paths.dedup();
     let document = make.map([("paths", make.texts(&paths))]);
-    Document::new(&document, "").json
+    indented(&document)
+}
+
+/// As upstream writes these two: always with line breaks, and none at the end.
+fn indented(value: &Value<'_>) -> Bytes {
+    let mut compact = Vec::with_capacity(8192);
+    encode_any(value, &mut compact);
+    let mut out = Vec::with_capacity(compact.len() * 2);
+    json::write::indented(&compact, &mut out);
+    while out.last() == Some(&b'\n') {
+        out.pop();
+    }
+    Bytes::from(out)
 }
 
 /// `/version`: what this server is and which API it serves (`version.Info`).
@@ -74,7 +87,7 @@ pub fn version() -> Bytes {
     ];
     let arena = Bump::new();
     let document = Maker(&arena).map(FIELDS.map(|(name, text)| (name, Value::Str(text))));
-    Document::new(&document, "").json
+    indented(&document)
 }
 
 /// As Go names it.
