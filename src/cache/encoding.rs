@@ -1,13 +1,15 @@
 //! Encodings of an entry: the whole object as clients see it, with its resourceVersion.
 
 use crate::cache::entry::Entry;
-use crate::cache::rows::Unreadable;
+use crate::cache::rows::{Unreadable, unreadable};
 use crate::catalog::{Storage, catalog};
 use crate::codec;
+use crate::codec::transcode::{self, Names, Spliced};
 use crate::object::Value;
 use crate::store::Item;
 use bumpalo::Bump;
 use bytes::Bytes;
+use std::borrow::Cow;
 
 /// An object as JSON: `{"kind":…,"apiVersion":…,"metadata":…}`, with no line end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,14 +30,19 @@ impl Json {
 /// The object as JSON.
 pub(super) fn json(entry: &Entry) -> Result<Json, Unreadable> {
     let storage = storage(entry)?;
-    let arena = Bump::new();
-    let object = object(entry, storage, &arena)?;
-    let mut out = Vec::with_capacity(entry.value().len() * 2);
-    codec::json::encode(&object, storage.ty, &mut out);
-    let type_meta =
-        [r#"{"kind":"","apiVersion":"","#, storage.kind, storage.group, storage.version];
-    let slash = usize::from(!storage.group.is_empty());
-    let item_at = type_meta.into_iter().map(str::len).sum::<usize>() + slash;
+    let api_version = api_version(storage);
+    let mut out = Vec::with_capacity(entry.value().len() * 2 + 256);
+    if storage.json {
+        let arena = Bump::new();
+        let object = stored_json(entry, storage, &api_version, &arena)?;
+        codec::json::encode(&object, storage.ty, &mut out);
+    } else {
+        let names = Some(Names { api_version: &api_version, kind: storage.kind });
+        transcode::to_json(entry.value(), storage.ty, names, entry.revision(), &mut out)
+            .map_err(unreadable)?;
+    }
+    let around = r#"{"kind":"","apiVersion":"","#;
+    let item_at = around.len() + storage.kind.len() + api_version.len();
     out.shrink_to_fit();
     Ok(Json { bytes: Bytes::from(out), item_at })
 }
@@ -43,55 +50,51 @@ pub(super) fn json(entry: &Entry) -> Result<Json, Unreadable> {
 /// The object as `k8s\0` and Unknown.
 pub(super) fn protobuf(entry: &Entry) -> Result<Bytes, Unreadable> {
     let storage = storage(entry)?;
-    if usize::from(storage.id) >= catalog().storages().len() {
-        return Err(Unreadable { reason: "custom resources have no protobuf form".to_owned() });
+    let api_version = api_version(storage);
+    let names = Names { api_version: &api_version, kind: storage.kind };
+    let mut out = Vec::new();
+    if !storage.json {
+        let message = transcode::message(entry.value()).map_err(unreadable)?;
+        let spliced = Spliced::new(message, entry.revision()).map_err(unreadable)?;
+        spliced.write_object(names, &mut out);
+    } else if usize::from(storage.id) < catalog().storages().len() {
+        let arena = Bump::new();
+        let object = stored_json(entry, storage, &api_version, &arena)?;
+        codec::proto::envelope::wrap_with(&api_version, storage.kind, &mut out, |out| {
+            codec::proto::encode(&object, storage.ty, out);
+        });
+    } else {
+        return Err(unreadable("custom resources have no protobuf form"));
     }
-    let arena = Bump::new();
-    let object = object(entry, storage, &arena)?;
-    let mut message = Vec::with_capacity(entry.value().len() + 32);
-    codec::proto::encode(&object, storage.ty, &mut message);
-    let mut out = Vec::with_capacity(message.len() + 64);
-    codec::proto::envelope::wrap(api_version(storage, &arena), storage.kind, &message, &mut out);
     Ok(Bytes::from(out))
 }
 
 fn storage(entry: &Entry) -> Result<&'static Storage, Unreadable> {
-    entry.storage().ok_or_else(|| Unreadable { reason: "its resource is not known".to_owned() })
+    entry.storage().ok_or_else(|| unreadable("its resource is not known"))
 }
 
-/// The object with kind, apiVersion and resourceVersion.
-fn object<'a>(
+/// What is stored as JSON, with kind, apiVersion and resourceVersion.
+fn stored_json<'a>(
     entry: &Entry,
     storage: &'static Storage,
+    api_version: &str,
     arena: &'a Bump,
 ) -> Result<Value<'a>, Unreadable> {
-    let unreadable = |reason: String| Unreadable { reason };
-    let envelope = codec::proto::envelope::unwrap(entry.value());
-    let mut object = match envelope.map_err(|error| unreadable(error.to_string()))? {
-        Some(unknown) => {
-            // The value must outlive the borrow of the entry.
-            let raw = arena.alloc_slice_copy(unknown.raw);
-            let decoded = codec::proto::decode(raw, storage.ty, arena);
-            decoded.map_err(|error| unreadable(error.to_string()))?
-        }
-        None => {
-            let strictness = codec::json::Strictness::Ignore;
-            let decoded = codec::json::decode(entry.value(), storage.ty, arena, strictness);
-            decoded.map_err(|error| unreadable(error.to_string()))?.value
-        }
-    };
-    let map = object.as_map_mut().ok_or_else(|| unreadable("it is no object".to_owned()))?;
+    let strictness = codec::json::Strictness::Ignore;
+    let decoded = codec::json::decode(entry.value(), storage.ty, arena, strictness);
+    let mut object = decoded.map_err(unreadable)?.value;
+    let map = object.as_map_mut().ok_or_else(|| unreadable("it is no object"))?;
     map.insert("kind", Value::Str(storage.kind));
-    map.insert("apiVersion", Value::Str(api_version(storage, arena)));
+    map.insert("apiVersion", Value::str_in(api_version, arena));
     let revision = Value::str_in(itoa::Buffer::new().format(entry.revision()), arena);
     map.entry_map("metadata").insert("resourceVersion", revision);
     Ok(object)
 }
 
-fn api_version<'a>(storage: &Storage, arena: &'a Bump) -> &'a str {
+fn api_version(storage: &Storage) -> Cow<'static, str> {
     match storage.group {
-        "" => storage.version,
-        group => arena.alloc_str(&[group, storage.version].join("/")),
+        "" => Cow::Borrowed(storage.version),
+        group => Cow::Owned([group, storage.version].join("/")),
     }
 }
 

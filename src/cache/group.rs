@@ -37,6 +37,8 @@ pub(super) struct Groups {
 struct Group {
     filter: Rc<Filter>,
     encoder: Rc<dyn FrameEncoder>,
+    /// The encoder's id, which may take work to tell.
+    encoder_id: u64,
     members: Vec<Rc<WatchCell>>,
 }
 
@@ -72,8 +74,9 @@ impl Groups {
         encoder: &Rc<dyn FrameEncoder>,
         watcher: &Rc<WatchCell>,
     ) {
-        let hash = self.hasher.hash_one((&**filter, encoder.id()));
-        let number = match self.find(hash, filter, encoder.id()) {
+        let id = encoder.id();
+        let hash = self.hasher.hash_one((&**filter, id));
+        let number = match self.find(hash, filter, id) {
             Some(number) => number,
             None => self.open(hash, filter, encoder),
         };
@@ -89,8 +92,8 @@ impl Groups {
         filter: Filter,
         encoder: &Rc<dyn FrameEncoder>,
     ) -> (Rc<Filter>, Rc<dyn FrameEncoder>) {
-        let hash = self.hasher.hash_one((&filter, encoder.id()));
-        let group = self.find(hash, &filter, encoder.id());
+        let id = encoder.id();
+        let group = self.find(self.hasher.hash_one((&filter, id)), &filter, id);
         let group = group.and_then(|number| self.groups.get(number as usize)?.as_ref());
         match group {
             Some(group) => (Rc::clone(&group.filter), Rc::clone(&group.encoder)),
@@ -170,7 +173,7 @@ impl Groups {
     fn find(&self, hash: u64, filter: &Filter, encoder: u64) -> Option<u32> {
         let equal = |number: &u32| {
             let group = self.groups.get(*number as usize).and_then(Option::as_ref);
-            group.is_some_and(|g| *g.filter == *filter && g.encoder.id() == encoder)
+            group.is_some_and(|g| *g.filter == *filter && g.encoder_id == encoder)
         };
         self.index.find(hash, equal).copied()
     }
@@ -183,11 +186,12 @@ impl Groups {
         });
         let (filter, encoder) = (Rc::clone(filter), Rc::clone(encoder));
         if let Some(slot) = groups.get_mut(number as usize) {
-            *slot = Some(Group { filter: Rc::clone(&filter), encoder, members: Vec::new() });
+            let (filter, encoder_id) = (Rc::clone(&filter), encoder.id());
+            *slot = Some(Group { filter, encoder, encoder_id, members: Vec::new() });
         }
         index.insert_unique(hash, number, |number| {
             let group = groups.get(*number as usize).and_then(Option::as_ref);
-            group.map_or(0, |g| hasher.hash_one((&*g.filter, g.encoder.id())))
+            group.map_or(0, |g| hasher.hash_one((&*g.filter, g.encoder_id)))
         });
         match Bucket::of(&filter) {
             Bucket::Field(field, value) => {
@@ -212,7 +216,7 @@ impl Groups {
         let Some(group) = self.groups.get_mut(number as usize).and_then(Option::take) else {
             return;
         };
-        let hash = self.hasher.hash_one((&*group.filter, group.encoder.id()));
+        let hash = self.hasher.hash_one((&*group.filter, group.encoder_id));
         if let Ok(found) = self.index.find_entry(hash, |other| *other == number) {
             found.remove();
         }
@@ -272,7 +276,7 @@ pub(super) fn transition<'c>(
 impl Group {
     fn frame(&self, change: &Change, made: &mut Made) -> Option<Rc<Frame>> {
         let (kind, entry) = transition(&self.filter, change)?;
-        let encoder = self.encoder.id();
+        let encoder = self.encoder_id;
         let same = made.iter().find(|(id, frame)| *id == encoder && frame.kind == kind);
         if let Some((_, frame)) = same {
             return Some(Rc::clone(frame));

@@ -69,6 +69,11 @@ impl<'v> HeaderBuilder<'v> {
         self.fields[index] = span;
     }
 
+    /// True if the field has a value that is not "".
+    pub(super) fn has_field(&self, index: usize) -> bool {
+        self.fields.get(index).is_some_and(|span| *span != 0)
+    }
+
     /// `metadata.deletionTimestamp` is set.
     pub(super) fn deleting(&mut self) {
         self.deleting = true;

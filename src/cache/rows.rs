@@ -18,6 +18,12 @@ pub struct Unreadable {
     pub reason: String,
 }
 
+/// For `map_err`.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+pub(super) fn unreadable(reason: impl ToString) -> Unreadable {
+    Unreadable { reason: reason.to_string() }
+}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the stored object cannot be read: {}", self.reason)

@@ -113,8 +113,8 @@ impl CacheSeed {
                 state.resource(subject.storage()).window.push(change.clone());
             }
         }
-        let (requests, committed) = (link.requests, link.committed);
-        let shard = Rc::new(Shard::new(link.shard, peers, requests, committed, state));
+        let revisions = (link.committed, link.compacted);
+        let shard = Rc::new(Shard::new(link.shard, peers, link.requests, revisions, state));
         let feed = feed(Rc::clone(&shard), link.batches);
         let tasks: Vec<Task> = vec![
             Box::pin(feed),

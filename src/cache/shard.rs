@@ -33,6 +33,7 @@ pub(super) struct Shard {
     pub(super) peers: Vec<Sender<Hop>>,
     pub(super) requests: Sender<(usize, Request<Entry>)>,
     pub(super) committed: Arc<AtomicU64>,
+    pub(super) compacted: Arc<AtomicU64>,
     pub(super) state: RefCell<State>,
     pub(super) commits: Tickets<Result<Outcome<Entry>, StoreError>>,
     answers: Tickets<Answer>,
@@ -166,7 +167,7 @@ impl Shard {
         number: usize,
         peers: Vec<Sender<Hop>>,
         requests: Sender<(usize, Request<Entry>)>,
-        committed: Arc<AtomicU64>,
+        (committed, compacted): (Arc<AtomicU64>, Arc<AtomicU64>),
         state: State,
     ) -> Self {
         Self {
@@ -174,6 +175,7 @@ impl Shard {
             peers,
             requests,
             committed,
+            compacted,
             state: RefCell::new(state),
             commits: Tickets::default(),
             answers: Tickets::default(),

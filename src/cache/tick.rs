@@ -9,6 +9,7 @@ use crate::cache::shard::{Due, Shard};
 use crate::cache::watcher::{WatchCell, WatchEnd};
 use std::cmp::Reverse;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 const BOOKMARK: Duration = Duration::from_secs(BOOKMARK_SECONDS);
@@ -23,8 +24,8 @@ pub(super) fn tick(shard: &Shard, now: Instant) {
     if second_began {
         shard.trimmed.set(now);
         let mut state = shard.state.borrow_mut();
-        let applied = state.applied;
-        state.resources_mut().for_each(|resource| resource.window.trim(now, applied));
+        let (applied, compacted) = (state.applied, shard.compacted.load(Ordering::Acquire));
+        state.resources_mut().for_each(|held| held.window.trim(now, applied, compacted));
     }
     if encoded_bytes() > ENCODED_BYTES_MAX / 8 * 7 {
         sweep_encodings(shard);

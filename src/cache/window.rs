@@ -103,18 +103,18 @@ impl Window {
         Some(stood)
     }
 
-    /// Forgets changes that are old and more than the least kept. Called about once a second.
-    pub(super) fn trim(&mut self, now: Instant, applied: u64) {
+    /// Forgets changes that are old, or that the store has forgotten (so that what is kept of old
+    /// states stays within the store's bounds), but for the least kept. Called about once a second.
+    pub(super) fn trim(&mut self, now: Instant, applied: u64, compacted: u64) {
         let interval = Duration::from_secs(WINDOW_SECONDS_MIN.div_ceil(8));
         if self.marks.back().is_none_or(|(at, _)| *at + interval <= now) {
             self.marks.push_back((now, applied));
         }
         let age = Duration::from_secs(WINDOW_SECONDS_MIN);
-        let mut old = None;
+        let mut old = compacted;
         while self.marks.front().is_some_and(|(at, _)| *at + age <= now) {
-            old = self.marks.pop_front().map(|(_, revision)| revision);
+            old = self.marks.pop_front().map_or(old, |(_, revision)| revision.max(old));
         }
-        let Some(old) = old else { return };
         while self.changes.len() > WINDOW_EVENTS_MIN
             && self.changes.front().is_some_and(|change| change.revision <= old)
         {
@@ -192,11 +192,12 @@ mod tests {
         for revision in 1..=count {
             window.push(change(revision, Some(&a), None));
         }
-        window.trim(start, count);
+        window.trim(start, count, 20);
+        assert_eq!(window.floor(), 20, "the store has forgotten them");
         window.push(change(count + 1, Some(&a), None));
-        window.trim(start + Duration::from_secs(WINDOW_SECONDS_MIN - 1), count + 1);
-        assert_eq!(window.floor(), 0);
-        window.trim(start + Duration::from_secs(WINDOW_SECONDS_MIN + 1), count + 1);
+        window.trim(start + Duration::from_secs(WINDOW_SECONDS_MIN - 1), count + 1, 0);
+        assert_eq!(window.floor(), 20);
+        window.trim(start + Duration::from_secs(WINDOW_SECONDS_MIN + 1), count + 1, 0);
         assert_eq!(window.len(), WINDOW_EVENTS_MIN);
         assert_eq!(window.floor(), 51);
     }

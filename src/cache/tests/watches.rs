@@ -206,7 +206,7 @@ fn unreadable_object_is_kept_listed_and_watched() {
     let mut sim = Sim::new(2, 9);
     let mut watcher = watch(&mut sim, pods(&TextEncoder::new(1)));
     let key = storage("pods").key("a", "broken");
-    for value in [&b"k8s\0\xff\xff"[..], b"", b"{", b"k8s\0"] {
+    for value in [&b"k8s\0\xff\xff"[..], b"", b"{", b"k8s"] {
         write_value(&mut sim, key.clone(), value.to_vec().into());
         let cache = sim.caches[0].clone();
         let read = cache.get(storage("pods"), "a", "broken", ReadAt::Latest);
