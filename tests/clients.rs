@@ -1,0 +1,28 @@
+//! Real clients against the real binary: kubectl, helm, the `kube` crate, Python's client. What
+//! they print is what they print with kube-apiserver. `tests/run` installs the programs.
+#![cfg(test)]
+
+mod harness;
+#[path = "harness/tools.rs"]
+mod tools;
+
+#[path = "clients/about.rs"]
+mod about;
+#[path = "clients/apply.rs"]
+mod apply;
+#[path = "clients/change.rs"]
+mod change;
+#[path = "clients/delete.rs"]
+mod delete;
+#[path = "clients/get.rs"]
+mod get;
+#[path = "clients/helm.rs"]
+mod helm;
+#[path = "clients/kube_crate.rs"]
+mod kube_crate;
+#[path = "clients/lifecycle.rs"]
+mod lifecycle;
+#[path = "clients/manifests.rs"]
+mod manifests;
+#[path = "clients/python.rs"]
+mod python;
