@@ -11,3 +11,4 @@ pub mod media;
 pub mod proto;
 pub mod scalar;
 pub mod transcode;
+pub mod yaml;

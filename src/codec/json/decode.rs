@@ -5,8 +5,9 @@
 //! a decoder of its own ends it at once. What the canonical form does not show is left out here.
 
 use super::context::{Place, element_type, go_type, is_resource_list, message_type};
+use super::document::Document;
 use super::error::DecodeError;
-use super::tape::{Numbers, behind, with_tape};
+use super::tape::{Numbers, behind};
 use super::untyped;
 use crate::object::schema::{Absent, Field, Kind, Scalar, Shape, Type};
 use crate::object::{List, Map, Value};
@@ -44,16 +45,14 @@ pub fn decode<'a>(
     arena: &'a Bump,
     strictness: Strictness,
 ) -> Result<Decoded<'a>, DecodeError> {
-    with_tape(source, arena, |nodes| {
-        decode_nodes(nodes, Numbers::Source(source), ty, arena, strictness)
-    })?
+    Document::parse(source, arena)?.decode(ty, arena, strictness)
 }
 
 /// Decodes an object of type `ty` from a tape.
 ///
 /// # Errors
 /// As [`decode`], but for syntax.
-pub fn decode_nodes<'a>(
+pub(super) fn decode_nodes<'a>(
     nodes: &[Node<'a>],
     numbers: Numbers<'_>,
     ty: &'static Type,

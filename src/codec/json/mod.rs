@@ -7,6 +7,7 @@
 mod conform;
 mod context;
 mod decode;
+mod document;
 mod encode;
 mod error;
 mod peek;
@@ -18,13 +19,13 @@ pub mod write;
 
 pub use conform::conform;
 pub(crate) use context::is_resource_list;
-pub use decode::{Decoded, Strictness, decode, decode_nodes};
+pub use decode::{Decoded, Strictness, decode};
 pub(crate) use decode::{is_shown, zero};
+pub use document::Document;
 pub(crate) use encode::in_key_order;
 pub use encode::{encode, encode_any};
 pub use error::DecodeError;
 pub use peek::{TypeMeta, peek_type_meta};
 pub use scan::SyntaxError;
-pub use tape::Numbers;
 pub(crate) use tape::is_json;
 pub use untyped::{parse_any, parse_any_strict};

@@ -1,7 +1,8 @@
 //! `apiVersion` and `kind` of a body, before anything else is known of it.
 
+use super::document::Document;
 use super::error::DecodeError;
-use super::tape::{behind, with_tape};
+use super::tape::behind;
 use bumpalo::Bump;
 use simd_json::{Node, StaticNode};
 
@@ -19,11 +20,11 @@ pub struct TypeMeta<'a> {
 /// # Errors
 /// What upstream puts after `couldn't get version/kind; json parse error: `.
 pub fn peek_type_meta<'a>(source: &[u8], arena: &'a Bump) -> Result<TypeMeta<'a>, DecodeError> {
-    with_tape(source, arena, type_meta)?
+    Document::parse(source, arena)?.type_meta()
 }
 
 /// The same of a tape.
-pub(crate) fn type_meta<'a>(nodes: &[Node<'a>]) -> Result<TypeMeta<'a>, DecodeError> {
+pub(super) fn type_meta<'a>(nodes: &[Node<'a>]) -> Result<TypeMeta<'a>, DecodeError> {
     const GO_TYPE: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; \
                            Kind string \"json:\\\"kind,omitempty\\\"\" }";
     let mismatch = |value: &str| DecodeError::Type {

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 
 /// Where the exact text of a number can be had.
 #[derive(Debug, Clone, Copy)]
-pub enum Numbers<'s> {
+pub(super) enum Numbers<'s> {
     /// As Go prints the parsed number: the source was no JSON.
     Printed,
     /// In this JSON text.
@@ -39,37 +39,56 @@ impl<'s> Numbers<'s> {
 }
 
 thread_local! {
-    static SPARE: RefCell<Option<(Buffers, Tape<'static>)>> = const { RefCell::new(None) };
+    static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: None, tape: None }) };
 }
 
-/// Parses `source` and hands the tape to `then`. Strings on the tape live in `arena`.
-pub(super) fn with_tape<'a, R>(
-    source: &[u8],
-    arena: &'a Bump,
-    then: impl FnOnce(&[Node<'a>]) -> R,
-) -> Result<R, SyntaxError> {
+/// What one parse leaves for the next one on the thread.
+#[derive(Default)]
+struct Spare {
+    buffers: Option<Buffers>,
+    tape: Option<Tape<'static>>,
+}
+
+/// Tapes larger than this are not kept.
+const KEPT_NODES_MAX: usize = 64 * 1024;
+
+/// Parses `source`. Strings on the tape live in `arena`. The tape has at least one node.
+pub(super) fn parse<'a>(source: &[u8], arena: &'a Bump) -> Result<Tape<'a>, SyntaxError> {
     let spare = SPARE.with(RefCell::take);
-    let (mut buffers, tape) = spare.unwrap_or_else(|| {
-        (Buffers::with_max_depth(source.len(), OBJECT_DEPTH_MAX), Tape(Vec::new()))
-    });
-    let mut tape: Tape<'a> = tape.reset();
+    let mut buffers =
+        spare.buffers.unwrap_or_else(|| Buffers::with_max_depth(source.len(), OBJECT_DEPTH_MAX));
+    let mut tape: Tape<'a> = spare.tape.unwrap_or_else(|| Tape(Vec::new())).reset();
     // simd-json unescapes strings in place and reads a few bytes beyond the end.
     let copy = arena.alloc_slice_fill_copy(source.len() + INPUT_PADDING, 0u8);
     if let Some(body) = copy.get_mut(..source.len()) {
         body.copy_from_slice(source);
     }
     let parsed = simd_json::fill_tape_padded(copy, source.len(), &mut buffers, &mut tape);
-    let result = match parsed {
-        Ok(()) if !tape.0.is_empty() => Ok(then(&tape.0)),
-        Ok(()) | Err(_) => scan::tape(source, arena).map(|nodes| then(&nodes)),
-    };
-    SPARE.with(|spare| spare.replace(Some((buffers, tape.reset()))));
-    result
+    SPARE.with_borrow_mut(|spare| spare.buffers = Some(buffers));
+    match parsed {
+        Ok(()) if !tape.0.is_empty() => Ok(tape),
+        Ok(()) | Err(_) => {
+            give_back(tape);
+            scan::tape(source, arena).map(Tape)
+        }
+    }
+}
+
+/// Keeps a tape's memory for the next parse on this thread.
+pub(super) fn give_back(tape: Tape<'_>) {
+    if tape.0.capacity() > 0 && tape.0.capacity() <= KEPT_NODES_MAX {
+        // The thread may be ending; then there is nothing to keep it for.
+        let _ = SPARE.try_with(|spare| {
+            if let Ok(mut spare) = spare.try_borrow_mut() {
+                spare.tape = Some(tape.reset());
+            }
+        });
+    }
 }
 
 /// True if `source` is JSON.
 pub(crate) fn is_json(source: &[u8], arena: &Bump) -> bool {
-    with_tape(source, arena, |_| ()).is_ok()
+    parse(source, arena).map(give_back).is_ok()
 }
 
 /// The position behind the value at `at`.
@@ -82,15 +101,16 @@ pub(super) fn behind(nodes: &[Node<'_>], at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::with_tape;
+    use super::{give_back, parse};
     use bumpalo::Bump;
 
     #[test]
     fn buffers_are_used_again_whatever_happened_before() {
         let arena = Bump::new();
         for source in [&b"{\"a\":1}"[..], b"[", b"[[[]]]", b"", b"\"\\ud800\"", b"1"] {
-            let nodes = with_tape(source, &arena, <[_]>::len);
-            assert_eq!(nodes.is_ok(), !matches!(source, b"[" | b""), "{source:?}");
+            let tape = parse(source, &arena);
+            assert_eq!(tape.is_ok(), !matches!(source, b"[" | b""), "{source:?}");
+            let _ = tape.map(give_back);
         }
     }
 }

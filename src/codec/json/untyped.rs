@@ -2,9 +2,8 @@
 
 use super::context::Place;
 use super::decode::{Decoded, Decoder, Strictness};
-use super::error::DecodeError;
+use super::document::Document;
 use super::scan::SyntaxError;
-use super::tape::{Numbers, with_tape};
 use crate::base::hash::HashMap;
 use crate::object::{List, Map, Value};
 use bumpalo::Bump;
@@ -15,21 +14,15 @@ use simd_json::{Node, StaticNode};
 /// # Errors
 /// With Go's text.
 pub fn parse_any<'a>(source: &[u8], arena: &'a Bump) -> Result<Value<'a>, SyntaxError> {
-    with_tape(source, arena, |nodes| {
-        Decoder::new(nodes, Numbers::Printed, arena, Strictness::Ignore).any()
-    })
+    Ok(Document::parse(source, arena)?.any(arena))
 }
 
 /// Parses any JSON and reports duplicate keys (`duplicate field "spec.size"`).
 ///
 /// # Errors
 /// With Go's text.
-pub fn parse_any_strict<'a>(source: &[u8], arena: &'a Bump) -> Result<Decoded<'a>, DecodeError> {
-    Ok(with_tape(source, arena, |nodes| {
-        let mut decoder = Decoder::new(nodes, Numbers::Printed, arena, Strictness::Report);
-        let value = decoder.any_at(&Place::ROOT);
-        Decoded { value, strict_errors: decoder.strict_errors }
-    })?)
+pub fn parse_any_strict<'a>(source: &[u8], arena: &'a Bump) -> Result<Decoded<'a>, SyntaxError> {
+    Ok(Document::parse(source, arena)?.decode_any(arena, Strictness::Report))
 }
 
 impl<'a> Decoder<'a, '_> {
@@ -59,7 +52,7 @@ impl<'a> Decoder<'a, '_> {
     }
 
     /// As [`Self::any`], with duplicate keys noted.
-    fn any_at(&mut self, place: &Place<'_>) -> Value<'a> {
+    pub(super) fn any_at(&mut self, place: &Place<'_>) -> Value<'a> {
         let node = self.node();
         self.at += 1;
         match node {

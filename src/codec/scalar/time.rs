@@ -234,6 +234,59 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
     (year, u32::try_from(month).unwrap_or(1), u32::try_from(day).unwrap_or(1))
 }
 
+/// True if a plain YAML scalar counts as a timestamp (`parseTimestamp` of go-yaml v2).
+pub fn is_yaml_timestamp(text: &str) -> bool {
+    let number = |text: &mut &str, most: usize| {
+        let width = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+        let (digits, rest) = text.split_at(width);
+        *text = rest;
+        digits.parse::<u32>().ok()
+    };
+    let literal = |text: &mut &str, literal: &[char]| match text.strip_prefix(literal) {
+        Some(rest) => {
+            *text = rest;
+            true
+        }
+        None => false,
+    };
+    let parts = |mut rest: &str| -> Option<bool> {
+        let bytes = rest.as_bytes();
+        if bytes.iter().take_while(|byte| byte.is_ascii_digit()).count() != 4 {
+            return None;
+        }
+        let year = number(&mut rest, 4)?;
+        literal(&mut rest, &['-']).then_some(())?;
+        let month = number(&mut rest, 2)?;
+        literal(&mut rest, &['-']).then_some(())?;
+        let day = number(&mut rest, 2)?;
+        if !(1..=12).contains(&month) || day < 1 || day > days_in(month, year) {
+            return None;
+        }
+        if rest.is_empty() {
+            return Some(true);
+        }
+        let zoned = !rest.starts_with(' ');
+        literal(&mut rest, &['T', 't', ' ']).then_some(())?;
+        let hour = number(&mut rest, 2)?;
+        literal(&mut rest, &[':']).then_some(())?;
+        let minute = number(&mut rest, 2)?;
+        literal(&mut rest, &[':']).then_some(())?;
+        let second = number(&mut rest, 2)?;
+        if literal(&mut rest, &['.', ',']) {
+            number(&mut rest, 9)?;
+        }
+        let zone_ends = match zoned {
+            true => {
+                let mut parser = Parser { rest };
+                parser.zone().is_ok() && parser.rest.is_empty()
+            }
+            false => rest.is_empty(),
+        };
+        Some(hour < 24 && minute < 60 && second < 60 && zone_ends)
+    };
+    parts(text).unwrap_or(false)
+}
+
 /// The longest text that [`write`] makes for years of four digits.
 pub const TEXT_MAX: usize = 27;
 
@@ -324,6 +377,16 @@ mod tests {
             seconds("2024-01-01T00:00:00Zx"),
             r#"parsing time "2024-01-01T00:00:00Zx": extra text: "x""#
         );
+    }
+
+    #[test]
+    fn yaml_timestamps_have_short_forms_too() {
+        for text in ["2026-01-02", "2026-1-2", "2026-01-02T03:04:05Z", "2026-01-02 03:04:05.1"] {
+            assert!(super::is_yaml_timestamp(text), "{text}");
+        }
+        for text in ["2026-13-02", "2026-01", "2026-01-02x", "20260102", "2026-01-02T03:04:05"] {
+            assert!(!super::is_yaml_timestamp(text), "{text}");
+        }
     }
 
     #[test]

@@ -421,15 +421,3 @@ fn is_zero(item: Item<'_>, scalar: Scalar) -> bool {
         _ => false,
     }
 }
-
-/// The canonical object that [`to_json`] shows, for tests of their agreement.
-#[cfg(test)]
-pub(super) fn by_way_of_object(
-    stored: &[u8],
-    ty: &'static Type,
-    names: Option<Names<'_>>,
-    revision: u64,
-    out: &mut Vec<u8>,
-) -> Result<(), TranscodeError> {
-    decoded(super::message(stored)?, ty, names, revision, out)
-}
