@@ -57,7 +57,6 @@ pub fn read(_: &Api, call: &Call<'_>) -> Result<Answer> {
     if call.target.resource.name != "componentstatuses" {
         return Err(not_built(&call.target));
     }
-    call.context.warn("v1 ComponentStatus is deprecated in v1.19+");
     let arena = Bump::new();
     let resource = call.target.resource;
     if call.target.verb == Verb::Get {
@@ -209,9 +208,4 @@ fn set_scheduled<'a>(pod: &mut Value<'a>, now: &str, arena: &'a Bump) {
     condition.push_unique("status", Value::Str("True"));
     condition.push_unique("lastTransitionTime", Value::str_in(now, arena));
     list.push(Value::Map(condition));
-}
-
-/// Server-side apply comes later.
-pub fn apply_not_built() -> Fault {
-    Fault::Unavailable("server-side apply is not built yet in this version of kubering".into())
 }

@@ -3,14 +3,14 @@
 use super::form::Form;
 use super::route::Target;
 use crate::base::limits::REQUEST_BODY_BYTES_MAX;
+use crate::catalog::Resource;
 use crate::codec::media::Format;
 use crate::http::BodyError;
 use crate::http::RequestBody;
+use crate::object::managed::{Reset, Writer, manager_or_user_agent};
 use crate::registry::body::{Expected, api_version};
-use crate::registry::{Manager, ManagerOperation};
 use crate::request::{
     Attributes, Context, Fault, Operation, Query, RequestInfo, Result, WriteOptions,
-    manager_from_user_agent,
 };
 use bytes::Bytes;
 
@@ -31,7 +31,7 @@ pub struct Call<'r> {
     pub content_type: &'r str,
 }
 
-impl<'r> Call<'r> {
+impl Call<'_> {
     /// What admission and the registry are told.
     pub fn attributes(&self, operation: Operation, dry_run: bool) -> Attributes<'_> {
         let resource = self.target.resource;
@@ -64,26 +64,23 @@ impl<'r> Call<'r> {
     }
 
     /// Who owns the fields that this write sets. `now` is RFC 3339.
-    pub fn manager<'m>(
-        &'m self,
-        options: &'m WriteOptions,
-        operation: ManagerOperation,
+    pub fn writer<'m>(
+        &self,
+        options: &WriteOptions,
         now: &'m str,
-        names: &'m mut ManagerNames,
-    ) -> Manager<'m> {
+        names: &'m mut WriterNames,
+    ) -> Writer<'m> {
         let resource = self.target.resource;
         names.api_version = api_version(resource.group, resource.version);
-        names.name = if options.field_manager.is_empty() {
-            manager_from_user_agent(&self.context.user_agent)
-        } else {
-            options.field_manager.clone()
-        };
-        Manager {
-            name: &names.name,
-            operation,
+        names.manager = manager_or_user_agent(&options.field_manager, &self.context.user_agent);
+        let subresource = self.target.subresource_name();
+        Writer {
+            manager: &names.manager,
             api_version: &names.api_version,
-            subresource: self.target.subresource_name(),
+            subresource,
             time: now,
+            reset: reset_fields(resource, subresource),
+            versions: &[],
         }
     }
 
@@ -106,11 +103,29 @@ impl<'r> Call<'r> {
     }
 }
 
-/// Keeps the texts that a [`Manager`] borrows.
+/// Keeps the texts that a [`Writer`] borrows.
 #[derive(Debug, Default)]
-pub struct ManagerNames {
-    name: String,
+pub struct WriterNames {
+    manager: String,
     api_version: String,
+}
+
+/// What a write through this resource or subresource cannot change (`GetResetFields`).
+fn reset_fields(resource: &Resource, subresource: &str) -> Reset<'static> {
+    let status = resource.subresource("status").is_some();
+    match (resource.group, resource.name, subresource) {
+        ("", "pods", "status") => Reset::Paths(&[
+            &["spec"],
+            &["metadata", "deletionTimestamp"],
+            &["metadata", "ownerReferences"],
+        ]),
+        ("", "pods", "ephemeralcontainers") => Reset::AllBut(&[&["spec", "ephemeralContainers"]]),
+        ("apps", "deployments", "status") => Reset::Paths(&[&["spec"], &["metadata", "labels"]]),
+        ("flowcontrol.apiserver.k8s.io", _, "status") => Reset::Paths(&[&["spec"], &["metadata"]]),
+        (_, _, "status") => Reset::Paths(&[&["spec"]]),
+        (_, _, "") if status => Reset::Paths(&[&["status"]]),
+        _ => Reset::Nothing,
+    }
 }
 
 /// The whole body.

@@ -138,8 +138,7 @@ pub fn reprint(text: &[u8], form: &Form) -> Bytes {
     if form.media == Format::Yaml {
         return Bytes::copy_from_slice(text);
     }
-    json::write::indented(text, &mut out);
-    out.push(b'\n');
+    json::write::indented(text.strip_suffix(b"\n").unwrap_or(text), &mut out);
     out.into()
 }
 

@@ -4,6 +4,7 @@ pub mod action;
 pub mod admit;
 pub mod answer;
 pub mod call;
+pub mod compress;
 pub mod discovery;
 pub mod documents;
 pub mod form;
@@ -81,6 +82,9 @@ impl Api {
             verb::patch::kind(head.content_type).map_err(Fault::Router)?;
         }
         let form = form::negotiate(asked)?;
+        if let Some(text) = deprecation(&target) {
+            context.warn(text);
+        }
         let query = head.query;
         let call = Call { context, info, target, form, query, content_type: head.content_type };
         if target.resource.storage.is_none() && target.verb != Verb::Create {
@@ -135,6 +139,17 @@ impl Api {
         .await?;
         let answer = Answer::stream(200, call.form.stream_type(), body);
         Ok(Answer { streams: true, ..answer })
+    }
+}
+
+/// The warning that every use of a deprecated kind gets.
+fn deprecation(target: &Target) -> Option<&'static str> {
+    match (target.resource.group, target.resource.name) {
+        ("", "endpoints") => {
+            Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+        }
+        ("", "componentstatuses") => Some("v1 ComponentStatus is deprecated in v1.19+"),
+        _ => None,
     }
 }
 

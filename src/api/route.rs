@@ -42,7 +42,9 @@ pub fn route(method: &str, info: &RequestInfo<'_>) -> Result<Route, RouterFault>
         .flat_map(|group| &group.versions)
         .any(|version| version.version == info.version && version.served_by_default());
     if !served {
-        return Ok(Route::Unknown);
+        // Below a group that is served everything else is the router's to refuse.
+        let known = catalog().groups().iter().any(|group| group.name == info.group);
+        return if known { Err(RouterFault::NotFound) } else { Ok(Route::Unknown) };
     }
     let resource = catalog()
         .resource(info.group, info.version, info.resource)

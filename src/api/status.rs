@@ -276,7 +276,7 @@ fn router(fault: RouterFault) -> Status {
             Status::new(404, "NotFound", "the server could not find the requested resource")
         }
         RouterFault::UnsupportedMediaType => {
-            Status::new(415, "UnsupportedMediaType", "415: Unsupported Format Type")
+            Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type")
         }
     };
     status.with(Details::default())

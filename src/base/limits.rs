@@ -2,6 +2,8 @@
 
 /// Largest request body (`MaxRequestBodyBytes` upstream).
 pub const REQUEST_BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// What is read and thrown away of a body that is too large, before the connection is cut.
+pub const REFUSED_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Deepest nesting of a decoded body.
 pub const OBJECT_DEPTH_MAX: usize = 1_000;
 /// Operations in one JSON patch (`maxJSONPatchOperations`).

@@ -1,5 +1,6 @@
 //! Bodies of requests and responses.
 
+use crate::base::limits::REFUSED_BODY_BYTES_MAX;
 use bytes::Bytes;
 use bytes::BytesMut;
 use futures_lite::Stream;
@@ -64,6 +65,7 @@ impl RequestBody {
         };
         let declared = incoming.size_hint();
         if declared.lower() > bytes_max as u64 {
+            drain(&mut incoming).await;
             return Err(BodyError::TooLarge);
         }
         let mut first: Option<Bytes> = None;
@@ -78,6 +80,7 @@ impl RequestBody {
             let so_far =
                 first.as_ref().map_or(0, Bytes::len).max(whole.as_ref().map_or(0, |w| w.len()));
             if data.len() > bytes_max.saturating_sub(so_far) {
+                drain(&mut incoming).await;
                 return Err(BodyError::TooLarge);
             }
             match (&mut whole, first.take()) {
@@ -93,6 +96,19 @@ impl RequestBody {
             }
         }
         Ok(whole.map(BytesMut::freeze).or(first).unwrap_or_default())
+    }
+}
+
+/// Reads on for a while, so that a client which sends all before it reads sees the refusal and not
+/// a broken connection.
+async fn drain(incoming: &mut Incoming) {
+    let mut left = REFUSED_BODY_BYTES_MAX;
+    while let Some(Ok(frame)) =
+        std::future::poll_fn(|cx| Pin::new(&mut *incoming).poll_frame(cx)).await
+    {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        let Some(rest) = left.checked_sub(length) else { break };
+        left = rest;
     }
 }
 
@@ -156,6 +172,16 @@ impl Body {
             Content::Single(bytes) => Some(bytes.len() as u64),
             Content::Parts(parts) => Some(parts.iter().map(|part| part.len() as u64).sum()),
             Content::Stream(_) => None,
+        }
+    }
+
+    /// The pieces, one after the other; a stream that breaks off ends.
+    pub fn into_stream(self) -> Pin<Box<dyn Stream<Item = Bytes>>> {
+        use futures_lite::StreamExt;
+        match self.0 {
+            Content::Parts(parts) => Box::pin(futures_lite::stream::iter(parts)),
+            Content::Single(bytes) => Box::pin(futures_lite::stream::once(bytes)),
+            Content::Stream(stream) => Box::pin(stream.map_while(|piece| piece)),
         }
     }
 

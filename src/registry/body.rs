@@ -1,7 +1,7 @@
 //! Request bodies: bytes of a media type → an object of the expected kind, with upstream's words
 //! for everything that can be wrong (`endpoints/handlers`, `transformDecodeError`).
 
-use super::change::{Patch, PatchKind};
+use super::change::PatchKind;
 use crate::catalog::catalog;
 use crate::codec::media::Format;
 use crate::codec::{json, proto};
@@ -106,7 +106,8 @@ fn wrong_kind(
     fail: &impl Fn(&str) -> Fault,
 ) -> Fault {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    if catalog().kind(group, version, kind).is_none() {
+    // `List` is known to every version without being a kind of any.
+    if kind != "List" && catalog().kind(group, version, kind).is_none() {
         return fail(&format!(
             "no kind {kind:?} is registered for version {api_version:?} in scheme {SCHEME:?}"
         ));
@@ -205,11 +206,17 @@ fn json_patch<'a>(
 ///
 /// # Errors
 /// 400 for unknown fields under `Strict`, 422 for values of a wrong type.
-pub fn conform<'a>(patch: &Patch<'_>, object: Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
+pub fn conform<'a>(
+    ty: &'static Type,
+    validation: FieldValidation,
+    context: &Context,
+    object: Value<'a>,
+    arena: &'a Bump,
+) -> Result<Value<'a>> {
     let mut text = Vec::with_capacity(2048);
     json::encode_any(&object, &mut text);
     let report = json::Strictness::Report;
-    let decoded = json::decode(&text, patch.ty, arena, report).map_err(|error| {
+    let decoded = json::decode(&text, ty, arena, report).map_err(|error| {
         let path = Path::root("patch");
         let shown = String::from_utf8_lossy(&text);
         let field = FieldError {
@@ -220,7 +227,7 @@ pub fn conform<'a>(patch: &Patch<'_>, object: Value<'a>, arena: &'a Bump) -> Res
         let subject = Subject::default();
         Fault::Invalid { subject, errors: vec![field] }
     })?;
-    strict(patch.context, patch.validation, decoded.strict_errors, |why| {
+    strict(context, validation, decoded.strict_errors, |why| {
         Fault::BadRequest(format!("strict decoding error: {why}"))
     })?;
     Ok(decoded.value)
@@ -293,3 +300,23 @@ fn decode_media<'a>(
 /// What upstream says of protobuf bodies without the magic number.
 const NO_ENVELOPE: &str =
     "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
+
+/// The body of an apply, decoded without schema: YAML, or JSON, which is YAML too.
+///
+/// # Errors
+/// 400 for a body that is neither, or names no kind.
+pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<Value<'a>> {
+    let config = json::parse_any(bytes, arena)
+        .map_err(|error| Fault::BadRequest(format!("error decoding YAML: {error}")))?;
+    for field in ["kind", "apiVersion"] {
+        if config.str_at(&[field]).is_empty() {
+            let text = String::from_utf8_lossy(bytes);
+            let name = if field == "kind" { "Kind" } else { "apiVersion" };
+            return Err(Fault::BadRequest(format!(
+                "Object '{name}' is missing in '{}'",
+                text.trim_end()
+            )));
+        }
+    }
+    Ok(config)
+}

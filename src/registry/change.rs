@@ -3,6 +3,7 @@
 
 use super::{body, meta, stored};
 use crate::catalog::Resource;
+use crate::object::managed::{self, Writer};
 use crate::object::schema::Type;
 use crate::object::{Map, Value};
 use crate::request::{Fault, FieldValidation, Result};
@@ -72,24 +73,47 @@ impl Change for Finalize<'_> {
 
 /// A change of the Scale of an object, carried over to the object.
 #[derive(Debug)]
-pub struct Scaled<C> {
+pub struct Scaled<'w, C> {
     /// The change of the Scale.
     pub change: C,
     /// The scaled resource.
     pub resource: &'static Resource,
+    /// The type of a Scale.
+    pub ty: &'static Type,
+    /// Who writes.
+    pub writer: &'w Writer<'w>,
 }
 
-impl<C: Change> Change for Scaled<C> {
+impl<C: Change> Change for Scaled<'_, C> {
     fn apply<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
-        let scale = super::scale::of(self.resource, old, arena);
-        let new_scale = self.change.apply(&scale, arena)?;
+        let version = body::api_version(self.resource.group, self.resource.version);
+        let version: &str = arena.alloc_str(&version);
+        let paths: &[(&str, &[&str])] = &[(version, &["spec", "replicas"])];
+        let broken = |error: managed::BadEntry| Fault::Plain(error.0);
+        let owned = old.list_at(&["metadata", "managedFields"]);
+        let mut scale = super::scale::of(self.resource, old, arena);
+        if let Some(entries) = managed::scale::to_scale(arena, owned, paths).map_err(broken)? {
+            meta::metadata_mut(&mut scale, arena).insert("managedFields", entries);
+        }
+        let mut new_scale = self.change.apply(&scale, arena)?;
         super::scale::check(&new_scale, meta::name(old))?;
+        if !self.change.owns_managed_fields() {
+            let writer = Writer { api_version: "autoscaling/v1", ..*self.writer };
+            managed::update(arena, Some(self.ty), Some(&scale), &mut new_scale, &writer);
+        }
+        let scale_owned = new_scale.list_at(&["metadata", "managedFields"]);
+        let entries = managed::scale::to_parent(arena, owned, scale_owned, version, paths);
+        let entries = entries.map_err(broken)?;
         let mut new = old.copy_in(arena);
         let replicas = new_scale.i64_at(&["spec", "replicas"]).unwrap_or(0);
         if let Some(map) = new.as_map_mut() {
             map.entry_map("spec").insert("replicas", Value::Int(replicas));
         }
         let metadata = meta::metadata_mut(&mut new, arena);
+        match entries {
+            Some(entries) => metadata.insert("managedFields", entries),
+            None => metadata.remove("managedFields"),
+        };
         for field in ["resourceVersion", "uid"] {
             match new_scale.at(&["metadata", field]) {
                 Some(value) => metadata.insert(field, value.copy_in(arena)),
@@ -97,6 +121,10 @@ impl<C: Change> Change for Scaled<C> {
             };
         }
         Ok(new)
+    }
+
+    fn owns_managed_fields(&self) -> bool {
+        true
     }
 }
 
@@ -123,7 +151,8 @@ impl Change for Patch<'_> {
     fn apply<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
         let mut new = old.copy_in(arena);
         body::patch(self.kind, self.text, self.ty, &mut new, arena)?;
-        let mut new = body::conform(self, new, arena)?;
+        let (validation, context) = (self.validation, self.context);
+        let mut new = body::conform(self.ty, validation, context, new, arena)?;
         self.check_type_meta(&new)?;
         if let Some(resource) = self.defaults {
             stored::fill_defaults(resource, &mut new, arena);

@@ -1,13 +1,13 @@
 //! Create: from a decoded object to a stored one (behaviours.md section 1.1,
 //! `genericregistry.Store.Create`).
 
-use super::ownership::Manager;
 use super::store::{Admit, Registry};
 use super::strategy::strategy;
 use super::{meta, stored};
 use crate::base::{clock, ids, timestamp};
 use crate::cache::Entry;
 use crate::object::Value;
+use crate::object::managed::{self, Writer};
 use crate::request::{Attributes, Fault, Result, WriteOptions};
 use crate::store::{Expected, Item as _, Outcome, Txn, Write};
 use bumpalo::Bump;
@@ -20,7 +20,8 @@ const GENERATE_BASE_BYTES_MAX: usize = 58;
 
 impl<A: Admit> Registry<A> {
     /// Stores a new object. `object` is the decoded, defaulted body in the version of the URL; the
-    /// answer is the entry as stored, or for a dry run as it would be.
+    /// answer is the entry as stored, or for a dry run as it would be. Without a `writer` the managed
+    /// fields are taken as they are.
     ///
     /// # Errors
     /// Whatever the steps refuse: 400, 403, 409, 422.
@@ -28,7 +29,7 @@ impl<A: Admit> Registry<A> {
         &self,
         at: &Attributes<'_>,
         options: &WriteOptions,
-        manager: Manager<'_>,
+        writer: Option<&Writer<'_>>,
         mut object: Value<'a>,
         arena: &'a Bump,
     ) -> Result<Arc<Entry>> {
@@ -41,14 +42,14 @@ impl<A: Admit> Registry<A> {
         meta::wipe_system_fields(&mut object, arena);
         warn_of_owners(at, &mut object);
         if !generates {
-            return self.create_named(at, options, &manager, object, arena).await;
+            return self.create_named(at, options, writer, object, arena).await;
         }
         for attempt in 1.. {
             let mut named = object.copy_in(arena);
             generate_name(&mut named, arena);
             let name = meta::name(&named);
             let at = Attributes { name, ..*at };
-            match self.create_named(&at, options, &manager, named, arena).await {
+            match self.create_named(&at, options, writer, named, arena).await {
                 Err(Fault::AlreadyExists { .. }) if attempt < GENERATE_ATTEMPTS => {}
                 Err(Fault::AlreadyExists { subject, terminating, .. }) => {
                     return Err(Fault::AlreadyExists { subject, generated: true, terminating });
@@ -63,15 +64,17 @@ impl<A: Admit> Registry<A> {
         &self,
         at: &Attributes<'_>,
         options: &WriteOptions,
-        manager: &Manager<'_>,
+        writer: Option<&Writer<'_>>,
         mut object: Value<'a>,
         arena: &'a Bump,
     ) -> Result<Arc<Entry>> {
         let storage = stored::storage(at.resource)?;
         let strategy = strategy(storage.group, storage.resource);
+        if let Some(writer) = writer {
+            managed::update(arena, Some(at.resource.ty), None, &mut object, writer);
+        }
         self.admit.mutate(at, &mut object, None, arena).await?;
         meta::dedup_owner_references(&mut object);
-        self.own(at, None, &mut object, manager, arena);
         let metadata = meta::metadata_mut(&mut object, arena);
         let now = timestamp::rfc3339(clock::unix_seconds());
         metadata.insert("creationTimestamp", Value::str_in(&now, arena));

@@ -1,5 +1,6 @@
 //! Verbs on resources, and what each kind adds to them.
 
+mod apply;
 pub mod body;
 mod change;
 pub mod convert;
@@ -11,7 +12,6 @@ mod direct;
 pub mod meta;
 mod namespace;
 pub mod network;
-mod ownership;
 mod read;
 #[cfg(test)]
 mod sample;
@@ -22,8 +22,8 @@ pub mod strategy;
 mod update;
 pub mod validation;
 
+pub use apply::ApplyChange;
 pub use change::{Change, Finalize, Patch, PatchKind, Replace, Scaled};
 pub use delete::Deleted;
-pub use ownership::{Manager, ManagerOperation};
 pub use store::{Admit, Options, Registry};
 pub use update::Updated;

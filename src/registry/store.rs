@@ -1,6 +1,5 @@
 //! The registry of one shard: every verb on every resource, over the cache.
 
-use super::ownership::Manager;
 use crate::cache::{Cache, Entry, ReadAt};
 use crate::catalog::Storage;
 use crate::object::Value;
@@ -74,18 +73,6 @@ impl<A: Admit> Registry<A> {
     ) -> Result<Option<Arc<Entry>>> {
         let read = self.cache.get(storage, namespace, name, ReadAt::Latest).await;
         read.map_err(super::stored::read_fault)
-    }
-
-    /// Records who owns what in the new object's managed fields.
-    pub(super) fn own<'a>(
-        &self,
-        at: &Attributes<'_>,
-        old: Option<&Value<'a>>,
-        new: &mut Value<'a>,
-        manager: &Manager<'_>,
-        arena: &'a Bump,
-    ) {
-        let _ = (at, old, new, manager, arena);
     }
 
     /// Sends a write to the store.

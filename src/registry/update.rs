@@ -3,7 +3,6 @@
 
 use super::change::Change;
 use super::create::warn_of_owners;
-use super::ownership::Manager;
 use super::store::{Admit, Registry};
 use super::strategy::strategy;
 use super::{meta, stored};
@@ -11,6 +10,7 @@ use crate::base::{clock, timestamp};
 use crate::cache::Entry;
 use crate::catalog::Storage;
 use crate::object::Value;
+use crate::object::managed::{self, Writer};
 use crate::request::{Attributes, Fault, Operation, Result, Subject, WriteOptions};
 use crate::store::{Expected, Item as _, Outcome, Txn, Write};
 use bumpalo::Bump;
@@ -37,7 +37,7 @@ impl<A: Admit> Registry<A> {
         &self,
         at: &Attributes<'_>,
         options: &WriteOptions,
-        manager: Manager<'_>,
+        writer: &Writer<'_>,
         change: &impl Change,
     ) -> Result<Updated> {
         let storage = stored::storage(at.resource)?;
@@ -49,10 +49,11 @@ impl<A: Admit> Registry<A> {
                     return Err(stored::missing(at.resource, at.name));
                 };
                 let at = Attributes { operation: Operation::Create, ..*at };
-                let entry = self.create(&at, options, manager, object?, &arena).await?;
+                let owner = (!change.owns_managed_fields()).then_some(writer);
+                let entry = self.create(&at, options, owner, object?, &arena).await?;
                 return Ok(Updated { entry, created: true });
             };
-            match self.attempt(at, options, &manager, change, &entry, &arena).await? {
+            match self.attempt(at, options, writer, change, &entry, &arena).await? {
                 Attempt::Done(entry) => return Ok(Updated { entry, created: false }),
                 Attempt::Lost(newer) => current = newer,
             }
@@ -64,7 +65,7 @@ impl<A: Admit> Registry<A> {
         &self,
         at: &Attributes<'_>,
         options: &WriteOptions,
-        manager: &Manager<'_>,
+        writer: &Writer<'_>,
         change: &impl Change,
         entry: &Arc<Entry>,
         arena: &'a Bump,
@@ -76,10 +77,11 @@ impl<A: Admit> Registry<A> {
         let mut new = change.apply(&old_served, arena)?;
         check_identity(at, storage, &mut new, &old, entry, arena)?;
         warn_of_owners(at, &mut new);
-        self.admit.mutate(at, &mut new, Some(&old_served), arena).await?;
+        let ty = Some(at.resource.ty);
         if !change.owns_managed_fields() {
-            self.own(at, Some(&old_served), &mut new, manager, arena);
+            managed::update(arena, ty, Some(&old_served), &mut new, writer);
         }
+        self.admit.mutate(at, &mut new, Some(&old_served), arena).await?;
         let mut new = stored::to_storage(at.resource, new, arena)?;
         let mut warnings = Vec::new();
         let now = timestamp::rfc3339(clock::unix_seconds());
@@ -91,6 +93,7 @@ impl<A: Admit> Registry<A> {
         let finished = if errors.is_empty() {
             strategy.warn_update(&new, &old, &mut scope);
             strategy.finish(&mut new, &mut scope);
+            managed::keep_times(Some(storage.ty), &old, &mut new, arena);
             warnings.into_iter().for_each(|text| at.context.warn(text));
             self.store_change(at, options, &new, &old, entry, arena).await
         } else {

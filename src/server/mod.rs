@@ -4,6 +4,7 @@
 //! on each shard; [`pipeline`] is what every request goes through.
 
 pub mod boot;
+pub mod bootstrap;
 pub mod credentials;
 pub mod health;
 pub mod lifecycle;

@@ -7,19 +7,21 @@
 use crate::admission::{Chain, Reader};
 use crate::api::admit::Admission;
 use crate::api::answer::Answer;
+use crate::api::compress::compress;
 use crate::api::discovery::Discovery;
 use crate::api::documents;
-use crate::api::form::{Asked, for_status};
+use crate::api::form::{Asked, Form, for_status};
 use crate::api::{Api, Head};
 use crate::authn::{Authenticator, ClientCertificate, Credentials, TokenFile};
 use crate::authz::{Action, Authorizer, Mode};
 use crate::base::ids;
 use crate::cache::Cache;
+use crate::catalog::catalog;
 use crate::config::Config;
 use crate::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
-use crate::request::{Context, Fault, Query, RequestInfo, User};
+use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User};
 use crate::server::shard::Shard;
 use crate::server::{credentials, health};
 use percent_encoding::percent_decode_str;
@@ -84,6 +86,13 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// The resources, for the server's own writes.
+    pub const fn api(&self) -> &Api {
+        &self.api
+    }
+}
+
 /// Serves one request.
 pub async fn handle(shard: &Shard, request: Request) -> Response {
     let audit_id = match request.header("audit-id") {
@@ -143,7 +152,9 @@ impl Gate {
         }
         let head =
             Head { method: method.as_str(), accept: &accept, content_type: &content_type, query };
-        Served::Answer(self.api.serve(context, &info, head, request.body).await)
+        let encodings = text(&request, header::ACCEPT_ENCODING);
+        let answer = self.api.serve(context, &info, head, request.body).await;
+        Served::Answer(compress(answer, &encodings))
     }
 
     fn authenticate(&self, request: &Request) -> Result<User, Fault> {
@@ -175,8 +186,20 @@ impl Gate {
             Method::GET | Method::HEAD => documents::answer(&self.discovery, &[], asked).await,
             _ => None,
         };
-        Served::Answer(found.unwrap_or_else(Answer::not_found))
+        Served::Answer(match found {
+            Some(answer) => answer,
+            None if is_below_known_group(info.path) => {
+                Answer::fault(Fault::Router(RouterFault::NotFound), &Form::JSON)
+            }
+            None => Answer::not_found(),
+        })
     }
+}
+
+/// `/apis/apps/v99`: the group is served, the version is not.
+fn is_below_known_group(path: &str) -> bool {
+    let group = path.strip_prefix("/apis/").and_then(|rest| rest.split('/').next());
+    group.is_some_and(|name| catalog().groups().iter().any(|group| group.name == name))
 }
 
 fn refuse(fault: Fault, accept: &str, context: &Context, query: Query<'_>) -> Answer {

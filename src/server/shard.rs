@@ -6,7 +6,9 @@ use crate::cache::Cache;
 use crate::cache::CacheSeed;
 use crate::config::Config;
 use crate::http;
+use crate::registry::network::Cidr;
 use crate::rt;
+use crate::server::bootstrap;
 use crate::server::credentials::Credentials;
 use crate::server::lifecycle::Lifecycle;
 use crate::server::listener::Listener;
@@ -17,6 +19,7 @@ use crate::tls;
 use async_channel::Receiver;
 use async_channel::Sender;
 use std::fmt;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -109,6 +112,12 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         }
     };
     rt::spawn(look_after_connections(Rc::clone(&shard)));
+    if id == 0
+        && let Err(message) = bootstrap(&shard).await
+    {
+        seed.listening.send(Err(message)).await.ok();
+        return;
+    }
     shard.lifecycle.one_listens();
     seed.listening.send(Ok(())).await.ok();
 
@@ -123,6 +132,23 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     seed.drained.send(id).await.ok();
     // The cache goes on taking what the store says until the process ends.
     std::future::pending::<()>().await;
+}
+
+/// Writes the objects that the server itself keeps.
+async fn bootstrap(shard: &Shard) -> Result<(), String> {
+    let config = &shard.config;
+    let cidrs = &config.services.cluster_ip_ranges;
+    let texts: Vec<String> = cidrs.iter().map(ToString::to_string).collect();
+    let ranges = texts.iter().filter_map(|text| Cidr::parse(text));
+    let addresses: Vec<IpAddr> = ranges.map(|range| range.first()).collect();
+    let facts = bootstrap::Facts {
+        advertise_address: config.serving.advertise_address,
+        port: config.serving.port,
+        service_cidrs: &texts,
+        service_addresses: &addresses,
+    };
+    let written = bootstrap::run(shard.gate.api(), facts).await;
+    written.map_err(|fault| format!("the server's own objects cannot be written: {fault:?}"))
 }
 
 async fn look_after_connections(shard: Rc<Shard>) {

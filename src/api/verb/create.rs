@@ -1,13 +1,12 @@
 //! POST of a new object, and of the subresources that act on one.
 
 use crate::api::answer::Answer;
-use crate::api::call::{Call, ManagerNames, read_body};
+use crate::api::call::{Call, WriterNames, read_body};
 use crate::api::{Api, action};
 use crate::base::{clock, timestamp};
 use crate::codec::media::Format;
 use crate::http::RequestBody;
 use crate::object::Value;
-use crate::registry::ManagerOperation;
 use crate::registry::{body, meta, stored};
 use crate::request::{
     Attributes, Fault, Operation, RawDeleteOptions, Result, WriteOptions, WriteVerb,
@@ -33,9 +32,9 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let attributes = call.attributes(Operation::Create, options.dry_run);
     let attributes = Attributes { name: meta::name(&object), ..attributes };
     let now = timestamp::rfc3339(clock::unix_seconds());
-    let mut names = ManagerNames::default();
-    let manager = call.manager(&options, ManagerOperation::Update, &now, &mut names);
-    let entry = api.registry.create(&attributes, &options, manager, object, &arena).await?;
+    let mut names = WriterNames::default();
+    let writer = call.writer(&options, &now, &mut names);
+    let entry = api.registry.create(&attributes, &options, Some(&writer), object, &arena).await?;
     let bytes = super::get::encode(call, &entry)?;
     Ok(Answer::object(201, &call.form, bytes))
 }

@@ -87,7 +87,7 @@ pub fn translate_fields(
     fields: &FieldSelector,
 ) -> Result<FieldSelector> {
     let (group, version) = (target.resource.group, target.resource.version);
-    fields.clone().rename(|label| match storage.field_label(group, label) {
+    fields.clone().without("").rename(|label| match storage.field_label(group, label) {
         Some(source) => Ok(Some(stored::field_name(storage, source))),
         None => Err(Fault::BadRequest(storage.unsupported_label(version, label))),
     })

@@ -2,12 +2,13 @@
 
 use crate::api::Api;
 use crate::api::answer::Answer;
-use crate::api::call::{Call, ManagerNames, read_body};
+use crate::api::call::{Call, WriterNames, read_body};
 use crate::base::{clock, timestamp};
 use crate::http::RequestBody;
-use crate::registry::ManagerOperation;
-use crate::registry::{Patch, PatchKind, Scaled, stored};
-use crate::request::{Operation, Result, RouterFault, WriteOptions, WriteVerb};
+use crate::object::Value;
+use crate::registry::{ApplyChange, Patch, PatchKind, Scaled, body, meta, stored};
+use crate::request::{Fault, Operation, Result, RouterFault, WriteOptions, WriteVerb};
+use bumpalo::Bump;
 
 /// The patch that a Content-Type names.
 ///
@@ -34,35 +35,71 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let text = read_body(request).await?;
     let attributes = call.attributes(Operation::Update, options.dry_run);
     let now = timestamp::rfc3339(clock::unix_seconds());
-    let mut names = ManagerNames::default();
-    let operation = match kind {
-        PatchKind::Apply => ManagerOperation::Apply,
-        _ => ManagerOperation::Update,
-    };
-    let manager = call.manager(&options, operation, &now, &mut names);
+    let mut names = WriterNames::default();
+    let writer = call.writer(&options, &now, &mut names);
     let resource = call.target.resource;
     let expected = call.expected();
     let scaled = call.target.subresource_name() == "scale";
+    let defaults = (!scaled).then_some(resource);
     let updated = if kind == PatchKind::Apply {
-        return Err(crate::api::action::apply_not_built());
+        let arena = Bump::new();
+        let config = body::decode_apply(&text, &arena)?;
+        check_config(call, &config)?;
+        let ty = expected.ty;
+        let change = ApplyChange {
+            config,
+            expected,
+            defaults,
+            writer: &writer,
+            force: options.force.unwrap_or(false),
+            creates: call.target.subresource.is_none(),
+            validation: options.field_validation,
+            context: call.context,
+            name: &call.info.name,
+            namespace: attributes.namespace,
+        };
+        if scaled {
+            let change = Scaled { change, resource, ty, writer: &writer };
+            api.registry.update(&attributes, &options, &writer, &change).await?
+        } else {
+            api.registry.update(&attributes, &options, &writer, &change).await?
+        }
     } else {
         let patch = Patch {
             kind,
             text: &text,
             ty: expected.ty,
-            defaults: (!scaled).then_some(resource),
+            defaults,
             validation: options.field_validation,
             context: call.context,
             type_meta: (expected.kind, expected.api_version()),
         };
         if scaled {
-            let change = Scaled { change: patch, resource };
-            api.registry.update(&attributes, &options, manager, &change).await?
+            let change = Scaled { change: patch, resource, ty: expected.ty, writer: &writer };
+            api.registry.update(&attributes, &options, &writer, &change).await?
         } else {
             stored::storage(resource)?;
-            api.registry.update(&attributes, &options, manager, &patch).await?
+            api.registry.update(&attributes, &options, &writer, &patch).await?
         }
     };
     let bytes = super::get::encode(call, &updated.entry)?;
     Ok(Answer::object(if updated.created { 201 } else { 200 }, &call.form, bytes))
+}
+
+/// Name and namespace of an applied configuration are the URL's.
+fn check_config(call: &Call<'_>, config: &Value<'_>) -> Result<()> {
+    let (own, wanted) = (meta::name(config), &*call.info.name);
+    if !own.is_empty() && own != wanted {
+        return Err(Fault::BadRequest(format!(
+            "the name of the object ({own}) does not match the name on the URL ({wanted})"
+        )));
+    }
+    let own = meta::namespace(config);
+    let wanted = call.attributes(Operation::Update, false).namespace;
+    if !own.is_empty() && own != wanted {
+        let text = "the namespace of the provided object does not match the namespace sent on \
+                    the request";
+        return Err(Fault::BadRequest(text.into()));
+    }
+    Ok(())
 }

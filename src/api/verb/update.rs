@@ -3,11 +3,10 @@
 use super::create::check_namespace;
 use crate::api::Api;
 use crate::api::answer::Answer;
-use crate::api::call::{Call, ManagerNames, read_body};
+use crate::api::call::{Call, WriterNames, read_body};
 use crate::base::{clock, timestamp};
 use crate::http::RequestBody;
 use crate::object::Value;
-use crate::registry::ManagerOperation;
 use crate::registry::{Replace, Scaled, body, meta, stored};
 use crate::request::{Fault, Operation, Result, WriteOptions, WriteVerb};
 use bumpalo::Bump;
@@ -28,18 +27,19 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     check_namespace(call, &mut object, &arena)?;
     let attributes = call.attributes(Operation::Update, options.dry_run);
     let now = timestamp::rfc3339(clock::unix_seconds());
-    let mut names = ManagerNames::default();
-    let manager = call.manager(&options, ManagerOperation::Update, &now, &mut names);
+    let mut names = WriterNames::default();
+    let writer = call.writer(&options, &now, &mut names);
     let resource = call.target.resource;
     let updated = if call.target.subresource_name() == "scale" {
-        let change = Scaled { change: Replace { object, creates: false }, resource };
-        api.registry.update(&attributes, &options, manager, &change).await?
+        let (change, ty) = (Replace { object, creates: false }, expected.ty);
+        let change = Scaled { change, resource, ty, writer: &writer };
+        api.registry.update(&attributes, &options, &writer, &change).await?
     } else {
         stored::fill_defaults(resource, &mut object, &arena);
         let main = call.target.subresource.is_none();
         let creates = main && stored::storage(resource)?.create_on_update;
         let change = Replace { object, creates };
-        api.registry.update(&attributes, &options, manager, &change).await?
+        api.registry.update(&attributes, &options, &writer, &change).await?
     };
     let bytes = super::get::encode(call, &updated.entry)?;
     Ok(Answer::object(if updated.created { 201 } else { 200 }, &call.form, bytes))

@@ -1,0 +1,216 @@
+//! Objects that the server itself keeps: system namespaces, priority classes, the `kubernetes`
+//! Service and its ServiceCIDR (features.md section 13). One shard writes what is missing, before
+//! the server says that it is ready.
+
+use crate::api::Api;
+use crate::catalog::{Resource, catalog};
+use crate::codec::json;
+use crate::object::managed::{Reset, Writer};
+use crate::object::{Map, Value};
+use crate::registry::{body, stored};
+use crate::request::{
+    Attributes, Context, Fault, FieldValidation, Operation, Result, User, WriteOptions,
+};
+use bumpalo::Bump;
+use std::net::IpAddr;
+
+/// What the objects say of this server.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'c> {
+    /// Where clients reach it.
+    pub advertise_address: IpAddr,
+    /// The port it listens on.
+    pub port: u16,
+    /// `--service-cluster-ip-range`.
+    pub service_cidrs: &'c [String],
+    /// The first usable address of each range.
+    pub service_addresses: &'c [IpAddr],
+}
+
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// Writes what is missing; what is there stays as it is.
+///
+/// # Errors
+/// The first write that fails for another reason than that the object is there.
+pub async fn run(api: &Api, facts: Facts<'_>) -> Result<()> {
+    for name in NAMESPACES {
+        ensure(api, ("", "v1", "namespaces"), "", &named(name, "")).await?;
+    }
+    for (name, value, description) in PRIORITY_CLASSES {
+        let text = format!(
+            r#"{{"metadata":{{"name":"{name}"}},"value":{value},"description":"{description}"}}"#
+        );
+        ensure(api, ("scheduling.k8s.io", "v1", "priorityclasses"), "", &text).await?;
+    }
+    service_cidr(api, facts).await?;
+    service(api, facts).await
+}
+
+const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another \
+         node if necessary.",
+    ),
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+];
+
+fn named(name: &str, namespace: &str) -> String {
+    format!(r#"{{"metadata":{{"name":"{name}","namespace":"{namespace}"}}}}"#)
+}
+
+/// The ServiceCIDR `kubernetes`, ready from the start.
+async fn service_cidr(api: &Api, facts: Facts<'_>) -> Result<()> {
+    let of = ("networking.k8s.io", "v1", "servicecidrs");
+    let cidrs: Vec<String> = facts.service_cidrs.iter().map(|cidr| format!("{cidr:?}")).collect();
+    let cidrs = cidrs.join(",");
+    let text = format!(r#"{{"metadata":{{"name":"kubernetes"}},"spec":{{"cidrs":[{cidrs}]}}}}"#);
+    ensure(api, of, "", &text).await?;
+    let resource = resource(of)?;
+    let context = context();
+    let at = Attributes { name: "kubernetes", ..attributes(resource, "", &context) };
+    let now = crate::base::timestamp::rfc3339(crate::base::clock::unix_seconds());
+    let changed = api.registry.change_stored(&at, |object, arena| {
+        let Some(map) = object.as_map_mut() else { return Ok(()) };
+        let status = map.entry_map("status");
+        if status.get("conditions").is_none() {
+            let mut condition = Map::new_in(arena);
+            condition.push_unique("type", Value::Str("Ready"));
+            condition.push_unique("status", Value::Str("True"));
+            condition.push_unique("lastTransitionTime", Value::str_in(&now, arena));
+            let text = "Kubernetes Service CIDR is ready";
+            condition.push_unique("message", Value::Str(text));
+            let mut conditions = crate::object::List::new_in(arena);
+            conditions.push(Value::Map(condition));
+            status.insert("conditions", Value::List(conditions));
+        }
+        Ok(())
+    });
+    changed.await.map(drop)
+}
+
+/// `default/kubernetes`: the Service by which pods reach this server, its Endpoints and slice.
+async fn service(api: &Api, facts: Facts<'_>) -> Result<()> {
+    let addresses: Vec<String> =
+        facts.service_addresses.iter().map(|ip| format!("\"{ip}\"")).collect();
+    let Some(first) = addresses.first() else { return Ok(()) };
+    let (all, port) = (addresses.join(","), facts.port);
+    let policy = if addresses.len() > 1 { "PreferDualStack" } else { "SingleStack" };
+    let labels = r#"{"component":"apiserver","provider":"kubernetes"}"#;
+    let text = format!(
+        r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{labels}}},"spec":{{"type":"ClusterIP","clusterIP":{first},"clusterIPs":[{all}],"ipFamilyPolicy":"{policy}","sessionAffinity":"None","ports":[{{"name":"https","port":443,"protocol":"TCP","targetPort":{port}}}]}}}}"#
+    );
+    ensure(api, ("", "v1", "services"), "default", &text).await?;
+    let ip = facts.advertise_address;
+    let skip = r#"{"endpointslice.kubernetes.io/skip-mirror":"true"}"#;
+    let ports = format!(r#"[{{"name":"https","port":{port},"protocol":"TCP"}}]"#);
+    let text = format!(
+        r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{skip}}},"subsets":[{{"addresses":[{{"ip":"{ip}"}}],"ports":{ports}}}]}}"#
+    );
+    replace(api, ("", "v1", "endpoints"), "default", "kubernetes", &text).await?;
+    let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
+    let of = r#"{"kubernetes.io/service-name":"kubernetes"}"#;
+    let ready = r#"{"ready":true}"#;
+    let text = format!(
+        r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{of}}},"addressType":"{family}","endpoints":[{{"addresses":["{ip}"],"conditions":{ready}}}],"ports":{ports}}}"#
+    );
+    let slices = ("discovery.k8s.io", "v1", "endpointslices");
+    replace(api, slices, "default", "kubernetes", &text).await
+}
+
+type Gvr = (&'static str, &'static str, &'static str);
+
+fn resource((group, version, name): Gvr) -> Result<&'static Resource> {
+    catalog()
+        .resource(group, version, name)
+        .ok_or_else(|| Fault::Internal(format!("{name} are not in the catalog")))
+}
+
+fn context() -> Context {
+    let user = User {
+        name: "system:apiserver".into(),
+        groups: vec!["system:masters".into(), "system:authenticated".into()],
+        ..User::default()
+    };
+    Context::new(user, "kube-apiserver".into())
+}
+
+fn attributes<'r>(
+    resource: &'static Resource,
+    namespace: &'r str,
+    context: &'r Context,
+) -> Attributes<'r> {
+    Attributes {
+        resource,
+        subresource: "",
+        namespace,
+        name: "",
+        operation: Operation::Create,
+        dry_run: false,
+        context,
+    }
+}
+
+/// Creates the object unless it is there.
+async fn ensure(api: &Api, of: Gvr, namespace: &str, text: &str) -> Result<()> {
+    let resource = resource(of)?;
+    let context = context();
+    let arena = Bump::new();
+    let expected = body::Expected {
+        group: resource.group,
+        version: resource.version,
+        kind: resource.kind,
+        ty: resource.ty,
+    };
+    let validation = FieldValidation::Strict;
+    let media = crate::codec::media::Format::Json;
+    let mut object = body::decode(&context, text.as_bytes(), media, &expected, validation, &arena)?;
+    stored::fill_defaults(resource, &mut object, &arena);
+    let options = WriteOptions {
+        dry_run: false,
+        field_manager: "kube-apiserver".into(),
+        field_validation: validation,
+        force: None,
+    };
+    let name = crate::registry::meta::name(&object);
+    let at = Attributes { name, ..attributes(resource, namespace, &context) };
+    let now = crate::base::timestamp::rfc3339(crate::base::clock::unix_seconds());
+    let writer = Writer {
+        manager: "kube-apiserver",
+        api_version: &expected.api_version(),
+        subresource: "",
+        time: &now,
+        reset: Reset::Nothing,
+        versions: &[],
+    };
+    match api.registry.create(&at, &options, Some(&writer), object, &arena).await {
+        Ok(_) | Err(Fault::AlreadyExists { .. }) => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Creates the object, or gives the one that is there these contents.
+async fn replace(api: &Api, of: Gvr, namespace: &str, name: &str, text: &str) -> Result<()> {
+    ensure(api, of, namespace, text).await?;
+    let resource = resource(of)?;
+    let context = context();
+    let at = Attributes { name, ..attributes(resource, namespace, &context) };
+    let changed = api.registry.change_stored(&at, |object, arena| {
+        let wanted = json::parse_any(text.as_bytes(), arena)
+            .map_err(|error| Fault::Internal(error.to_string()))?;
+        let (Some(map), Some(wanted)) = (object.as_map_mut(), wanted.as_map()) else {
+            return Ok(());
+        };
+        for (key, value) in wanted.iter().filter(|(key, _)| *key != "metadata") {
+            map.insert(key, value.copy_in(arena));
+        }
+        Ok(())
+    });
+    changed.await.map(drop)
+}
