@@ -32,9 +32,9 @@ pub(super) fn json(entry: &Entry) -> Result<Json, Unreadable> {
     let storage = storage(entry)?;
     let api_version = api_version(storage);
     let mut out = Vec::with_capacity(entry.value().len() * 2 + 256);
-    if storage.json {
+    if !is_plain(entry, storage) {
         let arena = Bump::new();
-        let object = stored_json(entry, storage, &api_version, &arena)?;
+        let object = object(entry, storage, &api_version, &arena)?;
         codec::json::encode(&object, storage.ty, &mut out);
     } else {
         let names = Some(Names { api_version: &api_version, kind: storage.kind });
@@ -53,13 +53,13 @@ pub(super) fn protobuf(entry: &Entry) -> Result<Bytes, Unreadable> {
     let api_version = api_version(storage);
     let names = Names { api_version: &api_version, kind: storage.kind };
     let mut out = Vec::new();
-    if !storage.json {
+    if is_plain(entry, storage) {
         let message = transcode::message(entry.value()).map_err(unreadable)?;
         let spliced = Spliced::new(message, entry.revision()).map_err(unreadable)?;
         spliced.write_object(names, &mut out);
     } else if usize::from(storage.id) < catalog().storages().len() {
         let arena = Bump::new();
-        let object = stored_json(entry, storage, &api_version, &arena)?;
+        let object = object(entry, storage, &api_version, &arena)?;
         codec::proto::envelope::wrap_with(&api_version, storage.kind, &mut out, |out| {
             codec::proto::encode(&object, storage.ty, out);
         });
@@ -73,21 +73,35 @@ fn storage(entry: &Entry) -> Result<&'static Storage, Unreadable> {
     entry.storage().ok_or_else(|| unreadable("its resource is not known"))
 }
 
-/// What is stored as JSON, with kind, apiVersion and resourceVersion.
-fn stored_json<'a>(
+/// Stored as protobuf, at a revision of its own: the bytes can be passed on without an object. What
+/// a dry run would have stored has no revision.
+fn is_plain(entry: &Entry, storage: &Storage) -> bool {
+    !storage.json && entry.revision() > 0
+}
+
+/// The object with kind, apiVersion and, if it has one, resourceVersion.
+fn object<'a>(
     entry: &Entry,
     storage: &'static Storage,
     api_version: &str,
     arena: &'a Bump,
 ) -> Result<Value<'a>, Unreadable> {
-    let strictness = codec::json::Strictness::Ignore;
-    let decoded = codec::json::decode(entry.value(), storage.ty, arena, strictness);
-    let mut object = decoded.map_err(unreadable)?.value;
+    let mut object = if storage.json {
+        let strictness = codec::json::Strictness::Ignore;
+        let decoded = codec::json::decode(entry.value(), storage.ty, arena, strictness);
+        decoded.map_err(unreadable)?.value
+    } else {
+        // The value must outlive the borrow of the entry.
+        let raw = arena.alloc_slice_copy(transcode::message(entry.value()).map_err(unreadable)?);
+        codec::proto::decode(raw, storage.ty, arena).map_err(unreadable)?
+    };
     let map = object.as_map_mut().ok_or_else(|| unreadable("it is no object"))?;
     map.insert("kind", Value::Str(storage.kind));
     map.insert("apiVersion", Value::str_in(api_version, arena));
-    let revision = Value::str_in(itoa::Buffer::new().format(entry.revision()), arena);
-    map.entry_map("metadata").insert("resourceVersion", revision);
+    if entry.revision() > 0 {
+        let revision = Value::str_in(itoa::Buffer::new().format(entry.revision()), arena);
+        map.entry_map("metadata").insert("resourceVersion", revision);
+    }
     Ok(object)
 }
 
