@@ -4,8 +4,8 @@
 //! types a route produces, the handler then looks for a clause whose transformation it can do.
 
 use super::table::{Include, MetaVersion};
-use crate::codec::json;
 use crate::codec::media::{self, Convert, Format};
+use crate::codec::{json, yaml};
 use crate::request::{Fault, Query, Result, RouterFault};
 use bytes::Bytes;
 
@@ -136,7 +136,11 @@ fn include(query: Query<'_>) -> Result<Include> {
 pub fn reprint(text: &[u8], form: &Form) -> Bytes {
     let mut out = Vec::with_capacity(text.len() * 2);
     if form.media == Format::Yaml {
-        return Bytes::copy_from_slice(text);
+        return match yaml::from_json(text, &mut out) {
+            Ok(()) => out.into(),
+            // Our own text is JSON; should it not be, it is at least shown.
+            Err(_) => Bytes::copy_from_slice(text),
+        };
     }
     json::write::indented(text.strip_suffix(b"\n").unwrap_or(text), &mut out);
     out.into()

@@ -3,8 +3,10 @@
 
 use super::change::PatchKind;
 use crate::catalog::catalog;
+use crate::codec::json::{self, Decoded, Document, Strictness, TypeMeta};
 use crate::codec::media::Format;
-use crate::codec::{json, proto};
+use crate::codec::proto::envelope::Unknown;
+use crate::codec::{proto, yaml};
 use crate::object::Value;
 use crate::object::field::{ErrorKind, FieldError, Path};
 use crate::object::patch as object_patch;
@@ -58,19 +60,21 @@ pub fn decode<'a>(
     validation: FieldValidation,
     arena: &'a Bump,
 ) -> Result<Value<'a>> {
-    let (api_version, kind) = match peek(bytes, media, arena) {
-        Ok(type_meta) => type_meta,
-        Err(why) => {
-            return Err(Fault::BadRequest(format!(
-                "the object provided is unrecognized (must be of type {}): {why} ({})",
-                expected.kind,
-                summary(bytes)
-            )));
-        }
-    };
+    let parsed = Parsed::read(bytes, media, arena).and_then(|parsed| {
+        let type_meta = parsed.type_meta()?;
+        Ok((parsed, type_meta))
+    });
+    let (parsed, type_meta) = parsed.map_err(|why| {
+        Fault::BadRequest(format!(
+            "the object provided is unrecognized (must be of type {}): {why} ({})",
+            expected.kind,
+            summary(bytes)
+        ))
+    })?;
     let own_version = expected.api_version();
-    let shown_kind = if kind.is_empty() { expected.kind } else { &kind };
-    let shown_version = if api_version.is_empty() { &own_version } else { &api_version };
+    let shown_kind = if type_meta.kind.is_empty() { expected.kind } else { type_meta.kind };
+    let shown_version =
+        if type_meta.api_version.is_empty() { &own_version } else { type_meta.api_version };
     let fail = |why: &str| {
         let version = shown_version.rsplit('/').next().unwrap_or("");
         Fault::BadRequest(format!(
@@ -78,15 +82,14 @@ pub fn decode<'a>(
             expected.kind
         ))
     };
-    if shown_kind != expected.kind || *shown_version != own_version {
+    if shown_kind != expected.kind || shown_version != own_version {
         return Err(wrong_kind(expected, shown_version, shown_kind, &fail));
     }
     let strictness = match validation {
-        FieldValidation::Ignore => json::Strictness::Ignore,
-        FieldValidation::Strict | FieldValidation::Warn => json::Strictness::Report,
+        FieldValidation::Ignore => Strictness::Ignore,
+        FieldValidation::Strict | FieldValidation::Warn => Strictness::Report,
     };
-    let decoded = decode_media(bytes, media, expected.ty, strictness, arena);
-    let decoded = decoded.map_err(|error| fail(&error))?;
+    let decoded = parsed.decode(expected.ty, arena, strictness).map_err(|error| fail(&error))?;
     strict(context, validation, decoded.strict_errors, |why| {
         fail(&format!("strict decoding error: {why}"))
     })?;
@@ -96,6 +99,57 @@ pub fn decode<'a>(
         map.insert("apiVersion", Value::str_in(&own_version, arena));
     }
     Ok(value)
+}
+
+/// A body, taken apart but not decoded.
+enum Parsed<'a, 's> {
+    Text(Document<'a, 's>),
+    Envelope(Unknown<'a>),
+}
+
+impl<'a, 's> Parsed<'a, 's> {
+    fn read(bytes: &'s [u8], media: Format, arena: &'a Bump) -> std::result::Result<Self, String> {
+        match media {
+            Format::Json => Document::parse(bytes, arena)
+                .map(Self::Text)
+                .map_err(|error| format!("couldn't get version/kind; json parse error: {error}")),
+            Format::Yaml => {
+                yaml::parse(bytes, arena).map(Self::Text).map_err(|error| error.to_string())
+            }
+            Format::Protobuf => match proto::envelope::unwrap(arena.alloc_slice_copy(bytes)) {
+                Ok(Some(unknown)) => Ok(Self::Envelope(unknown)),
+                Ok(None) => Err(NO_ENVELOPE.to_owned()),
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
+
+    fn type_meta(&self) -> std::result::Result<TypeMeta<'a>, String> {
+        match self {
+            Self::Text(document) => document
+                .type_meta()
+                .map_err(|error| format!("couldn't get version/kind; json parse error: {error}")),
+            Self::Envelope(unknown) => {
+                Ok(TypeMeta { api_version: unknown.api_version, kind: unknown.kind })
+            }
+        }
+    }
+
+    fn decode(
+        &self,
+        ty: &'static Type,
+        arena: &'a Bump,
+        strictness: Strictness,
+    ) -> std::result::Result<Decoded<'a>, String> {
+        match self {
+            Self::Text(document) => {
+                document.decode(ty, arena, strictness).map_err(|error| error.to_string())
+            }
+            Self::Envelope(unknown) => proto::decode(unknown.raw, ty, arena)
+                .map(|value| Decoded { value, strict_errors: Vec::new() })
+                .map_err(|error| error.to_string()),
+        }
+    }
 }
 
 /// A kind that is known elsewhere cannot be converted; any other is not registered.
@@ -128,24 +182,6 @@ fn wrong_kind(
         "converting ({version}.{kind}) to ({internal}.{}): unknown conversion",
         expected.kind
     ))
-}
-
-/// `apiVersion` and `kind` of a body.
-fn peek(
-    bytes: &[u8],
-    media: Format,
-    arena: &Bump,
-) -> std::result::Result<(String, String), String> {
-    match media {
-        Format::Json | Format::Yaml => json::peek_type_meta(bytes, arena)
-            .map(|meta| (meta.api_version.to_owned(), meta.kind.to_owned()))
-            .map_err(|error| format!("couldn't get version/kind; json parse error: {error}")),
-        Format::Protobuf => match proto::envelope::unwrap(bytes) {
-            Ok(Some(unknown)) => Ok((unknown.api_version.to_owned(), unknown.kind.to_owned())),
-            Ok(None) => Err(NO_ENVELOPE.to_owned()),
-            Err(error) => Err(error.to_string()),
-        },
-    }
 }
 
 /// The start of a body as messages show it (`summarizeData`).
@@ -213,11 +249,11 @@ pub fn conform<'a>(
     object: Value<'a>,
     arena: &'a Bump,
 ) -> Result<Value<'a>> {
-    let mut text = Vec::with_capacity(2048);
-    json::encode_any(&object, &mut text);
-    let report = json::Strictness::Report;
-    let decoded = json::decode(&text, ty, arena, report).map_err(|error| {
+    let report = Strictness::Report;
+    let decoded = json::conform(&object, ty, arena, report).map_err(|error| {
         let path = Path::root("patch");
+        let mut text = Vec::with_capacity(2048);
+        json::encode_any(&object, &mut text);
         let shown = String::from_utf8_lossy(&text);
         let field = FieldError {
             kind: ErrorKind::Invalid,
@@ -258,8 +294,9 @@ pub fn decode_delete_options<'a>(
     media: Format,
     arena: &'a Bump,
 ) -> Result<Value<'a>> {
-    let (api_version, kind) = peek(bytes, media, arena).map_err(Fault::BadRequest)?;
-    let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+    let parsed = Parsed::read(bytes, media, arena).map_err(Fault::BadRequest)?;
+    let TypeMeta { api_version, kind } = parsed.type_meta().map_err(Fault::BadRequest)?;
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     if !kind.is_empty() && kind != "DeleteOptions" {
         return Err(Fault::BadRequest(format!(
             "no kind {kind:?} is registered for version {api_version:?} in scheme {META_SCHEME:?}"
@@ -272,29 +309,8 @@ pub fn decode_delete_options<'a>(
              {META_SCHEME:?}"
         ))
     })?;
-    let decoded = decode_media(bytes, media, ty, json::Strictness::Ignore, arena);
+    let decoded = parsed.decode(ty, arena, Strictness::Ignore);
     decoded.map(|decoded| decoded.value).map_err(Fault::BadRequest)
-}
-
-fn decode_media<'a>(
-    bytes: &[u8],
-    media: Format,
-    ty: &'static Type,
-    strictness: json::Strictness,
-    arena: &'a Bump,
-) -> std::result::Result<json::Decoded<'a>, String> {
-    match media {
-        Format::Json => json::decode(bytes, ty, arena, strictness).map_err(|e| e.to_string()),
-        Format::Yaml => Err("no yaml".into()),
-        Format::Protobuf => {
-            let bytes = arena.alloc_slice_copy(bytes);
-            let unknown = proto::envelope::unwrap(bytes)
-                .map_err(|error| error.to_string())?
-                .ok_or_else(|| NO_ENVELOPE.to_owned())?;
-            let value = proto::decode(unknown.raw, ty, arena).map_err(|e| e.to_string())?;
-            Ok(json::Decoded { value, strict_errors: Vec::new() })
-        }
-    }
 }
 
 /// What upstream says of protobuf bodies without the magic number.
@@ -306,8 +322,9 @@ const NO_ENVELOPE: &str =
 /// # Errors
 /// 400 for a body that is neither, or names no kind.
 pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<Value<'a>> {
-    let config = json::parse_any(bytes, arena)
+    let document = yaml::parse(bytes, arena)
         .map_err(|error| Fault::BadRequest(format!("error decoding YAML: {error}")))?;
+    let config = document.any(arena);
     for field in ["kind", "apiVersion"] {
         if config.str_at(&[field]).is_empty() {
             let text = String::from_utf8_lossy(bytes);
