@@ -10,6 +10,7 @@ use crate::codec::media;
 use crate::codec::media::Format;
 use crate::http::Body;
 use crate::request::Fault;
+use crate::request::RouterFault;
 use bytes::Bytes;
 
 /// A request for a document: its path and the headers that matter, "" where missing.
@@ -54,10 +55,14 @@ pub async fn answer(found: &Discovery, checks: &[&str], asked: Asked<'_>) -> Opt
             Some(json(discovery::root_paths(&discovery::built_in(), &others)))
         }
         "/version" | "/version/" => Some(json(discovery::version())),
-        path => {
-            let answer = found.answer(path, asked.form.accept, asked.if_none_match)?;
-            Some(discovered(answer, asked))
-        }
+        path => match found.answer(path, asked.form.accept, asked.if_none_match) {
+            Some(answer) => Some(discovered(answer, asked)),
+            None if found.is_below(path) => {
+                let form = form::for_status(asked.form);
+                Some(Answer::fault(Fault::Router(RouterFault::NotFound), &form))
+            }
+            None => None,
+        },
     }
 }
 
@@ -121,7 +126,7 @@ async fn open_api(asked: Asked<'_>) -> Answer {
             answer
         }
         openapi::Answer::NotAcceptable => Answer::stream(406, "", Body::empty()),
-        openapi::Answer::NotFound => Answer::not_found(),
+        openapi::Answer::NotFound => Answer::stream(404, "", Body::empty()),
         openapi::Answer::NotModified(etag) => not_modified(etag),
     }
 }

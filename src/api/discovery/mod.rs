@@ -94,6 +94,15 @@ impl Discovery {
         Self { legacy, aggregated: all }
     }
 
+    /// True for paths below the root of a served group: unknown ones are refused with a Status there,
+    /// and with plain text elsewhere.
+    pub fn is_below(&self, path: &str) -> bool {
+        match path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')) {
+            Some((group, _)) => self.legacy.contains_key(&format!("/apis/{group}")),
+            None => path.starts_with("/api/"),
+        }
+    }
+
     /// The answer to GET `path` (a trailing slash does not matter); `None` if it is no path of
     /// discovery. `accept` and `if_none_match` are the headers, "" where missing.
     pub fn answer(&self, path: &str, accept: &str, if_none_match: &str) -> Option<Answer> {

@@ -82,6 +82,8 @@ fn unknown_paths_and_forms_are_told_apart() {
     assert_eq!(discovery.answer("/apis/nope", "", ""), None);
     assert_eq!(discovery.answer("/api/v2", "", ""), None);
     assert_eq!(discovery.answer("/apis/apps", AGGREGATED, ""), Some(Answer::NotAcceptable));
+    assert!(discovery.is_below("/apis/apps/v9") && discovery.is_below("/api/v2"));
+    assert!(!discovery.is_below("/apis/nope/v1") && !discovery.is_below("/apis/nope"));
 }
 
 #[test]
