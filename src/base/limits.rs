@@ -94,3 +94,7 @@ pub const TICK_MILLIS: u64 = 100;
 pub const BOOKMARK_SECONDS: u64 = 60;
 /// The last bookmark comes so long before a watch ends.
 pub const BOOKMARK_BEFORE_DEADLINE_SECONDS: u64 = 2;
+/// Sets of labels that one shard keeps figures for; what comes later is counted together.
+pub const METRIC_SERIES_MAX: usize = 4_096;
+/// Messages of the server's first thread, and scrapes, that may wait at one shard.
+pub const SHARD_CONTROL_MAX: usize = 256;

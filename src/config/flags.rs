@@ -1,5 +1,5 @@
-//! Every flag: kube-apiserver's names and defaults (v1.36), and this server's own. One table; what a
-//! flag means stands in `resolve`.
+//! Every flag: kube-apiserver's names and defaults (v1.36), and this server's own. One table; what
+//! a flag means stands in `resolve`.
 
 /// Headings of `--help`, in kube-apiserver's order after this server's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,9 @@ pub struct Flag {
 }
 
 macro_rules! flags {
-    ($($group:ident { $($name:literal $kind:ident $default:literal $state:ident $help:literal;)* })*) => {
+    ($($group:ident {
+        $($name:literal $kind:ident $default:literal $state:ident $help:literal;)*
+    })*) => {
         /// The table.
         pub const FLAGS: &[Flag] = &[$($(Flag {
             name: $name,

@@ -150,8 +150,8 @@ impl Body {
     }
 
     /// Pieces as they come. The next one is asked for only when the client can take it, so at most
-    /// [`crate::base::limits::HTTP2_SEND_BUFFER_BYTES_MAX`] wait here; the stream is dropped as soon
-    /// as the client has left.
+    /// [`crate::base::limits::HTTP2_SEND_BUFFER_BYTES_MAX`] wait here; the stream is dropped as
+    /// soon as the client has left.
     #[must_use]
     pub fn stream(stream: impl Stream<Item = Bytes> + 'static) -> Self {
         use futures_lite::StreamExt;

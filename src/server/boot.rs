@@ -2,6 +2,7 @@
 
 use crate::api::discovery::{Discovery, built_in};
 use crate::base::clock;
+use crate::base::limits::SHARD_CONTROL_MAX;
 use crate::cache::Cache;
 use crate::cache::Entry;
 use crate::config::Config;
@@ -91,13 +92,14 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     let credentials = Arc::new(credentials);
     let (listening_tx, listening) = async_channel::bounded(config.shards);
     let (drained_tx, drained) = async_channel::bounded(config.shards);
-    let mut controls = Vec::with_capacity(config.shards);
     let advertised = format!("{}:{}", config.serving.advertise_address, address.port());
     let discovery = Arc::new(Discovery::new(&built_in(), &advertised));
+    let (controls, control_receivers): (Vec<_>, Vec<_>) =
+        std::iter::repeat_with(|| async_channel::bounded(SHARD_CONTROL_MAX))
+            .take(config.shards)
+            .unzip();
     let mut seeds = Vec::with_capacity(config.shards);
-    for cache in Cache::open(opened) {
-        let (control_tx, control) = async_channel::unbounded();
-        controls.push(control_tx);
+    for (cache, control) in Cache::open(opened).into_iter().zip(control_receivers) {
         seeds.push(Seed {
             config: Arc::clone(&config),
             credentials: Arc::clone(&credentials),
@@ -108,6 +110,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
             tls: tls.clone(),
             address,
             control,
+            peers: controls.clone(),
             listening: listening_tx.clone(),
             drained: drained_tx.clone(),
         });
@@ -239,7 +242,8 @@ impl Running {
             Ok(config) => {
                 *stamps = now;
                 for control in &self.controls {
-                    control.try_send(Control::Reload(config.clone())).ok();
+                    // A full queue loses its oldest: a scrape that nobody waits for.
+                    control.force_send(Control::Reload(config.clone())).ok();
                 }
                 log::info!("certificates were reloaded");
             }
@@ -255,7 +259,7 @@ impl Running {
         std::thread::park_timeout(shutdown.delay);
         self.lifecycle.drain();
         for control in &self.controls {
-            control.try_send(Control::Stop).ok();
+            control.force_send(Control::Stop).ok();
         }
         let deadline = clock::now() + shutdown.drain.max(shutdown.watch_grace) + DRAIN_SLACK;
         let mut left = self.controls.len();

@@ -1,7 +1,7 @@
 //! The server as a whole: what starts, in which order, and how it ends.
 //!
-//! [`boot`] runs on the process's first thread, which then waits for signals; [`shard`] is what runs
-//! on each shard; [`pipeline`] is what every request goes through.
+//! [`boot`] runs on the process's first thread, which then waits for signals; [`shard`] is what
+//! runs on each shard; [`pipeline`] is what every request goes through.
 
 pub mod boot;
 pub mod bootstrap;
@@ -13,4 +13,5 @@ pub mod logging;
 pub mod pipeline;
 pub mod pki;
 pub mod preflight;
+pub mod scrape;
 pub mod shard;

@@ -23,7 +23,7 @@ use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User};
 use crate::server::shard::Shard;
-use crate::server::{credentials, health};
+use crate::server::{credentials, health, scrape};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -145,6 +145,9 @@ impl Gate {
         let action = Action { info: &info, verb: &verb };
         if let Err(fault) = self.authorizer.authorize(&context.user, action) {
             return Served::Answer(refuse(fault, &accept, context, query));
+        }
+        if info.path == "/metrics" {
+            return Served::Response(scrape::answer(shard).await);
         }
         if !info.is_resource {
             let form = Asked { accept: &accept, user_agent: &context.user_agent, query };

@@ -6,6 +6,8 @@ use crate::cache::Cache;
 use crate::cache::CacheSeed;
 use crate::config::Config;
 use crate::http;
+use crate::metrics;
+use crate::metrics::Recorder;
 use crate::registry::network::Cidr;
 use crate::rt;
 use crate::server::bootstrap;
@@ -14,6 +16,7 @@ use crate::server::lifecycle::Lifecycle;
 use crate::server::listener::Listener;
 use crate::server::pipeline;
 use crate::server::pipeline::Gate;
+use crate::server::scrape;
 use crate::store;
 use crate::tls;
 use async_channel::Receiver;
@@ -49,12 +52,18 @@ pub struct Shard {
     pub listener: Rc<Listener>,
     /// What requests pass through.
     pub gate: Gate,
+    /// Figures.
+    pub metrics: Rc<Recorder>,
+    /// Ways to all shards by number, this one among them.
+    pub(in crate::server) peers: Vec<Sender<Control>>,
 }
 
 /// What the thread that runs the server tells a shard.
 pub(in crate::server) enum Control {
     /// Use these certificates from now on.
     Reload(tls::Config),
+    /// Tell your figures.
+    Scrape(Sender<metrics::Snapshot>),
     /// Stop: accept nothing more and end what is being served.
     Stop,
 }
@@ -70,6 +79,7 @@ pub(in crate::server) struct Seed {
     pub(in crate::server) tls: tls::Config,
     pub(in crate::server) address: SocketAddr,
     pub(in crate::server) control: Receiver<Control>,
+    pub(in crate::server) peers: Vec<Sender<Control>>,
     /// Told once the shard listens, or why it does not.
     pub(in crate::server) listening: Sender<Result<(), String>>,
     /// Told when the shard has nothing to serve any more.
@@ -102,6 +112,8 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         cache,
         listener: Rc::new(Listener::new(seed.tls, options, CONNECTIONS_MAX)),
         config: seed.config,
+        metrics: Rc::default(),
+        peers: seed.peers,
     });
     let socket = match rt::TcpListener::bind(seed.address) {
         Ok(socket) => socket,
@@ -121,7 +133,9 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     shard.lifecycle.one_listens();
     seed.listening.send(Ok(())).await.ok();
 
-    let stop = follow(Rc::clone(&shard), seed.control);
+    let (stop_tx, stop) = async_channel::bounded(1);
+    rt::spawn(follow(Rc::clone(&shard), seed.control, stop_tx));
+    let stop = async move { stop.recv().await.unwrap_or_default() };
     let serving = Rc::clone(&shard);
     let handler = move |request| {
         let shard = Rc::clone(&serving);
@@ -158,10 +172,15 @@ async fn look_after_connections(shard: Rc<Shard>) {
     }
 }
 
-/// Does what it is told until it is told to stop.
-async fn follow(shard: Rc<Shard>, control: Receiver<Control>) {
-    while let Ok(Control::Reload(config)) = control.recv().await {
-        *shard.listener.tls.borrow_mut() = config;
+/// Does what it is told.
+async fn follow(shard: Rc<Shard>, control: Receiver<Control>, stop: Sender<()>) {
+    while let Ok(control) = control.recv().await {
+        match control {
+            Control::Reload(config) => *shard.listener.tls.borrow_mut() = config,
+            // Whoever asked may have gone; a second stop changes nothing.
+            Control::Scrape(answer) => drop(answer.try_send(scrape::snapshot(&shard))),
+            Control::Stop => drop(stop.try_send(())),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One TLS connection over a TCP stream.
 //!
 //! Built on rustls's unbuffered interface: what is to be sent is collected, sealed into full
-//! records and given to the socket in one call on flush or when [`BUFFER_BYTES`] have come together;
+//! records and given to the socket in one call, on flush or when four records have come together;
 //! what arrives is opened from as large reads. Buffers are borrowed from the shard while in use.
 
 use crate::http::ClientCertificates;
@@ -31,6 +31,8 @@ const COLLECTED_BYTES_MAX: usize = 4 * 16 * 1024;
 /// Room that sealed bytes of the handshake need at least: a flight with a long certificate chain
 /// comes in pieces of at most a record.
 const SEALED_RECORD_BYTES_MAX: usize = 16 * 1024 + 256;
+/// Bytes of a client that are thrown away after a failed handshake; then the connection is cut.
+const LINGER_BYTES_MAX: usize = 256 * 1024;
 /// What Go's server tells a client that speaks plain HTTP to it.
 const PLAIN_HTTP_ANSWER: &[u8] =
     b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
@@ -109,13 +111,14 @@ impl Stream {
         let mut is_first = true;
         loop {
             if stream.received.filled().first().is_some_and(|byte| is_first && *byte != 0x16) {
-                stream.tcp.write_all(PLAIN_HTTP_ANSWER).await?;
+                stream.sealed.push(PLAIN_HTTP_ANSWER);
+                stream.linger().await?;
                 return Err(AcceptError::PlainHttp);
             }
             is_first = is_first && stream.received.is_empty();
             if let Err(error) = stream.advance() {
                 stream.alert();
-                std::future::poll_fn(|cx| stream.poll_send(cx)).await.ok();
+                stream.linger().await.ok();
                 return Err(AcceptError::Tls(error));
             }
             std::future::poll_fn(|cx| stream.poll_send(cx)).await?;
@@ -192,7 +195,14 @@ impl Stream {
             let status = self.tls.process_tls_records(self.received.filled_mut());
             let mut discard = status.discard;
             let mut is_done = false;
-            match status.state? {
+            let state = match status.state {
+                Ok(state) => state,
+                Err(error) => {
+                    self.received.consume(discard);
+                    return Err(error);
+                }
+            };
+            match state {
                 ConnectionState::ReadTraffic(traffic) => {
                     discard += open(traffic, &mut self.opened)?;
                 }
@@ -216,14 +226,33 @@ impl Stream {
 
     /// Seals the alert that belongs to an error, if there is one.
     fn alert(&mut self) {
-        self.received.consume(usize::MAX);
-        while let Ok(ConnectionState::EncodeTlsData(data)) =
-            self.tls.process_tls_records(&mut []).state
-        {
-            if encode(data, &mut self.sealed).is_err() {
-                break;
+        loop {
+            let status = self.tls.process_tls_records(self.received.filled_mut());
+            let discard = status.discard;
+            match status.state {
+                Ok(ConnectionState::EncodeTlsData(data)) => {
+                    if encode(data, &mut self.sealed).is_err() {
+                        return;
+                    }
+                }
+                _ => return,
             }
+            self.received.consume(discard);
         }
+    }
+
+    /// Sends the last words of a failed handshake and waits for the client to leave, so that what
+    /// it still sends does not make the system take them back.
+    async fn linger(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_send(cx)).await?;
+        std::future::poll_fn(|cx| self.tcp.poll_close(cx)).await?;
+        let mut left = LINGER_BYTES_MAX;
+        while left > 0 {
+            self.received.consume(usize::MAX);
+            let count = std::future::poll_fn(|cx| self.poll_receive(cx)).await?;
+            left = if count == 0 { 0 } else { left.saturating_sub(count) };
+        }
+        Ok(())
     }
 
     /// Seals what was collected, and the end of our half if it is asked for. The sealed buffer must

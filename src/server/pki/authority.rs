@@ -112,8 +112,8 @@ impl Authority {
         Ok(true)
     }
 
-    /// Whether a certificate, PEM, was issued here, is of this kind, names what it should and is not
-    /// near its end.
+    /// Whether a certificate, PEM, was issued here, is of this kind, names what it should and is
+    /// not near its end.
     pub(in crate::server::pki) fn is_current(&self, pem: &str, leaf: &Leaf, now: i64) -> bool {
         let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(pem.as_bytes()) else { return false };
         let Ok(certificate) = pem.parse_x509() else { return false };

@@ -2,8 +2,8 @@
 //! first start in `<data-dir>/pki` under kubeadm's file names, reused after that, renewed before
 //! they expire.
 //!
-//! Keys are readable by their owner only and never leave the directory, but for the administrator's,
-//! which stands in the kubeconfig.
+//! Keys are readable by their owner only and never leave the directory, but for the
+//! administrator's, which stands in the kubeconfig.
 
 mod authority;
 mod files;

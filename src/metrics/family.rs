@@ -1,0 +1,256 @@
+//! Names, kinds and helps of metrics.
+
+/// What a metric is to Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Buckets.
+    Histogram,
+    /// Quantiles.
+    Summary,
+}
+
+/// One metric with all its label values.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Name.
+    pub name: &'static str,
+    /// Kind.
+    pub kind: Kind,
+    /// Explanation, with upstream's stability level before it.
+    pub help: &'static str,
+}
+
+const fn family(name: &'static str, kind: Kind, help: &'static str) -> Family {
+    Family { name, kind, help }
+}
+
+/// Requests by what they did and how they ended.
+pub(in crate::metrics) const REQUESTS: Family = family(
+    "apiserver_request_total",
+    Kind::Counter,
+    "[STABLE] Requests by verb, dry run value, group, version, resource, scope, component, and \
+     HTTP response code.",
+);
+/// How long requests took, in upstream's buckets.
+pub(in crate::metrics) const REQUEST_SECONDS: Family = family(
+    "apiserver_request_duration_seconds",
+    Kind::Histogram,
+    "[STABLE] Response latency in seconds by verb, dry run value, group, version, resource, \
+     subresource, scope and component.",
+);
+/// How long requests took, exactly.
+pub(in crate::metrics) const REQUEST_QUANTILES: Family = family(
+    "kubering_request_duration_seconds",
+    Kind::Summary,
+    "[ALPHA] Quantiles of the response latency in seconds since the start, to 1 %.",
+);
+/// How large answers to GET and LIST were.
+pub(in crate::metrics) const RESPONSE_SIZES: Family = family(
+    "apiserver_response_sizes",
+    Kind::Histogram,
+    "[STABLE] Response size in bytes by group, version, verb, resource, subresource, scope and \
+     component.",
+);
+/// Requests being served.
+pub(in crate::metrics) const IN_FLIGHT: Family = family(
+    "apiserver_current_inflight_requests",
+    Kind::Gauge,
+    "[STABLE] Requests being served, by kind: mutating or readOnly.",
+);
+/// Watches and the like.
+pub(in crate::metrics) const LONG_RUNNING: Family = family(
+    "apiserver_longrunning_requests",
+    Kind::Gauge,
+    "[STABLE] Long-running requests being served, by verb, group, version, resource, scope and \
+     component.",
+);
+/// Events sent to watchers.
+pub(in crate::metrics) const WATCH_EVENTS: Family = family(
+    "apiserver_watch_events_total",
+    Kind::Counter,
+    "[ALPHA] Events sent in watches, by group, version and resource.",
+);
+/// Their sizes.
+pub(in crate::metrics) const WATCH_EVENT_SIZES: Family = family(
+    "apiserver_watch_events_sizes",
+    Kind::Histogram,
+    "[ALPHA] Sizes in bytes of events sent in watches, by group, version and resource.",
+);
+const AUTHENTICATION: Family = family(
+    "authentication_attempts",
+    Kind::Counter,
+    "[ALPHA] Attempts to authenticate, by result: success, failure or error.",
+);
+const AUTHORIZATION: Family = family(
+    "authorization_attempts_total",
+    Kind::Counter,
+    "[ALPHA] Decisions of the authorizers, by result: allowed, denied, no-opinion or error.",
+);
+const ABORTS: Family = family(
+    "apiserver_request_aborts_total",
+    Kind::Counter,
+    "[ALPHA] Requests that ended without an answer.",
+);
+const TERMINATIONS: Family = family(
+    "apiserver_request_terminations_total",
+    Kind::Counter,
+    "[ALPHA] Requests turned away in self-defence, by HTTP response code.",
+);
+const PANICS: Family =
+    family("kubering_panics_total", Kind::Counter, "[ALPHA] Requests whose handler panicked.");
+/// TLS handshakes that failed.
+pub const TLS_HANDSHAKE_ERRORS: Family = family(
+    "apiserver_tls_handshake_errors_total",
+    Kind::Counter,
+    "[ALPHA] Requests dropped with a TLS handshake error.",
+);
+/// Watchers ended as too slow.
+pub const TERMINATED_WATCHERS: Family = family(
+    "apiserver_terminated_watchers_total",
+    Kind::Counter,
+    "[ALPHA] Watchers closed because they did not keep up.",
+);
+/// Objects in the store.
+pub const STORAGE_OBJECTS: Family =
+    family("apiserver_storage_objects", Kind::Gauge, "[STABLE] Stored objects by resource.");
+/// Open connections.
+pub const CONNECTIONS: Family =
+    family("kubering_connections", Kind::Gauge, "[ALPHA] Open connections.");
+/// Watchers.
+pub const WATCHERS: Family =
+    family("apiserver_registered_watchers", Kind::Gauge, "[ALPHA] Watchers by resource.");
+/// Frames queued for watchers.
+pub const WATCH_FRAMES: Family = family(
+    "kubering_watch_frames_total",
+    Kind::Counter,
+    "[ALPHA] Frames queued for watchers: events, bookmarks and errors.",
+);
+/// Shards.
+pub const SHARDS: Family = family("kubering_shards", Kind::Gauge, "[ALPHA] Shards.");
+/// Start-up time.
+pub const INIT_SECONDS: Family =
+    family("kubering_uptime_seconds", Kind::Gauge, "[ALPHA] Seconds since the process started.");
+/// Writes applied by the store.
+pub const STORAGE_WRITES: Family = family(
+    "kubering_store_writes_total",
+    Kind::Counter,
+    "[ALPHA] Writes that the store made durable.",
+);
+/// Writes refused by the store.
+pub const STORAGE_CONFLICTS: Family = family(
+    "kubering_store_conflicts_total",
+    Kind::Counter,
+    "[ALPHA] Writes that the store refused because the key was not as expected.",
+);
+/// Events in the store's history.
+pub const STORAGE_EVENTS: Family = family(
+    "kubering_store_history_events",
+    Kind::Gauge,
+    "[ALPHA] Changes that the store can still tell one by one.",
+);
+/// Keys in the store.
+pub const STORAGE_KEYS: Family =
+    family("kubering_store_keys", Kind::Gauge, "[ALPHA] Keys in the store.");
+/// Writes in each durable group.
+pub const STORAGE_GROUP_SIZE: Family = family(
+    "kubering_store_group_size",
+    Kind::Histogram,
+    "[ALPHA] Writes that were made durable together.",
+);
+/// Waits for the device.
+pub const STORAGE_SYNC_SECONDS: Family = family(
+    "kubering_store_sync_duration_seconds",
+    Kind::Histogram,
+    "[ALPHA] How long each durable group waited for the device.",
+);
+/// CPU time.
+pub(in crate::metrics) const CPU_SECONDS: Family = family(
+    "process_cpu_seconds_total",
+    Kind::Counter,
+    "Total user and system CPU time spent in seconds.",
+);
+/// Memory.
+pub(in crate::metrics) const RESIDENT_BYTES: Family =
+    family("process_resident_memory_bytes", Kind::Gauge, "Resident memory size in bytes.");
+/// Address space.
+pub(in crate::metrics) const VIRTUAL_BYTES: Family =
+    family("process_virtual_memory_bytes", Kind::Gauge, "Virtual memory size in bytes.");
+/// Files.
+pub(in crate::metrics) const OPEN_FILES: Family =
+    family("process_open_fds", Kind::Gauge, "Number of open file descriptors.");
+/// Files allowed.
+pub(in crate::metrics) const OPEN_FILES_MAX: Family =
+    family("process_max_fds", Kind::Gauge, "Maximum number of open file descriptors.");
+/// Start.
+pub(in crate::metrics) const START_SECONDS: Family = family(
+    "process_start_time_seconds",
+    Kind::Gauge,
+    "Start time of the process since unix epoch in seconds.",
+);
+
+/// Counters with fixed label values, each a cell of the recorder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tally {
+    /// A user was found.
+    AuthenticationSuccess,
+    /// Credentials did not hold.
+    AuthenticationFailure,
+    /// An authenticator failed itself.
+    AuthenticationError,
+    /// An authorizer allowed.
+    AuthorizationAllowed,
+    /// An authorizer denied.
+    AuthorizationDenied,
+    /// No authorizer allowed.
+    AuthorizationNoOpinion,
+    /// An authorizer failed itself.
+    AuthorizationError,
+    /// The client left before the answer.
+    Aborted,
+    /// Answered 429 for lack of room.
+    TerminatedTooMany,
+    /// Answered 504 at the deadline.
+    TerminatedTimeout,
+    /// A handler panicked.
+    Panicked,
+}
+
+impl Tally {
+    /// All of them, in the order of their cells.
+    pub(in crate::metrics) const ALL: [Self; 11] = [
+        Self::AuthenticationSuccess,
+        Self::AuthenticationFailure,
+        Self::AuthenticationError,
+        Self::AuthorizationAllowed,
+        Self::AuthorizationDenied,
+        Self::AuthorizationNoOpinion,
+        Self::AuthorizationError,
+        Self::Aborted,
+        Self::TerminatedTooMany,
+        Self::TerminatedTimeout,
+        Self::Panicked,
+    ];
+
+    /// The metric and its label.
+    pub(in crate::metrics) const fn place(
+        self,
+    ) -> (&'static Family, Option<(&'static str, &'static str)>) {
+        match self {
+            Self::AuthenticationSuccess => (&AUTHENTICATION, Some(("result", "success"))),
+            Self::AuthenticationFailure => (&AUTHENTICATION, Some(("result", "failure"))),
+            Self::AuthenticationError => (&AUTHENTICATION, Some(("result", "error"))),
+            Self::AuthorizationAllowed => (&AUTHORIZATION, Some(("result", "allowed"))),
+            Self::AuthorizationDenied => (&AUTHORIZATION, Some(("result", "denied"))),
+            Self::AuthorizationNoOpinion => (&AUTHORIZATION, Some(("result", "no-opinion"))),
+            Self::AuthorizationError => (&AUTHORIZATION, Some(("result", "error"))),
+            Self::Aborted => (&ABORTS, None),
+            Self::TerminatedTooMany => (&TERMINATIONS, Some(("code", "429"))),
+            Self::TerminatedTimeout => (&TERMINATIONS, Some(("code", "504"))),
+            Self::Panicked => (&PANICS, None),
+        }
+    }
+}

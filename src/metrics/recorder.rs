@@ -1,0 +1,316 @@
+//! What one shard counts.
+
+use crate::base::hash::HashMap;
+use crate::base::limits::METRIC_SERIES_MAX;
+use crate::metrics::family::IN_FLIGHT;
+use crate::metrics::family::Tally;
+use crate::metrics::snapshot::LabelText;
+use crate::metrics::snapshot::RequestSnapshot;
+use crate::metrics::snapshot::Sample;
+use crate::metrics::snapshot::Snapshot;
+use crate::metrics::snapshot::WatchSnapshot;
+use hdrhistogram::Histogram;
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Upper bounds of `apiserver_response_sizes`, bytes.
+pub(in crate::metrics) const SIZE_BOUNDS: [u64; 7] =
+    [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+/// Upper bounds of `apiserver_watch_events_sizes`, bytes.
+pub(in crate::metrics) const EVENT_SIZE_BOUNDS: [u64; 8] =
+    [1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536, 131_072];
+
+/// What a request did, as labels. The resource must be one that is served, never text of the
+/// client's: each set of labels is kept for the life of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Labels<'l> {
+    /// GET, LIST, WATCH, POST, PUT, PATCH, APPLY, DELETE, DELETECOLLECTION, CONNECT.
+    pub verb: &'l str,
+    /// API group, "" for core.
+    pub group: &'l str,
+    /// API version.
+    pub version: &'l str,
+    /// Plural; "" for what is no resource.
+    pub resource: &'l str,
+    /// Subresource, or the path of what is no resource.
+    pub subresource: &'l str,
+    /// `resource`, `namespace`, `cluster`, or "".
+    pub scope: &'l str,
+    /// Dry run.
+    pub dry_run: bool,
+}
+
+/// Which of the two limits on requests counts one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestKind {
+    /// Writes.
+    Mutating,
+    /// Reads.
+    ReadOnly,
+}
+
+/// One set of labels.
+struct Series {
+    labels: LabelText,
+    figures: RefCell<Figures>,
+    long_running: Cell<u64>,
+}
+
+/// What is counted for it.
+pub(in crate::metrics) struct Figures {
+    /// By response code; few, so a list.
+    pub(in crate::metrics) codes: Vec<(u16, u64)>,
+    /// Microseconds.
+    pub(in crate::metrics) latency: Histogram<u32>,
+    pub(in crate::metrics) latency_micros_sum: u64,
+    /// In the buckets of [`SIZE_BOUNDS`] and above.
+    pub(in crate::metrics) sizes: [u64; SIZE_BOUNDS.len() + 1],
+    pub(in crate::metrics) size_sum: u64,
+}
+
+impl Figures {
+    #[expect(clippy::expect_used, reason = "2 significant digits are valid")]
+    pub(in crate::metrics) fn new() -> Self {
+        Self {
+            codes: Vec::new(),
+            latency: Histogram::new(2).expect("valid"),
+            latency_micros_sum: 0,
+            sizes: [0; SIZE_BOUNDS.len() + 1],
+            size_sum: 0,
+        }
+    }
+}
+
+/// The figures of one shard. Everything is cheap: a hash of the labels and a few additions.
+pub struct Recorder {
+    series: RefCell<HashMap<u64, Rc<Series>>>,
+    watches: RefCell<HashMap<u64, Rc<WatchSeries>>>,
+    tallies: [Cell<u64>; Tally::ALL.len()],
+    mutating: Cell<usize>,
+    read_only: Cell<usize>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recorder({} series)", self.series.borrow().len())
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self {
+            series: RefCell::default(),
+            watches: RefCell::default(),
+            tallies: Tally::ALL.map(|_| Cell::new(0)),
+            mutating: Cell::new(0),
+            read_only: Cell::new(0),
+        }
+    }
+}
+
+impl Recorder {
+    /// A request was answered. `response_bytes` only for GET and LIST, as upstream.
+    pub fn request(
+        &self,
+        labels: &Labels<'_>,
+        code: u16,
+        elapsed: Duration,
+        response_bytes: Option<u64>,
+    ) {
+        let series = self.series(labels);
+        let mut figures = series.figures.borrow_mut();
+        match figures.codes.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += 1,
+            None => figures.codes.push((code, 1)),
+        }
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        // It resizes itself, and refuses only what no request reaches.
+        figures.latency.record(micros.max(1)).ok();
+        figures.latency_micros_sum = figures.latency_micros_sum.saturating_add(micros);
+        if let Some(bytes) = response_bytes {
+            count_in(&mut figures.sizes, &SIZE_BOUNDS, bytes);
+            figures.size_sum = figures.size_sum.saturating_add(bytes);
+        }
+    }
+
+    /// Counts a request as being served while the guard lives.
+    #[must_use]
+    pub fn in_flight(self: &Rc<Self>, kind: RequestKind) -> InFlight {
+        let cell = self.in_flight_cell(kind);
+        cell.set(cell.get() + 1);
+        InFlight { recorder: Rc::clone(self), kind }
+    }
+
+    /// Requests of a kind being served on this shard.
+    #[must_use]
+    pub fn in_flight_count(&self, kind: RequestKind) -> usize {
+        self.in_flight_cell(kind).get()
+    }
+
+    fn in_flight_cell(&self, kind: RequestKind) -> &Cell<usize> {
+        match kind {
+            RequestKind::Mutating => &self.mutating,
+            RequestKind::ReadOnly => &self.read_only,
+        }
+    }
+
+    /// Counts a watch or the like while the guard lives.
+    #[must_use]
+    pub fn long_running(&self, labels: &Labels<'_>) -> LongRunning {
+        let series = self.series(labels);
+        series.long_running.set(series.long_running.get() + 1);
+        LongRunning(series)
+    }
+
+    /// Where the events of watches of a resource are counted; to be kept by the watch.
+    #[must_use]
+    pub fn watch_series(&self, group: &str, version: &str, resource: &str) -> Rc<WatchSeries> {
+        let mut watches = self.watches.borrow_mut();
+        let hash = watches.hasher().hash_one((group, version, resource));
+        let made = || Rc::new(WatchSeries::new(group, version, resource));
+        Rc::clone(watches.entry(hash).or_insert_with(made))
+    }
+
+    /// Counts one more.
+    pub fn tally(&self, tally: Tally) {
+        if let Some(cell) = self.tallies.get(tally as usize) {
+            cell.set(cell.get() + 1);
+        }
+    }
+
+    fn series(&self, labels: &Labels<'_>) -> Rc<Series> {
+        let mut all = self.series.borrow_mut();
+        let mut hash = all.hasher().hash_one(labels);
+        // Two sets of labels with one hash take neighbouring places.
+        while let Some(series) = all.get(&hash) {
+            if series.labels.is(labels) {
+                return Rc::clone(series);
+            }
+            hash = hash.wrapping_add(1);
+        }
+        let labels = if all.len() < METRIC_SERIES_MAX {
+            *labels
+        } else {
+            // One series for all that come too late.
+            hash = 0;
+            Labels { group: "", version: "", resource: "", subresource: "", scope: "", ..*labels }
+        };
+        let made = || {
+            Rc::new(Series {
+                labels: LabelText::new(&labels),
+                figures: RefCell::new(Figures::new()),
+                long_running: Cell::new(0),
+            })
+        };
+        Rc::clone(all.entry(hash).or_insert_with(made))
+    }
+
+    /// A copy of all figures, for another shard to add up.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        for series in self.series.borrow().values() {
+            let request = RequestSnapshot {
+                figures: series.figures.borrow().copy(),
+                long_running: series.long_running.get(),
+            };
+            snapshot.requests.insert(series.labels.clone(), request);
+        }
+        for watch in self.watches.borrow().values() {
+            let figures =
+                WatchSnapshot { sizes: watch.sizes.get(), size_sum: watch.size_sum.get() };
+            snapshot.watches.insert(watch.labels.clone(), figures);
+        }
+        for (tally, cell) in Tally::ALL.iter().zip(&self.tallies) {
+            let (family, label) = tally.place();
+            let labels = label.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            snapshot.samples.push(Sample { family, labels, value: cell.get() as f64 });
+        }
+        for (kind, name) in [(&self.mutating, "mutating"), (&self.read_only, "readOnly")] {
+            let labels = vec![("request_kind", name.to_owned())];
+            snapshot.samples.push(Sample { family: &IN_FLIGHT, labels, value: kind.get() as f64 });
+        }
+        snapshot
+    }
+}
+
+impl Figures {
+    fn copy(&self) -> Self {
+        Self {
+            codes: self.codes.clone(),
+            latency: self.latency.clone(),
+            latency_micros_sum: self.latency_micros_sum,
+            sizes: self.sizes,
+            size_sum: self.size_sum,
+        }
+    }
+}
+
+/// Adds one to the bucket that `value` belongs to.
+fn count_in(buckets: &mut [u64], bounds: &[u64], value: u64) {
+    let bucket = bounds.iter().take_while(|bound| value > **bound).count();
+    if let Some(count) = buckets.get_mut(bucket) {
+        *count += 1;
+    }
+}
+
+/// Counts one request while it lives.
+#[derive(Debug)]
+pub struct InFlight {
+    recorder: Rc<Recorder>,
+    kind: RequestKind,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let cell = self.recorder.in_flight_cell(self.kind);
+        cell.set(cell.get().saturating_sub(1));
+    }
+}
+
+/// Counts one long-running request while it lives.
+pub struct LongRunning(Rc<Series>);
+
+impl fmt::Debug for LongRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LongRunning({:?})", self.0.labels)
+    }
+}
+
+impl Drop for LongRunning {
+    fn drop(&mut self) {
+        self.0.long_running.set(self.0.long_running.get().saturating_sub(1));
+    }
+}
+
+/// Events that watches of one resource have sent.
+#[derive(Debug)]
+pub struct WatchSeries {
+    /// Group, version, resource.
+    labels: [String; 3],
+    sizes: Cell<[u64; EVENT_SIZE_BOUNDS.len() + 1]>,
+    size_sum: Cell<u64>,
+}
+
+impl WatchSeries {
+    fn new(group: &str, version: &str, resource: &str) -> Self {
+        Self {
+            labels: [group, version, resource].map(str::to_owned),
+            sizes: Cell::default(),
+            size_sum: Cell::new(0),
+        }
+    }
+
+    /// One event of this size was sent.
+    pub fn event(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        let mut sizes = self.sizes.get();
+        count_in(&mut sizes, &EVENT_SIZE_BOUNDS, bytes);
+        self.sizes.set(sizes);
+        self.size_sum.set(self.size_sum.get().wrapping_add(bytes));
+    }
+}

@@ -1,0 +1,85 @@
+//! `/metrics`: asks every shard for its figures and adds them up.
+
+use crate::base::clock;
+use crate::http::Body;
+use crate::http::HeaderValue;
+use crate::http::Response;
+use crate::http::StatusCode;
+use crate::http::header;
+use crate::metrics;
+use crate::metrics::Snapshot;
+use crate::rt;
+use crate::server::shard::Control;
+use crate::server::shard::Shard;
+use crate::store::Histogram;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// A shard that does not answer in this time is left out, so that one stuck shard can be seen.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Answers a scrape.
+pub async fn answer(shard: &Shard) -> Response {
+    let (answer_tx, answers) = async_channel::bounded(shard.peers.len().max(1));
+    let mut asked = 0;
+    for (id, peer) in shard.peers.iter().enumerate() {
+        if id != shard.id && peer.try_send(Control::Scrape(answer_tx.clone())).is_ok() {
+            asked += 1;
+        }
+    }
+    let mut sum = snapshot(shard);
+    let answered = async {
+        for _ in 0..asked {
+            let Ok(snapshot) = answers.recv().await else { break };
+            sum.merge(snapshot);
+        }
+    };
+    rt::timeout(ANSWER_TIMEOUT, answered).await.ok();
+    of_the_process(shard, &mut sum);
+    Response::new(StatusCode::OK, Body::full(sum.render()))
+        .with(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))
+}
+
+/// One shard's own figures.
+pub(in crate::server) fn snapshot(shard: &Shard) -> Snapshot {
+    let mut snapshot = shard.metrics.snapshot();
+    let listener = &shard.listener;
+    snapshot.add(&metrics::CONNECTIONS, listener.connections.open() as f64);
+    snapshot.add(&metrics::TLS_HANDSHAKE_ERRORS, listener.handshake_errors.get() as f64);
+    snapshot.add(&metrics::TERMINATED_WATCHERS, shard.cache.slow_watchers() as f64);
+    snapshot.add(&metrics::WATCH_FRAMES, shard.cache.frames_queued() as f64);
+    snapshot.add(&metrics::SHARDS, 1.0);
+    for counts in shard.cache.counts() {
+        let Some(storage) = counts.storage else { continue };
+        let resource = match storage.group {
+            "" => storage.resource.to_owned(),
+            group => format!("{}.{group}", storage.resource),
+        };
+        let objects = counts.objects as f64;
+        snapshot.add_labelled(&metrics::STORAGE_OBJECTS, ("resource", resource.clone()), objects);
+        snapshot.add_labelled(&metrics::WATCHERS, ("resource", resource), counts.watchers as f64);
+    }
+    snapshot
+}
+
+/// What there is once for the process.
+fn of_the_process(shard: &Shard, sum: &mut Snapshot) {
+    let store = &shard.store;
+    sum.add(&metrics::INIT_SECONDS, shard.lifecycle.age().as_secs_f64());
+    sum.add(&metrics::STORAGE_WRITES, store.commits.load(Relaxed) as f64);
+    sum.add(&metrics::STORAGE_CONFLICTS, store.conflicts.load(Relaxed) as f64);
+    sum.add(&metrics::STORAGE_EVENTS, store.history_events.load(Relaxed) as f64);
+    sum.add(&metrics::STORAGE_KEYS, store.keys.load(Relaxed) as f64);
+    let scaled = |histogram: &Histogram, unit: f64| {
+        let bound = |bound: u64| {
+            if bound == u64::MAX { f64::INFINITY } else { bound as f64 * unit }
+        };
+        let buckets: Vec<(f64, u64)> = histogram.buckets().map(|(b, n)| (bound(b), n)).collect();
+        (buckets, histogram.sum() as f64 * unit)
+    };
+    let (sizes, total) = scaled(&store.group_sizes, 1.0);
+    sum.add_histogram(&metrics::STORAGE_GROUP_SIZE, sizes, total);
+    let (syncs, total) = scaled(&store.sync_micros, 1e-6);
+    sum.add_histogram(&metrics::STORAGE_SYNC_SECONDS, syncs, total);
+    sum.extend(metrics::process_samples(clock::unix_time()));
+}
