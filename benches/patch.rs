@@ -1,0 +1,143 @@
+//! What patches, managed fields and server-side apply cost, on a Deployment as clusters have them.
+//!
+//! `cargo bench --bench patch`; prints nanoseconds an operation. Each includes the copy of the live
+//! object that a write needs anyway; that copy stands on a line of its own.
+
+use bumpalo::Bump;
+use kubering::catalog::catalog;
+use kubering::codec::json::{self, Strictness};
+use kubering::object::Value;
+use kubering::object::apply::{Request, apply};
+use kubering::object::managed::{Reset, Writer, update};
+use kubering::object::patch::{json as json_patch, merge, strategic};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const DEPLOYMENT: &str = include_str!("data/deployment.json");
+const STRATEGIC: &str = r#"{"spec":{"replicas":5,"template":{"spec":{
+    "$setElementOrder/containers":[{"name":"web"},{"name":"proxy"}],
+    "containers":[{"name":"web","image":"registry.example/web:2","env":[{"name":"LEVEL",
+      "value":"debug"}]}]}}}}"#;
+const MERGE: &str = r#"{"metadata":{"annotations":{"deployment.kubernetes.io/revision":"8"}},
+    "spec":{"replicas":5}}"#;
+const JSON: &str = r#"[{"op":"test","path":"/spec/replicas","value":3},
+    {"op":"replace","path":"/spec/replicas","value":5},
+    {"op":"add","path":"/spec/template/spec/containers/0/env/-",
+     "value":{"name":"N","value":"1"}}]"#;
+const CONFIG: &str = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},
+    "spec":{"replicas":5,"template":{"spec":{"containers":[{"name":"web",
+    "image":"registry.example/web:1"}]}}}}"#;
+
+/// Runs `work` for a while, five times; nanoseconds a run of the best time.
+#[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+fn measure(mut work: impl FnMut()) -> f64 {
+    let mut best = f64::MAX;
+    for _ in 0..5 {
+        let (start, mut runs) = (Instant::now(), 0u32);
+        while start.elapsed() < Duration::from_millis(200) {
+            for _ in 0..64 {
+                work();
+            }
+            runs += 64;
+        }
+        best = best.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(runs));
+    }
+    best
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints figures")]
+fn show(name: &str, nanos: f64) {
+    println!("{name:<44} {nanos:>9.0} ns");
+}
+
+fn writer(manager: &'static str, subresource: &'static str) -> Writer<'static> {
+    let (main, status): (&[&[&str]], &[&[&str]]) = (&[&["status"]], &[&["spec"]]);
+    Writer {
+        manager,
+        api_version: "apps/v1",
+        subresource,
+        time: "2024-06-01T00:00:00Z",
+        reset: Reset::Paths(if subresource.is_empty() { main } else { status }),
+        versions: &[],
+    }
+}
+
+fn main() {
+    let ty = catalog().kind("apps", "v1", "Deployment").expect("the catalog has deployments");
+    let keep = Bump::new();
+    let decoded = json::decode(DEPLOYMENT.as_bytes(), ty, &keep, Strictness::Report);
+    let live = decoded.expect("the deployment decodes").value;
+    let parsed = |text: &str| json::parse_any(text.as_bytes(), &keep).expect("JSON");
+    let (strategic_patch, merge_patch) = (parsed(STRATEGIC), parsed(MERGE));
+    let (operations, config) = (parsed(JSON), parsed(CONFIG));
+
+    // Works in one arena, made empty before each run.
+    let run = |name: &str, work: &dyn Fn(&Bump)| {
+        let mut arena = Bump::new();
+        show(
+            name,
+            measure(|| {
+                arena.reset();
+                work(&arena);
+            }),
+        );
+    };
+    run("copy of the live object", &|arena| {
+        black_box(live.copy_in(arena));
+    });
+    run("strategic merge patch", &|arena| {
+        let mut new = live.copy_in(arena);
+        black_box(strategic::apply(arena, ty, &mut new, &strategic_patch).is_ok());
+    });
+    run("merge patch", &|arena| {
+        let mut new = live.copy_in(arena);
+        black_box(merge::apply(arena, &mut new, &merge_patch).is_ok());
+    });
+    run("JSON patch", &|arena| {
+        let mut new = live.copy_in(arena);
+        let patch = json_patch::Patch::read(&operations, true).expect("operations");
+        black_box(patch.apply(arena, Some(ty), &mut new).is_ok());
+    });
+    run("conform a patched object", &|arena| {
+        let new = live.copy_in(arena);
+        black_box(json::conform(&new, ty, arena, Strictness::Report).is_ok());
+    });
+    let changed = |path: &[&str], value: i64| {
+        let mut new = live.copy_in(&keep);
+        let (last, above) = path.split_last().expect("a path");
+        let holder = above.iter().fold(new.as_map_mut().expect("an object"), |map, name| {
+            map.entry_map(keep.alloc_str(name))
+        });
+        holder.insert(keep.alloc_str(last), Value::Int(value));
+        new
+    };
+    let scaled = changed(&["spec", "replicas"], 9);
+    let counted = changed(&["status", "readyReplicas"], 2);
+    run("managed fields, nothing changed", &|arena| {
+        let (old, mut new) = (live.copy_in(arena), live.copy_in(arena));
+        update(arena, Some(ty), Some(&old), &mut new, &writer("kubectl-edit", ""));
+        black_box(new);
+    });
+    run("managed fields, replicas changed", &|arena| {
+        let (old, mut new) = (live.copy_in(arena), scaled.copy_in(arena));
+        update(arena, Some(ty), Some(&old), &mut new, &writer("kubectl-edit", ""));
+        black_box(new);
+    });
+    run("managed fields, status changed", &|arena| {
+        let (old, mut new) = (live.copy_in(arena), counted.copy_in(arena));
+        update(arena, Some(ty), Some(&old), &mut new, &writer("kube-controller-manager", "status"));
+        black_box(new);
+    });
+    run("managed fields of a new object", &|arena| {
+        let mut new = live.copy_in(arena);
+        update(arena, Some(ty), None, &mut new, &writer("kubectl-create", ""));
+        black_box(new);
+    });
+    run("server-side apply, forced", &|arena| {
+        let (old, config) = (live.copy_in(arena), config.copy_in(arena));
+        let by = writer("applier", "");
+        let (kind, force, last_applied) = ("Deployment", true, None);
+        let request = Request { writer: &by, kind, force, last_applied };
+        black_box(apply(arena, Some(ty), Some(&old), &config, &request).is_ok());
+    });
+}
