@@ -8,6 +8,7 @@ use kubering::codec::json::{self, Strictness};
 use kubering::codec::proto::{self, envelope};
 use kubering::codec::transcode::scan::{Metadata, Paths};
 use kubering::codec::transcode::{self, Names, Spliced};
+use kubering::codec::yaml;
 use kubering::object::schema::{Kind, Scalar, Shape, Type};
 use proptest::prelude::*;
 
@@ -124,6 +125,42 @@ fn element(kind: Kind, choices: &mut Choices<'_>, depth: usize, out: &mut String
     });
 }
 
+/// Runs `work` with half the stack that a thread has by default; unoptimized code needs more.
+fn on_small_stack(work: impl FnOnce() + Send + 'static) {
+    let bytes = if cfg!(debug_assertions) { 64 << 20 } else { 1 << 20 };
+    std::thread::Builder::new().stack_size(bytes).spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
+fn nesting_up_to_the_limit_fits_the_stack() {
+    on_small_stack(|| {
+        let arena = Bump::new();
+        let crd = catalog().kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition").unwrap();
+        let open = r#"{"spec":{"versions":[{"schema":{"openAPIV3Schema":"#;
+        let source =
+            open.to_owned() + &r#"{"not":"#.repeat(900) + "{}" + &"}".repeat(900) + "}}]}}";
+        let value = json::decode(source.as_bytes(), crd, &arena, Strictness::Report).unwrap().value;
+        let mut text = Vec::new();
+        json::encode(&value, crd, &mut text);
+        let mut stored = Vec::new();
+        envelope::wrap_with("v1", "X", &mut stored, |out| proto::encode(&value, crd, out));
+        let raw = transcode::message(arena.alloc_slice_copy(&stored)).unwrap();
+        assert_eq!(proto::decode(raw, crd, &arena).unwrap(), value);
+        let mut hot = Vec::new();
+        transcode::to_json(&stored, crd, Some(NAMES), 7, &mut hot).unwrap();
+        let deep = "[".repeat(999) + &"]".repeat(999);
+        let value = json::parse_any(deep.as_bytes(), &arena).unwrap();
+        let mut text = Vec::new();
+        json::encode_any(&value, &mut text);
+        assert_eq!(text, deep.as_bytes());
+        let mut yaml = Vec::new();
+        yaml::from_json(&text, &mut yaml).unwrap();
+        let tree = yaml::parse(&yaml, &arena);
+        assert!(tree.is_ok());
+        drop(value);
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -136,6 +173,32 @@ proptest! {
         let _ = json::parse_any(&bytes, &arena);
         let _ = json::parse_any_strict(&bytes, &arena);
         let _ = json::peek_type_meta(&bytes, &arena);
+        let _ = yaml::parse(&bytes, &arena);
+    }
+
+    #[test]
+    fn yaml_takes_any_tokens(text in "([a-c]|[&*!][a-c]|: |- |\\? |[\\[\\]{},]|\n|  |\"|'|[|>][-+]?|#|<<|---|%|\t){0,40}") {
+        let arena = Bump::new();
+        if let Ok(document) = yaml::parse(text.as_bytes(), &arena) {
+            let value = document.any(&arena).unwrap();
+            let (mut json, mut again) = (Vec::new(), Vec::new());
+            json::encode_any(&value, &mut json);
+            yaml::from_json(&json, &mut again).unwrap();
+            let back = yaml::parse(&again, &arena).unwrap().any(&arena).unwrap();
+            prop_assert_eq!(value, back, "{}", String::from_utf8_lossy(&again));
+        }
+    }
+
+    #[test]
+    fn yaml_says_what_its_json_says(seed in prop::collection::vec(any::<u8>(), 0..300), which in 0usize..12) {
+        let arena = Bump::new();
+        let mut source = String::new();
+        object(kinds()[which], &mut Choices { bytes: &seed }, 0, &mut source);
+        let value = json::parse_any(source.as_bytes(), &arena).unwrap();
+        let mut text = Vec::new();
+        yaml::from_json(source.as_bytes(), &mut text).unwrap();
+        let back = yaml::parse(&text, &arena).unwrap().any(&arena).unwrap();
+        prop_assert_eq!(value, back, "{}", String::from_utf8_lossy(&text));
     }
 
     #[test]

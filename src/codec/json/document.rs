@@ -15,6 +15,8 @@ use simd_json::{Node, Tape};
 pub struct Document<'a, 's> {
     tape: Tape<'a>,
     numbers: Numbers<'s>,
+    /// Nested deeper than what is decoded.
+    deep: bool,
     /// Duplicate keys that the parser has seen itself.
     duplicates: Vec<String>,
 }
@@ -31,13 +33,13 @@ impl<'a, 's> Document<'a, 's> {
     /// # Errors
     /// With Go's text.
     pub fn parse(source: &'s [u8], arena: &'a Bump) -> Result<Self, SyntaxError> {
-        let tape = tape::parse(source, arena)?;
-        Ok(Self { tape, numbers: Numbers::Source(source), duplicates: Vec::new() })
+        let (tape, deep) = tape::parse(source, arena)?;
+        Ok(Self { tape, numbers: Numbers::Source(source), deep, duplicates: Vec::new() })
     }
 
     /// A document of nodes that come from elsewhere, with its duplicate keys.
     pub(crate) fn of_nodes(nodes: Vec<Node<'a>>, duplicates: Vec<String>) -> Self {
-        Self { tape: Tape(nodes), numbers: Numbers::Printed, duplicates }
+        Self { tape: Tape(nodes), numbers: Numbers::Printed, deep: false, duplicates }
     }
 
     /// What the body says it is.
@@ -58,13 +60,22 @@ impl<'a, 's> Document<'a, 's> {
         arena: &'a Bump,
         strictness: Strictness,
     ) -> Result<Decoded<'a>, DecodeError> {
+        self.bounded()?;
         let mut decoded = decode_nodes(&self.tape.0, self.numbers, ty, arena, strictness)?;
         self.add_duplicates(&mut decoded, strictness);
         Ok(decoded)
     }
 
     /// The body without a type; with duplicate keys if asked for.
-    pub fn decode_any(&self, arena: &'a Bump, strictness: Strictness) -> Decoded<'a> {
+    ///
+    /// # Errors
+    /// If it is nested too deep.
+    pub fn decode_any(
+        &self,
+        arena: &'a Bump,
+        strictness: Strictness,
+    ) -> Result<Decoded<'a>, SyntaxError> {
+        self.bounded()?;
         let mut decoder = Decoder::new(&self.tape.0, self.numbers, arena, strictness);
         let value = match strictness {
             Strictness::Ignore => decoder.any(),
@@ -72,12 +83,20 @@ impl<'a, 's> Document<'a, 's> {
         };
         let mut decoded = Decoded { value, strict_errors: decoder.strict_errors };
         self.add_duplicates(&mut decoded, strictness);
-        decoded
+        Ok(decoded)
     }
 
     /// The body without a type; of duplicate keys the last counts.
-    pub fn any(&self, arena: &'a Bump) -> Value<'a> {
-        self.decode_any(arena, Strictness::Ignore).value
+    ///
+    /// # Errors
+    /// If it is nested too deep.
+    pub fn any(&self, arena: &'a Bump) -> Result<Value<'a>, SyntaxError> {
+        Ok(self.decode_any(arena, Strictness::Ignore)?.value)
+    }
+
+    /// What is made of a document is walked by recursion everywhere: no deeper than the limit.
+    fn bounded(&self) -> Result<(), SyntaxError> {
+        if self.deep { Err(SyntaxError::Depth(b'{')) } else { Ok(()) }
     }
 
     fn add_duplicates(&self, decoded: &mut Decoded<'a>, strictness: Strictness) {

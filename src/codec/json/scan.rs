@@ -11,8 +11,8 @@ use std::ops::Range;
 /// Why a text is no JSON; prints as Go's `SyntaxError`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyntaxError {
-    /// Nested too deep.
-    Depth,
+    /// Nested too deep, at this bracket.
+    Depth(u8),
     /// The text ends too early.
     End,
     /// This byte may not stand there; the context as Go names it.
@@ -22,7 +22,9 @@ pub enum SyntaxError {
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Depth => f.write_str("exceeded max depth"),
+            Self::Depth(bracket) => {
+                write!(f, "invalid character '{}' exceeded max depth", char::from(*bracket))
+            }
             Self::End => f.write_str("unexpected end of JSON input"),
             Self::Unexpected(b'\'', context) => write!(f, r"invalid character '\'' {context}"),
             Self::Unexpected(b'"', context) => write!(f, "invalid character '\"' {context}"),
@@ -55,6 +57,10 @@ impl std::error::Error for SyntaxError {}
 const VALUE: &str = "looking for beginning of value";
 const KEY: &str = "looking for beginning of object key string";
 
+/// Go's `maxNestingDepth`. Deeper texts than we decode are still read to their end, so that what
+/// is wrong with them otherwise is told.
+const DEPTH_MAX: usize = 10_000;
+
 /// An open array or object: where it stands on the tape, how many elements it has.
 struct Open {
     node: usize,
@@ -68,16 +74,20 @@ struct Scanner<'a, 's> {
     arena: &'a Bump,
     tape: Vec<Node<'a>>,
     open: Vec<Open>,
+    deepest: usize,
     /// The node whose source is asked for, and where it stands.
     wanted: usize,
     found: Option<Range<usize>>,
 }
 
-/// Makes the tape of `source`.
-pub(super) fn tape<'a>(source: &[u8], arena: &'a Bump) -> Result<Vec<Node<'a>>, SyntaxError> {
+/// Makes the tape of `source`; true if it is nested deeper than what is decoded.
+pub(super) fn tape<'a>(
+    source: &[u8],
+    arena: &'a Bump,
+) -> Result<(Vec<Node<'a>>, bool), SyntaxError> {
     let mut scanner = Scanner::new(source, arena, usize::MAX);
     scanner.run()?;
-    Ok(scanner.tape)
+    Ok((scanner.tape, scanner.deepest > OBJECT_DEPTH_MAX))
 }
 
 /// The source text of the number that is node `node` of the tape of `source`.
@@ -90,7 +100,8 @@ pub(super) fn number_text(source: &[u8], node: usize) -> Option<&str> {
 
 impl<'a, 's> Scanner<'a, 's> {
     fn new(source: &'s [u8], arena: &'a Bump, wanted: usize) -> Self {
-        Self { source, at: 0, arena, tape: Vec::new(), open: Vec::new(), wanted, found: None }
+        let (tape, open) = (Vec::new(), Vec::new());
+        Self { source, at: 0, arena, tape, open, deepest: 0, wanted, found: None }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -173,9 +184,10 @@ impl<'a, 's> Scanner<'a, 's> {
     }
 
     fn begin(&mut self, object: bool) -> Result<(), SyntaxError> {
-        if self.open.len() >= OBJECT_DEPTH_MAX {
-            return Err(SyntaxError::Depth);
+        if self.open.len() >= DEPTH_MAX {
+            return Err(SyntaxError::Depth(if object { b'{' } else { b'[' }));
         }
+        self.deepest = self.deepest.max(self.open.len() + 1);
         self.at += 1;
         self.open.push(Open { node: self.tape.len(), len: 0, object });
         self.tape.push(Node::Static(StaticNode::Null));
@@ -387,14 +399,17 @@ mod tests {
             assert_eq!(tape(source.as_bytes(), &arena).unwrap_err().to_string(), expected);
         }
         let deep = "[".repeat(100_000);
-        assert_eq!(tape(deep.as_bytes(), &arena).unwrap_err().to_string(), "exceeded max depth");
+        let error = tape(deep.as_bytes(), &arena).unwrap_err().to_string();
+        assert_eq!(error, "invalid character '[' exceeded max depth");
+        let deep = "[".repeat(5_000) + &"]".repeat(5_000);
+        assert!(tape(deep.as_bytes(), &arena).unwrap().1);
     }
 
     #[test]
     fn the_tape_is_that_of_simd_json() {
         let arena = Bump::new();
         let source = br#" {"a":[1,-2,3.5,{"b":{}},[]],"c":"x\u00e9\n","d":null,"e":true} "#;
-        let ours = tape(source, &arena).unwrap();
+        let (ours, _) = tape(source, &arena).unwrap();
         let mut copy = source.to_vec();
         let theirs = simd_json::to_tape(&mut copy).unwrap();
         // simd-json tells signed from unsigned; we do not.
@@ -408,12 +423,12 @@ mod tests {
     fn what_is_not_unicode_becomes_the_replacement_character() {
         let arena = Bump::new();
         for source in [&b"\"\xff\""[..], br#""\ud800""#] {
-            assert_eq!(tape(source, &arena).unwrap(), [Node::String("\u{fffd}")]);
+            assert_eq!(tape(source, &arena).unwrap().0, [Node::String("\u{fffd}")]);
         }
         let pair = tape(br#""\ud83d\ude00""#, &arena).unwrap();
-        assert_eq!(pair, [Node::String("😀")]);
+        assert_eq!(pair.0, [Node::String("😀")]);
         let huge = tape(b"10000000000000000000000", &arena).unwrap();
-        assert_eq!(huge, [Node::Static(StaticNode::from(1e22))]);
+        assert_eq!(huge.0, [Node::Static(StaticNode::from(1e22))]);
     }
 
     #[test]

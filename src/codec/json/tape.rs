@@ -52,8 +52,9 @@ struct Spare {
 /// Tapes larger than this are not kept.
 const KEPT_NODES_MAX: usize = 64 * 1024;
 
-/// Parses `source`. Strings on the tape live in `arena`. The tape has at least one node.
-pub(super) fn parse<'a>(source: &[u8], arena: &'a Bump) -> Result<Tape<'a>, SyntaxError> {
+/// Parses `source`. Strings on the tape live in `arena`. The tape has at least one node. True if it
+/// is nested deeper than what is decoded.
+pub(super) fn parse<'a>(source: &[u8], arena: &'a Bump) -> Result<(Tape<'a>, bool), SyntaxError> {
     let spare = SPARE.with(RefCell::take);
     let mut buffers =
         spare.buffers.unwrap_or_else(|| Buffers::with_max_depth(source.len(), OBJECT_DEPTH_MAX));
@@ -66,10 +67,10 @@ pub(super) fn parse<'a>(source: &[u8], arena: &'a Bump) -> Result<Tape<'a>, Synt
     let parsed = simd_json::fill_tape_padded(copy, source.len(), &mut buffers, &mut tape);
     SPARE.with_borrow_mut(|spare| spare.buffers = Some(buffers));
     match parsed {
-        Ok(()) if !tape.0.is_empty() => Ok(tape),
+        Ok(()) if !tape.0.is_empty() => Ok((tape, false)),
         Ok(()) | Err(_) => {
             give_back(tape);
-            scan::tape(source, arena).map(Tape)
+            scan::tape(source, arena).map(|(nodes, deep)| (Tape(nodes), deep))
         }
     }
 }
@@ -88,7 +89,7 @@ pub(super) fn give_back(tape: Tape<'_>) {
 
 /// True if `source` is JSON.
 pub(crate) fn is_json(source: &[u8], arena: &Bump) -> bool {
-    parse(source, arena).map(give_back).is_ok()
+    parse(source, arena).map(|(tape, _)| give_back(tape)).is_ok()
 }
 
 /// The position behind the value at `at`.
@@ -110,7 +111,7 @@ mod tests {
         for source in [&b"{\"a\":1}"[..], b"[", b"[[[]]]", b"", b"\"\\ud800\"", b"1"] {
             let tape = parse(source, &arena);
             assert_eq!(tape.is_ok(), !matches!(source, b"[" | b""), "{source:?}");
-            let _ = tape.map(give_back);
+            let _ = tape.map(|(tape, _)| give_back(tape));
         }
     }
 }

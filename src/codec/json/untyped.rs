@@ -14,7 +14,7 @@ use simd_json::{Node, StaticNode};
 /// # Errors
 /// With Go's text.
 pub fn parse_any<'a>(source: &[u8], arena: &'a Bump) -> Result<Value<'a>, SyntaxError> {
-    Ok(Document::parse(source, arena)?.any(arena))
+    Document::parse(source, arena)?.any(arena)
 }
 
 /// Parses any JSON and reports duplicate keys (`duplicate field "spec.size"`).
@@ -22,7 +22,7 @@ pub fn parse_any<'a>(source: &[u8], arena: &'a Bump) -> Result<Value<'a>, Syntax
 /// # Errors
 /// With Go's text.
 pub fn parse_any_strict<'a>(source: &[u8], arena: &'a Bump) -> Result<Decoded<'a>, SyntaxError> {
-    Ok(Document::parse(source, arena)?.decode_any(arena, Strictness::Report))
+    Document::parse(source, arena)?.decode_any(arena, Strictness::Report)
 }
 
 impl<'a> Decoder<'a, '_> {

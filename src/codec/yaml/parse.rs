@@ -390,7 +390,7 @@ mod tests {
         let arena = Bump::new();
         let document = parse(source.as_bytes(), &arena).map_err(|error| error.to_string())?;
         let mut out = Vec::new();
-        encode_any(&document.any(&arena), &mut out);
+        encode_any(&document.any(&arena).unwrap(), &mut out);
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -452,7 +452,7 @@ mod tests {
     fn duplicate_keys_are_strict_errors() {
         let arena = Bump::new();
         let document = parse(b"a: 1\nb:\n  c: 1\n  c: 2\n", &arena).unwrap();
-        let decoded = document.decode_any(&arena, Strictness::Report);
+        let decoded = document.decode_any(&arena, Strictness::Report).unwrap();
         let expected = "yaml: unmarshal errors:\n  line 4: key \"c\" already set in map";
         assert_eq!(decoded.strict_errors, [expected]);
     }
