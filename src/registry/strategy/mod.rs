@@ -7,9 +7,14 @@
 //! [`Strategy::check_create`] → [`Strategy::warn_create`] → [`Strategy::finish`];
 //! update: the same with `old`. Nothing here does I/O or looks at other objects.
 
+mod certificate;
 mod generic;
+mod namespace;
 mod pod;
+mod secret;
+mod service;
 mod table;
+mod volume;
 
 use crate::object::Value;
 use crate::registry::validation::Errors;

@@ -1,7 +1,7 @@
 //! All rows, by group and resource.
 
-use super::pod;
 use super::{Generation, MetaCheck, Status, StatusMeta, Strategy};
+use super::{certificate, namespace, pod, secret, service, volume};
 use crate::registry::defaulting::{cluster, core as plain, workload as load};
 use crate::registry::validation as check;
 use crate::registry::validation::Messages;
@@ -63,6 +63,7 @@ fn core(resource: &str) -> &'static Strategy {
     static CLAIM: Strategy = Strategy {
         status: FREE,
         default: plain::claim,
+        prepare_create: volume::create_claim,
         validate_create: check::claim::create,
         validate_update: check::claim::update,
         validate_status: check::claim::status,
@@ -76,8 +77,9 @@ fn core(resource: &str) -> &'static Strategy {
     static NAMESPACE: Strategy = Strategy {
         name: format::dns_label,
         status: FREE,
-
         default: plain::name_label,
+        prepare_create: namespace::create,
+        prepare_update: namespace::update,
         finish: plain::name_label,
         ..BASE
     };
@@ -98,15 +100,27 @@ fn core(resource: &str) -> &'static Strategy {
         ..BASE
     };
     static QUOTA: Strategy = Strategy { status: FREE, default: plain::quota, ..BASE };
-    static SECRET: Strategy = Strategy { ..BASE };
-    static SERVICE: Strategy =
-        Strategy { name: format::dns_label, status: FREE, default: plain::service, ..BASE };
+    static SECRET: Strategy =
+        Strategy { default: secret::default, prepare_update: secret::update, ..BASE };
+    static SERVICE: Strategy = Strategy {
+        name: format::dns_label,
+        status: FREE,
+        default: plain::service,
+        prepare_update: service::update,
+        ..BASE
+    };
     static TEMPLATE: Strategy = Strategy {
         generation: Generation::Members(&["template"]),
         default: load::pod_template,
         ..BASE
     };
-    static VOLUME: Strategy = Strategy { status: FREE, default: plain::volume, ..BASE };
+    static VOLUME: Strategy = Strategy {
+        status: FREE,
+        default: plain::volume,
+        prepare_create: volume::create,
+        prepare_update: volume::update,
+        ..BASE
+    };
     match resource {
         "endpoints" => &ENDPOINTS,
         "events" => &EVENT,
@@ -247,8 +261,14 @@ fn other(group: &str, resource: &str) -> &'static Strategy {
     static LEVEL: Strategy = Strategy { ..FLOW };
     static PRIORITY: Strategy = Strategy { generation: Generation::Created, ..BASE };
     static ROLE: Strategy = Strategy { name: format::path_segment, ..BASE };
-    static SERVICE: Strategy = Strategy { ..DEFINED };
-    static SIGNING: Strategy = Strategy { name: any_name, status: FREE, ..BASE };
+    static SERVICE: Strategy = Strategy { generation: Generation::Unset, ..DEFINED };
+    static SIGNING: Strategy = Strategy {
+        name: any_name,
+        status: FREE,
+        prepare_create: certificate::create,
+        prepare_update: certificate::update,
+        ..BASE
+    };
     static VERSION: Strategy =
         Strategy { meta: MetaCheck::Plain, status: Status::Split(StatusMeta::Reset), ..BASE };
     match (group, resource) {
