@@ -324,7 +324,9 @@ const NO_ENVELOPE: &str =
 pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<Value<'a>> {
     let document = yaml::parse(bytes, arena)
         .map_err(|error| Fault::BadRequest(format!("error decoding YAML: {error}")))?;
-    let config = document.any(arena);
+    let config = document
+        .any(arena)
+        .map_err(|error| Fault::BadRequest(format!("error decoding YAML: {error}")))?;
     for field in ["kind", "apiVersion"] {
         if config.str_at(&[field]).is_empty() {
             let text = String::from_utf8_lossy(bytes);
