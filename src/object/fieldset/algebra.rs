@@ -26,6 +26,21 @@ fn pairs<'a>(
     })
 }
 
+/// The node of `others` with the element of `node`; what stands before it is taken off.
+fn advance<'o, 'a>(others: &mut &'o [Node<'a>], node: &Node<'a>) -> Option<&'o Node<'a>> {
+    loop {
+        let (first, rest) = others.split_first()?;
+        match first.element.cmp(&node.element) {
+            Ordering::Greater => return None,
+            Ordering::Less => *others = rest,
+            Ordering::Equal => {
+                *others = rest;
+                return Some(first);
+            }
+        }
+    }
+}
+
 impl<'a> FieldSet<'a> {
     /// The paths of either set.
     #[must_use]
@@ -69,38 +84,58 @@ impl<'a> FieldSet<'a> {
     /// `{a, a.b} - {a}` is `{a.b}`.
     #[must_use]
     pub fn difference(self, other: Self, arena: &'a Bump) -> Self {
-        if other.is_empty() || self.is_empty() {
-            return self;
-        }
         if self.is_shared_with(other) {
             return Self::EMPTY;
         }
-        let mut left = Vec::with_capacity(self.nodes.len());
-        left.extend(pairs(self, other).filter_map(|pair| match pair {
-            (Some(a), Some(b)) => Some(Node {
-                element: a.element,
+        let mut others = other.nodes;
+        self.map_nodes(arena, |a| {
+            let found = advance(&mut others, a);
+            Some(found.map_or(*a, |b| Node {
                 member: a.member && !b.member,
                 children: a.children.difference(b.children, arena),
-            }),
-            (a, _) => a.copied(),
-        }));
-        self.unless_same(left, arena)
+                ..*a
+            }))
+        })
     }
 
     /// The paths of this set that are neither in `other` nor below one that is.
     #[must_use]
     pub fn recursive_difference(self, other: Self, arena: &'a Bump) -> Self {
-        if other.is_empty() || self.is_empty() {
-            return self;
-        }
-        let left = pairs(self, other).filter_map(|pair| match pair {
-            (Some(_), Some(b)) if b.member => None,
-            (Some(a), Some(b)) => {
-                Some(Node { children: a.children.recursive_difference(b.children, arena), ..*a })
+        let mut others = other.nodes;
+        self.map_nodes(arena, |a| match advance(&mut others, a) {
+            Some(b) if b.member => None,
+            Some(b) => {
+                let children = a.children.recursive_difference(b.children, arena);
+                Some(Node { children, ..*a })
             }
-            (a, _) => a.copied(),
-        });
-        self.unless_same(left.collect(), arena)
+            None => Some(*a),
+        })
+    }
+
+    /// The set of what `change` makes of each node; the same set if it changes none.
+    pub(crate) fn map_nodes(
+        self,
+        arena: &'a Bump,
+        mut change: impl FnMut(&Node<'a>) -> Option<Node<'a>>,
+    ) -> Self {
+        let mut changed: Option<Vec<Node<'a>>> = None;
+        for (at, node) in self.nodes.iter().enumerate() {
+            let new = change(node);
+            let same = new.is_some_and(|new| {
+                new.member == node.member && new.children.is_shared_with(node.children)
+            });
+            match (&mut changed, same) {
+                (Some(nodes), _) => nodes.extend(new),
+                (None, true) => {}
+                (None, false) => {
+                    let mut nodes = Vec::with_capacity(self.nodes.len());
+                    nodes.extend_from_slice(self.nodes.get(..at).unwrap_or_default());
+                    nodes.extend(new);
+                    changed = Some(nodes);
+                }
+            }
+        }
+        changed.map_or(self, |nodes| Self::from_nodes(nodes, arena))
     }
 
     /// The paths that lie on or below one of `patterns`, and the members on the way there; `*`
@@ -129,7 +164,7 @@ impl<'a> FieldSet<'a> {
     /// The paths that are neither one of `paths` nor below one.
     #[must_use]
     pub fn without_below(self, paths: &[&[&str]], arena: &'a Bump) -> Self {
-        let kept = self.nodes.iter().filter_map(|node| {
+        self.map_nodes(arena, |node| {
             let mut below: Vec<&[&str]> = Vec::new();
             for path in paths {
                 let Some((first, rest)) = path.split_first() else { continue };
@@ -144,8 +179,7 @@ impl<'a> FieldSet<'a> {
                 return Some(*node);
             }
             Some(Node { children: node.children.without_below(&below, arena), ..*node })
-        });
-        self.unless_same(kept.collect(), arena)
+        })
     }
 
     /// `self` if `nodes` are its nodes, so that unchanged sets stay shared.

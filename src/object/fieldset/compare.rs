@@ -179,6 +179,10 @@ impl<'a> Walk<'a, '_> {
             };
             hint += usize::from(other.is_some());
             found += usize::from(other.is_some());
+            // Most of an object does not change, and what is equal needs no schema.
+            if other == Some(value) {
+                continue;
+            }
             let other = other.or_else(|| zero(new, key));
             nodes.push(Element::Field(key), self.compare(place.member(key), Some(value), other)?);
         }

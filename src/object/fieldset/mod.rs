@@ -49,6 +49,11 @@ impl<'a> FieldSet<'a> {
         Self { nodes: arena.alloc_slice_copy(&nodes) }
     }
 
+    /// Takes nodes in order, each with content.
+    pub(crate) const fn of_sorted(nodes: &'a [Node<'a>]) -> Self {
+        Self { nodes }
+    }
+
     /// The set of these paths of field names.
     pub fn of_paths(paths: &[&[&'a str]], arena: &'a Bump) -> Self {
         paths.iter().fold(Self::EMPTY, |set, path| {

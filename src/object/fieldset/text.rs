@@ -11,7 +11,7 @@ impl<'a> FieldSet<'a> {
     /// Reads `FieldsV1` text. Steps of kinds that are not known are dropped, as upstream does.
     pub fn parse(text: &'a str, arena: &'a Bump) -> Result<Self, BadJson> {
         let mut reader = Reader::new(text, arena);
-        let (set, _) = read(&mut reader, arena, 0)?;
+        let (set, _) = read(&mut reader, &mut Vec::new(), arena, 0)?;
         reader.end()?;
         Ok(set)
     }
@@ -23,9 +23,11 @@ impl<'a> FieldSet<'a> {
     }
 }
 
-/// The set of one JSON object, and whether the path to it is itself in the set.
+/// The set of one JSON object, and whether the path to it is itself in the set. `stack` holds the
+/// nodes of the objects that are open.
 fn read<'a>(
     reader: &mut Reader<'a>,
+    stack: &mut Vec<Node<'a>>,
     arena: &'a Bump,
     depth: usize,
 ) -> Result<(FieldSet<'a>, bool), BadJson> {
@@ -39,7 +41,7 @@ fn read<'a>(
     if reader.eat(b'}') {
         return Ok((FieldSet::EMPTY, true));
     }
-    let mut nodes = Vec::new();
+    let start = stack.len();
     let mut member = false;
     loop {
         let key = reader.string_after_space()?;
@@ -48,8 +50,8 @@ fn read<'a>(
             member = true;
             reader.value(depth + 1)?;
         } else if let Some(element) = element(key, arena)? {
-            let (children, member) = read(reader, arena, depth + 1)?;
-            nodes.push(Node { element, member, children });
+            let (children, member) = read(reader, stack, arena, depth + 1)?;
+            stack.push(Node { element, member, children });
         } else {
             reader.value(depth + 1)?;
         }
@@ -58,21 +60,29 @@ fn read<'a>(
             break;
         }
     }
+    let nodes = stack.get(start..).unwrap_or_default();
     let member = member || nodes.is_empty();
-    // Repeated elements are one.
-    let repeated = nodes.is_sorted_by(|a, b| a.element < b.element).then_some(());
-    if repeated.is_none() {
-        nodes.sort_by_key(|node| node.element);
-        nodes.dedup_by(|later, first| {
-            let same = later.element == first.element;
-            if same {
-                first.member |= later.member;
-                first.children = first.children.union(later.children, arena);
-            }
-            same
-        });
-    }
-    Ok((FieldSet::from_nodes(nodes, arena), member))
+    let set = if nodes.is_sorted_by(|a, b| a.element < b.element) {
+        FieldSet::of_sorted(arena.alloc_slice_copy(nodes))
+    } else {
+        joined(nodes.to_vec(), arena)
+    };
+    stack.truncate(start);
+    Ok((set, member))
+}
+
+/// The set of nodes in any order; repeated elements are one.
+fn joined<'a>(mut nodes: Vec<Node<'a>>, arena: &'a Bump) -> FieldSet<'a> {
+    nodes.sort_by_key(|node| node.element);
+    nodes.dedup_by(|later, first| {
+        let same = later.element == first.element;
+        if same {
+            first.member |= later.member;
+            first.children = first.children.union(later.children, arena);
+        }
+        same
+    });
+    FieldSet::from_nodes(nodes, arena)
 }
 
 /// Reads a step; `None` if its kind is not known.

@@ -15,28 +15,36 @@ pub use entries::{BadEntry, Entry, ManagerId, decode, encode};
 use crate::object::fieldset::{Changes, Element, FieldSet, Node, compare};
 use crate::object::place::Place;
 use crate::object::schema::{ListKind, Type};
-use crate::object::{Map, Value};
+use crate::object::{List, Map, Value};
 use bumpalo::Bump;
 
 /// Most bytes of a manager's name (`FieldManagerMaxLength`).
 const MANAGER_BYTES_MAX: usize = 128;
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
-/// What never belongs to anyone (`stripMetaManager`).
-const STRIPPED: &[&[&str]] = &[
-    &["apiVersion"],
-    &["kind"],
-    &["metadata"],
-    &["metadata", "clusterName"],
-    &["metadata", "creationTimestamp"],
-    &["metadata", "generation"],
-    &["metadata", "managedFields"],
-    &["metadata", "name"],
-    &["metadata", "namespace"],
-    &["metadata", "resourceVersion"],
-    &["metadata", "selfLink"],
-    &["metadata", "uid"],
-];
+/// What never belongs to anyone (`stripMetaManager`), sorted.
+const STRIPPED: FieldSet<'static> = FieldSet::of_sorted(&[
+    whole("apiVersion"),
+    whole("kind"),
+    Node {
+        children: FieldSet::of_sorted(&[
+            whole("clusterName"),
+            whole("creationTimestamp"),
+            whole("generation"),
+            whole("managedFields"),
+            whole("name"),
+            whole("namespace"),
+            whole("resourceVersion"),
+            whole("selfLink"),
+            whole("uid"),
+        ]),
+        ..whole("metadata")
+    },
+]);
+
+const fn whole(name: &'static str) -> Node<'static> {
+    Node { element: Element::Field(name), member: true, children: FieldSet::EMPTY }
+}
 
 /// Who writes, and how.
 #[derive(Debug, Clone, Copy)]
@@ -106,42 +114,56 @@ pub fn update<'a>(
 ) {
     let Some(metadata) = new.get_mut("metadata").and_then(Value::as_map_mut) else { return };
     let sent = metadata.remove("managedFields");
-    let (entries, trusted) = base(live, sent.as_ref(), writer, arena);
-    if entries.is_empty() && live.is_some() {
+    let known = live.map_or(&[][..], |live| live.list_at(&["metadata", "managedFields"]));
+    let sent = sent_entries(known, sent.as_ref(), writer, arena);
+    if sent.is_none() && !known.is_empty() {
+        // As they are, should nothing change.
+        let mut list = List::with_capacity_in(known.len(), arena);
+        list.extend(known.iter().map(|entry| entry.share_in(arena)));
+        metadata.insert("managedFields", Value::List(list));
+    }
+    let nobody = sent.as_ref().map_or(known.is_empty(), Vec::is_empty);
+    if nobody && live.is_some() {
         // Nobody is tracked on this object, so nobody begins to be.
         return;
     }
     let place = Place::root(ty);
     let empty = Value::map_in(arena);
-    let Ok(changes) = compare(arena, place, live.unwrap_or(&empty), new) else { return };
+    let changes = match compare(arena, place, live.unwrap_or(&empty), new) {
+        Ok(changes) => changes.map(|set| writer.reset.filter(strip(set, arena), arena)),
+        Err(_) => return store(new, None),
+    };
+    if changes.is_empty() && sent.is_none() && live.is_some() {
+        return;
+    }
+    let trusted = sent.is_none();
+    let entries = sent.unwrap_or_else(|| decode(known, arena).unwrap_or_default());
+    if entries.is_empty() && live.is_some() {
+        return store(new, None);
+    }
     let entries = owners_after(arena, place, entries, &changes, writer);
     store(new, encode(entries, trusted, arena));
 }
 
-/// The entries to start from, and whether a server wrote them (`decodeLiveOrNew`).
-fn base<'a>(
-    live: Option<&Value<'a>>,
+/// The entries that the client sends to start from; `None` to start from those that are `known`
+/// (`decodeLiveOrNew`).
+fn sent_entries<'a>(
+    known: &[Value<'a>],
     sent: Option<&Value<'a>>,
     writer: &Writer<'_>,
     arena: &'a Bump,
-) -> (Vec<Entry<'a>>, bool) {
-    let known = live.map_or(&[][..], |live| live.list_at(&["metadata", "managedFields"]));
-    if writer.subresource.is_empty()
-        && let Some(Value::List(sent)) = sent
-    {
-        if is_reset(sent) {
-            return (Vec::new(), true);
-        }
-        // Clients mostly send back what they read.
-        let same = sent.as_slice() == known;
-        if !same
-            && let Ok(entries) = decode(sent, arena)
-            && !entries.is_empty()
-        {
-            return (entries, false);
-        }
+) -> Option<Vec<Entry<'a>>> {
+    let Some(Value::List(sent)) = sent.filter(|_| writer.subresource.is_empty()) else {
+        return None;
+    };
+    if is_reset(sent) {
+        return Some(Vec::new());
     }
-    (decode(known, arena).unwrap_or_default(), true)
+    // Clients mostly send back what they read.
+    if sent.as_slice() == known {
+        return None;
+    }
+    decode(sent, arena).ok().filter(|entries| !entries.is_empty())
 }
 
 /// True if the client asks to forget all owners (`isResetManagedFields`).
@@ -153,8 +175,9 @@ fn is_reset(sent: &[Value<'_>]) -> bool {
     }
 }
 
-/// The entries after a change by `writer` that is no apply.
-pub(crate) fn owners_after<'a>(
+/// The entries after changes by `writer` that are no apply; what is reset or nobody's is not among
+/// the changes.
+fn owners_after<'a>(
     arena: &'a Bump,
     place: Place<'_>,
     mut entries: Vec<Entry<'a>>,
@@ -163,17 +186,15 @@ pub(crate) fn owners_after<'a>(
 ) -> Vec<Entry<'a>> {
     drop_unknown(&mut entries, writer);
     reconcile_all(&mut entries, place, writer, arena);
-    let changes = changes.map(|set| writer.reset.filter(set, arena));
     let set = changes.modified.union(changes.added, arena);
     let gone = set.union(changes.removed, arena);
     for entry in &mut entries {
         entry.fields = entry.fields.difference(gone, arena);
     }
     entries.retain(|entry| !entry.fields.is_empty());
-    let own = strip(set, arena);
-    if !own.is_empty() {
+    if !set.is_empty() {
         let entry = own_entry(&mut entries, writer, false, arena);
-        entry.fields = entry.fields.union(own, arena);
+        entry.fields = entry.fields.union(set, arena);
         entry.time = Some(arena.alloc_str(writer.time));
     }
     entries::cap(&mut entries, arena);
@@ -188,7 +209,8 @@ pub(crate) fn before_first_apply<'a>(
     writer: &Writer<'_>,
 ) -> Vec<Entry<'a>> {
     let writer = Writer { manager: BEFORE_FIRST_APPLY, ..*writer };
-    owners_after(arena, place, Vec::new(), changes, &writer)
+    let changes = changes.map(|set| writer.reset.filter(strip(set, arena), arena));
+    owners_after(arena, place, Vec::new(), &changes, &writer)
 }
 
 /// The entry of the writer, made if there is none.
@@ -226,7 +248,7 @@ pub(crate) fn drop_unknown(entries: &mut Vec<Entry<'_>>, writer: &Writer<'_>) {
 
 /// `set` without what belongs to nobody.
 pub(crate) fn strip<'a>(set: FieldSet<'a>, arena: &'a Bump) -> FieldSet<'a> {
-    set.difference(FieldSet::of_paths(STRIPPED, arena), arena)
+    set.difference(STRIPPED, arena)
 }
 
 /// Puts the list into the object's metadata, or takes it out.
@@ -259,30 +281,22 @@ fn reconcile<'a>(set: FieldSet<'a>, place: Place<'_>, arena: &'a Bump) -> FieldS
     if matches!(place, Place::Unknown | Place::Scalar(_)) {
         return set;
     }
-    let mut changed = false;
-    let nodes: Vec<Node<'a>> = set
-        .nodes()
-        .iter()
-        .map(|node| {
-            if node.children.is_empty() {
-                return *node;
-            }
-            let below = match node.element {
-                Element::Field(name) => place.member(name),
-                Element::Key(_) | Element::Value(_) | Element::Index(_) => place.item(),
-            };
-            let whole = below.is_atomic_map()
-                || matches!(below, Place::List(_)) && below.list_kind() == ListKind::Atomic;
-            if whole {
-                changed = true;
-                return Node { member: true, children: FieldSet::EMPTY, ..*node };
-            }
-            let children = reconcile(node.children, below, arena);
-            changed |= !children.is_shared_with(node.children);
-            Node { children, ..*node }
+    set.map_nodes(arena, |node| {
+        if node.children.is_empty() {
+            return Some(*node);
+        }
+        let below = match node.element {
+            Element::Field(name) => place.member(name),
+            Element::Key(_) | Element::Value(_) | Element::Index(_) => place.item(),
+        };
+        let whole = below.is_atomic_map()
+            || matches!(below, Place::List(_)) && below.list_kind() == ListKind::Atomic;
+        Some(if whole {
+            Node { member: true, children: FieldSet::EMPTY, ..*node }
+        } else {
+            Node { children: reconcile(node.children, below, arena), ..*node }
         })
-        .collect();
-    if changed { FieldSet::from_nodes(nodes, arena) } else { set }
+    })
 }
 
 /// Gives `new` the timestamps of `live` if nothing else differs between the two, so that a write

@@ -91,8 +91,8 @@ impl<'p, 'v> Patch<'p, 'v> {
         ty: Option<&Type>,
         target: &mut Value<'a>,
     ) -> Result<(), PatchError> {
-        let depth = depth_of(target);
-        let mut work = Work { arena, root: Place::root(ty), target, depth, counts: 0, copied: 0 };
+        let root = Place::root(ty);
+        let mut work = Work { arena, root, target, deeper: 0, counts: 0, copied: 0 };
         self.operations.iter().try_for_each(|operation| work.run(operation))
     }
 
@@ -199,6 +199,9 @@ fn index(key: &str, length: usize) -> Option<usize> {
 
 /// Levels of the tree; a scalar has one. Counted without recursion.
 fn depth_of(root: &Value<'_>) -> usize {
+    if !matches!(root, Value::List(_) | Value::Map(_)) {
+        return 1;
+    }
     let mut deepest = 0;
     let mut open = vec![(root, 1)];
     while let Some((value, depth)) = open.pop() {
@@ -233,8 +236,8 @@ struct Work<'a, 't, 'w> {
     arena: &'a Bump,
     root: Place<'t>,
     target: &'w mut Value<'a>,
-    /// At least the levels of `target`.
-    depth: usize,
+    /// At least the levels that the patch has put below those of the object as it was decoded.
+    deeper: usize,
     counts: u32,
     copied: usize,
 }
@@ -259,7 +262,7 @@ impl<'a> Work<'a, '_, '_> {
             }
             Verb::Move => {
                 let from = from.ok_or_else(|| rejected("move", path))?;
-                let depth = self.depth.saturating_sub(from.matches('/').count());
+                let depth = self.deeper.saturating_sub(from.matches('/').count());
                 let moved = self.remove(from).ok_or_else(|| rejected("move", from))?;
                 self.deepen(path, depth, &moved)?;
                 self.add(path, moved).ok_or_else(|| rejected("move", path))
@@ -285,20 +288,22 @@ impl<'a> Work<'a, '_, '_> {
         }
     }
 
-    /// Checks that `value`, of at most `depth` levels, keeps the tree within its limit at `path`.
+    /// Checks that `value`, which has at most `depth` levels more than anything decoded, keeps the
+    /// tree within reach of recursion at `path`: below twice the limit of decoded bodies.
     fn deepen(&mut self, path: &str, depth: usize, value: &Value<'_>) -> Result<(), PatchError> {
         let above = path.matches('/').count();
-        let mut deepest = above.saturating_add(depth);
-        if deepest > OBJECT_DEPTH_MAX {
-            // The levels known are a bound that moves let grow: count them.
-            self.counts += 1;
-            self.depth = depth_of(self.target);
-            deepest = above.saturating_add(depth_of(value));
-            if deepest > OBJECT_DEPTH_MAX || self.counts > DEPTH_COUNTS_MAX {
-                return Err(PatchError::Rejected(String::from("the object is too deep")));
-            }
+        let deepest = above.saturating_add(depth);
+        if deepest <= OBJECT_DEPTH_MAX {
+            self.deeper = self.deeper.max(deepest);
+            return Ok(());
         }
-        self.depth = self.depth.max(deepest);
+        // What moves add up to is a bound only: count.
+        self.counts += 1;
+        self.deeper = 0;
+        let deepest = above.saturating_add(depth_of(value)).max(depth_of(self.target));
+        if deepest > OBJECT_DEPTH_MAX || self.counts > DEPTH_COUNTS_MAX {
+            return Err(PatchError::Rejected(String::from("the object is too deep")));
+        }
         Ok(())
     }
 
