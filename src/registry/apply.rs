@@ -65,7 +65,8 @@ impl ApplyChange<'_> {
                 ApplyError::Plain(text) => Fault::Plain(text),
             })?;
         let (validation, context) = (self.validation, self.context);
-        let mut new = body::conform(self.expected.ty, validation, context, merged, arena)?;
+        let mut new =
+            body::conform(self.expected.ty, validation, context, Vec::new(), &merged, arena)?;
         if let Some(resource) = self.defaults {
             stored::fill_defaults(resource, &mut new, arena);
         }

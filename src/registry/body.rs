@@ -8,7 +8,7 @@ use crate::codec::media::Format;
 use crate::codec::proto::envelope::Unknown;
 use crate::codec::{proto, yaml};
 use crate::object::Value;
-use crate::object::field::{ErrorKind, FieldError, Path};
+use crate::object::field::{ErrorKind, FieldError};
 use crate::object::patch as object_patch;
 use crate::object::patch::{PatchError, merge, strategic};
 use crate::object::schema::Type;
@@ -202,7 +202,8 @@ fn summary(bytes: &[u8]) -> String {
     }
 }
 
-/// Applies a JSON, merge or strategic merge patch to `object`.
+/// Applies a JSON, merge or strategic merge patch to `object`; gives the duplicate fields of the
+/// patch itself. The keys of what was patched are sorted, as upstream's error texts show them.
 ///
 /// # Errors
 /// 400, 413, 422, 500 as `endpoints/handlers/patch.go` gives them.
@@ -212,12 +213,14 @@ pub fn patch<'a>(
     ty: &'static Type,
     object: &mut Value<'a>,
     arena: &'a Bump,
-) -> Result<()> {
-    let document = json::parse_any(text, arena)
+) -> Result<Vec<String>> {
+    let decoded = json::parse_any_strict(text, arena)
         .map_err(|error| Fault::BadRequest(format!("error decoding patch: {error}")))?;
+    let document = decoded.value;
     let applied = match kind {
         PatchKind::Json => json_patch(&document, ty, object, arena),
-        PatchKind::Merge => merge::apply(arena, object, &document),
+        PatchKind::Merge => merge::apply(arena, object, &document)
+            .map(|()| merge::order_as_patched(object, &document)),
         PatchKind::Strategic => strategic::apply(arena, ty, object, &document),
         PatchKind::Apply => Err(PatchError::Plain("apply is not a patch of this kind".into())),
     };
@@ -226,7 +229,8 @@ pub fn patch<'a>(
         PatchError::Plain(text) => Fault::Plain(text),
         PatchError::Rejected(_) => Fault::Rejected,
         PatchError::TooLarge(text) => Fault::TooLarge(text),
-    })
+    })?;
+    Ok(decoded.strict_errors)
 }
 
 fn json_patch<'a>(
@@ -235,38 +239,46 @@ fn json_patch<'a>(
     object: &mut Value<'a>,
     arena: &'a Bump,
 ) -> std::result::Result<(), PatchError> {
-    object_patch::json::Patch::read(document, true)?.apply(arena, Some(ty), object)
+    let patch = object_patch::json::Patch::read(document, true)?;
+    patch.apply(arena, Some(ty), object)?;
+    patch.order_as_patched(object);
+    Ok(())
 }
 
-/// A patched object may hold anything: it is decoded again, as upstream does.
+/// A patched object may hold anything: it is decoded again, as upstream does. `twice` are the
+/// duplicate fields that the patch had.
 ///
 /// # Errors
-/// 400 for unknown fields under `Strict`, 422 for values of a wrong type.
+/// 422 for values of a wrong type, and under `Strict` for unknown and duplicate fields.
 pub fn conform<'a>(
     ty: &'static Type,
     validation: FieldValidation,
     context: &Context,
-    object: Value<'a>,
+    twice: Vec<String>,
+    object: &Value<'a>,
     arena: &'a Bump,
 ) -> Result<Value<'a>> {
-    let report = Strictness::Report;
-    let decoded = json::conform(&object, ty, arena, report).map_err(|error| {
-        let path = Path::root("patch");
-        let mut text = Vec::with_capacity(2048);
-        json::encode_any(&object, &mut text);
-        let shown = String::from_utf8_lossy(&text);
-        let field = FieldError {
-            kind: ErrorKind::Invalid,
-            field: path.to_string(),
-            body: format!("Invalid value: {shown:?}: {error}"),
-        };
-        let subject = Subject::default();
-        Fault::Invalid { subject, errors: vec![field] }
-    })?;
-    strict(context, validation, decoded.strict_errors, |why| {
-        Fault::BadRequest(format!("strict decoding error: {why}"))
+    let decoded = json::conform(object, ty, arena, Strictness::Report)
+        .map_err(|error| invalid_patch(object, &error.to_string()))?;
+    let mut errors = twice;
+    errors.extend(decoded.strict_errors);
+    strict(context, validation, errors, |why| {
+        invalid_patch(object, &format!("strict decoding error: {why}"))
     })?;
     Ok(decoded.value)
+}
+
+/// 422: the patched object cannot be used.
+pub fn invalid_patch(object: &Value<'_>, why: &str) -> Fault {
+    let mut text = Vec::with_capacity(2048);
+    json::encode_any(object, &mut text);
+    let shown = String::from_utf8_lossy(&text);
+    let error = FieldError {
+        kind: ErrorKind::Invalid,
+        field: "patch".into(),
+        body: format!("Invalid value: {shown:?}: {why}"),
+    };
+    Fault::Invalid { subject: Subject::default(), errors: vec![error] }
 }
 
 /// Unknown and duplicate fields: dropped, warned of, or refused.

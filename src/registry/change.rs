@@ -2,11 +2,11 @@
 //! finalizers.
 
 use super::{body, meta, stored};
-use crate::catalog::Resource;
+use crate::catalog::{Resource, catalog};
 use crate::object::managed::{self, Writer};
 use crate::object::schema::Type;
 use crate::object::{Map, Value};
-use crate::request::{Fault, FieldValidation, Result};
+use crate::request::{Context, Fault, FieldValidation, Result};
 use bumpalo::Bump;
 
 /// Builds the new object of an update. Called again for every attempt of the loop.
@@ -142,7 +142,7 @@ pub struct Patch<'b> {
     /// What happens to unknown fields.
     pub validation: FieldValidation,
     /// Where warnings go.
-    pub context: &'b crate::request::Context,
+    pub context: &'b Context,
     /// Kind and apiVersion that the object must keep.
     pub type_meta: (&'static str, String),
 }
@@ -150,10 +150,15 @@ pub struct Patch<'b> {
 impl Change for Patch<'_> {
     fn apply<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
         let mut new = old.copy_in(arena);
-        body::patch(self.kind, self.text, self.ty, &mut new, arena)?;
+        let twice = body::patch(self.kind, self.text, self.ty, &mut new, arena)?;
+        self.check_kind(&new, arena)?;
         let (validation, context) = (self.validation, self.context);
-        let mut new = body::conform(self.ty, validation, context, new, arena)?;
-        self.check_type_meta(&new)?;
+        let mut new = body::conform(self.ty, validation, context, twice, &new, arena)?;
+        check_name(meta::name(&new), meta::name(old))?;
+        if let Some(map) = new.as_map_mut() {
+            map.insert("kind", Value::Str(self.type_meta.0));
+            map.insert("apiVersion", Value::str_in(&self.type_meta.1, arena));
+        }
         if let Some(resource) = self.defaults {
             stored::fill_defaults(resource, &mut new, arena);
         }
@@ -162,16 +167,43 @@ impl Change for Patch<'_> {
 }
 
 impl Patch<'_> {
-    fn check_type_meta(&self, new: &Value<'_>) -> Result<()> {
+    /// A patch that names another kind makes an object of that kind, which is then refused.
+    fn check_kind(&self, new: &Value<'_>, arena: &Bump) -> Result<()> {
         let (kind, api_version) = (new.str_at(&["kind"]), new.str_at(&["apiVersion"]));
-        if kind != self.type_meta.0 || api_version != self.type_meta.1 {
-            return Err(Fault::BadRequest(format!(
+        let same = |own: &str, wanted: &str| own.is_empty() || own == wanted;
+        if same(kind, self.type_meta.0) && same(api_version, &self.type_meta.1) {
+            return Ok(());
+        }
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let Some(ty) = catalog().kind(group, version, kind) else {
+            let why = format!(
                 "no kind {kind:?} is registered for version {api_version:?} in scheme {:?}",
                 body::SCHEME
-            )));
-        }
-        Ok(())
+            );
+            return Err(body::invalid_patch(new, &why));
+        };
+        let context = Context::default();
+        body::conform(ty, FieldValidation::Ignore, &context, Vec::new(), new, arena)?;
+        let own = self.type_meta.0;
+        let why = format!("converting ({version}.{kind}) to (core.{own}): unknown conversion");
+        Err(body::invalid_patch(new, &why))
     }
+}
+
+/// A patch may not take the object's name away or change it.
+fn check_name(own: &str, wanted: &str) -> Result<()> {
+    if own.is_empty() {
+        return Err(Fault::BadRequest(format!(
+            "the name of the object ({wanted} based on URL) was undeterminable: name must be \
+             provided"
+        )));
+    }
+    if own != wanted {
+        return Err(Fault::BadRequest(format!(
+            "the name of the object ({own}) does not match the name on the URL ({wanted})"
+        )));
+    }
+    Ok(())
 }
 
 /// An empty object with kind and apiVersion.

@@ -1,10 +1,10 @@
 //! Delete of one object and of collections (behaviours.md section 1.6,
 //! `genericregistry.Store.Delete`).
 
-use super::deletion::{Deletion, decide};
+use super::deletion::{Deletion, decide, is_graceful};
 use super::store::{Admit, Registry};
 use super::{meta, stored};
-use crate::base::clock;
+use crate::base::{clock, timestamp};
 use crate::cache::Entry;
 use crate::catalog::Storage;
 use crate::object::Value;
@@ -64,6 +64,10 @@ impl<A: Admit> Registry<A> {
         } else {
             decide(&mut object, storage, options, now, &arena)
         };
+        if how == Deletion::Remove && is_graceful(storage) {
+            // What a pod's last answer and event show.
+            meta::mark_deleting(&mut object, &timestamp::rfc3339(now), 0, &arena);
+        }
         let (write, removed) = match how {
             Deletion::Keep => {
                 return Ok(Ok(Deleted { entry: Arc::clone(entry), removed: false }));
@@ -89,7 +93,10 @@ impl<A: Admit> Registry<A> {
                 if removed {
                     self.release(at, &old).await;
                 }
-                let gone = || Entry::new(item.key().clone(), revision, item.value().clone());
+                let gone = || {
+                    let value = stored::encode(storage, &object, &arena);
+                    Entry::new(item.key().clone(), revision, value)
+                };
                 let entry = if removed { Arc::new(gone()) } else { item };
                 Ok(Deleted { entry, removed })
             }
