@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 pub mod go_text;
 pub mod json_text;
 pub mod managed;
+mod name_table;
 pub mod patch;
 pub mod place;
 pub mod quantity;

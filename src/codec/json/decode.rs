@@ -7,6 +7,7 @@
 use super::context::{Place, element_type, go_type, is_resource_list, message_type};
 use super::document::Document;
 use super::error::DecodeError;
+use super::seen::Seen;
 use super::tape::{Numbers, behind};
 use super::untyped;
 use crate::object::schema::{Absent, Field, Kind, Scalar, Shape, Type};
@@ -182,7 +183,7 @@ impl<'a, 't> Decoder<'a, 't> {
         let mut seen = Seen::default();
         for _ in 0..len {
             let key = self.key();
-            let Some(index) = index_of(ty, key) else {
+            let Some(index) = ty.index_of(key) else {
                 self.strict("unknown", place, key);
                 self.skip();
                 continue;
@@ -337,13 +338,6 @@ impl<'a, 't> Decoder<'a, 't> {
     }
 }
 
-/// The index of the field with this JSON name.
-pub(crate) fn index_of(ty: &Type, name: &str) -> Option<u16> {
-    let name_at = |index: &u16| ty.fields.get(usize::from(*index)).map_or("", |field| field.name);
-    let at = ty.by_name.binary_search_by(|index| name_at(index).cmp(name)).ok()?;
-    ty.by_name.get(at).copied()
-}
-
 /// True if the canonical form holds this value of the field: anything of a pointer, else what is
 /// not the Go zero value.
 pub(crate) fn is_shown(field: &Field, value: &Value<'_>) -> bool {
@@ -383,29 +377,5 @@ pub(crate) fn zero(kind: Kind, arena: &Bump) -> Value<'_> {
             | Scalar::Time => Value::Null,
             Scalar::Quantity => Value::Str("0"),
         },
-    }
-}
-
-/// Which fields have been met.
-#[derive(Default)]
-struct Seen {
-    first: u128,
-    others: Vec<u16>,
-}
-
-impl Seen {
-    /// Notes a field; true if it was met before.
-    fn again(&mut self, index: u16) -> bool {
-        if index < 128 {
-            let bit = 1u128 << index;
-            let again = self.first & bit != 0;
-            self.first |= bit;
-            return again;
-        }
-        let again = self.others.contains(&index);
-        if !again {
-            self.others.push(index);
-        }
-        again
     }
 }

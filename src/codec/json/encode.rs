@@ -1,6 +1,6 @@
 //! Value to JSON text.
 
-use super::decode::index_of;
+use super::positions::{NONE, Positions};
 use super::write;
 use crate::object::schema::{Absent, Field, Kind, Shape, Type};
 use crate::object::{Map, Value};
@@ -61,55 +61,30 @@ fn begin_member(first: bool, key: &str, out: &mut Vec<u8>) {
     out.push(b':');
 }
 
-/// Positions of a map's entries by field index: types rarely have more fields.
-const SLOTS: usize = 64;
-const NONE: u16 = u16::MAX;
-
 fn message(map: &Map<'_>, ty: &'static Type, out: &mut Vec<u8>) {
-    let mut few = [NONE; SLOTS];
-    let mut many;
-    let slots: &mut [u16] = match few.get_mut(..ty.fields.len()) {
-        Some(slots) => slots,
-        None => {
-            many = vec![NONE; ty.fields.len()];
-            &mut many
-        }
-    };
-    for (at, (key, value)) in (0u16..).zip(map.iter()) {
-        if !value.is_null()
-            && let Some(slot) =
-                index_of(ty, key).and_then(|index| slots.get_mut(usize::from(index)))
-        {
-            *slot = at;
-        }
-    }
-    out.push(b'{');
-    let mut first = true;
-    for (field, at) in ty.fields.iter().zip(slots.iter()) {
+    let mut positions = Positions::new();
+    let positions = positions.fill(map, ty);
+    let start = out.len();
+    for ((field, key), at) in ty.fields.iter().zip(&ty.keys).zip(positions) {
         let value = map.entry_at(usize::from(*at)).filter(|_| *at != NONE);
         match (value, field.absent) {
             (Some((_, value)), _) => {
-                begin_field(&mut first, field.name, out);
+                out.extend_from_slice(key.as_bytes());
                 member(value, field, out);
             }
             (None, Absent::Shown(text)) => {
-                begin_field(&mut first, field.name, out);
+                out.extend_from_slice(key.as_bytes());
                 out.extend_from_slice(text.as_bytes());
             }
             (None, Absent::Omitted) => {}
         }
     }
-    out.push(b'}');
-}
-
-/// Field names need no escaping.
-fn begin_field(first: &mut bool, name: &str, out: &mut Vec<u8>) {
-    if !std::mem::replace(first, false) {
-        out.push(b',');
+    // Each key begins with a comma: the first one becomes the brace.
+    match out.get_mut(start) {
+        Some(comma) => *comma = b'{',
+        None => out.push(b'{'),
     }
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+    out.push(b'}');
 }
 
 fn member(value: &Value<'_>, field: &Field, out: &mut Vec<u8>) {

@@ -2,8 +2,8 @@
 
 use super::context::{Place, element_type};
 use super::decode::{Decoder, Decoding};
-use super::encode::encode_any;
 use super::error::DecodeError;
+use super::tape;
 use crate::codec::scalar::time::{self, Layout};
 use crate::codec::scalar::{Quantity, QuantityError, ScalarError, base64_normalize, duration};
 use crate::object::Value;
@@ -40,10 +40,9 @@ impl<'a> Decoder<'a, '_> {
             (Scalar::IntOrString, _) => return self.int_or_string(place).map(Some),
             (Scalar::Json | Scalar::RawExtension, _) => return Ok(Some(self.any())),
             (Scalar::FieldsV1, _) => {
-                let tree = self.any();
-                let mut text = Vec::new();
-                encode_any(&tree, &mut text);
-                return Ok(Some(Value::Raw(self.arena.alloc_str(&String::from_utf8_lossy(&text)))));
+                let text = tape::text(self.nodes, self.at, self.arena);
+                self.skip();
+                return Ok(Some(Value::Raw(text)));
             }
             (Scalar::Bool | Scalar::Bytes | Scalar::Float64 | Scalar::Int32, _)
             | (Scalar::Int64 | Scalar::String, _) => return self.wrong(scalar, place),
@@ -120,12 +119,10 @@ impl<'a> Decoder<'a, '_> {
     fn time(&mut self, layout: Layout, place: &Place<'_>) -> Result<Value<'a>, DecodeError> {
         let source = self.text(place)?;
         let instant = time::parse(source, layout).map_err(ScalarError::Time)?;
-        let mut text = Vec::with_capacity(time::TEXT_MAX);
-        time::write(instant, layout, &mut text);
-        if text == source.as_bytes() {
+        if time::is_canonical(source, layout) {
             return Ok(Value::Str(source));
         }
-        Ok(Value::Str(self.arena.alloc_str(std::str::from_utf8(&text).unwrap_or(""))))
+        Ok(Value::Str(self.arena.alloc_str(time::Text::new(instant, layout).as_str())))
     }
 
     fn duration(&mut self, place: &Place<'_>) -> Result<Value<'a>, DecodeError> {

@@ -100,10 +100,73 @@ pub(super) fn behind(nodes: &[Node<'_>], at: usize) -> usize {
     }
 }
 
+/// The value at `at` as compact JSON text.
+pub(super) fn text<'a>(nodes: &[Node<'_>], at: usize, arena: &'a Bump) -> &'a str {
+    let end = behind(nodes, at);
+    let mut out = Vec::with_capacity((end - at) * 16);
+    // Open arrays and objects: how many values are still to come, and of which kind they are.
+    let mut open: Vec<(usize, u8)> = Vec::new();
+    let mut key = false;
+    for node in nodes.get(at..end).unwrap_or(&[]) {
+        match node {
+            Node::String(text) => super::write::string(text, &mut out),
+            Node::Static(StaticNode::Null) => out.extend_from_slice(b"null"),
+            Node::Static(StaticNode::Bool(true)) => out.extend_from_slice(b"true"),
+            Node::Static(StaticNode::Bool(false)) => out.extend_from_slice(b"false"),
+            Node::Static(StaticNode::I64(n)) => super::write::int(*n, &mut out),
+            Node::Static(StaticNode::U64(n)) => {
+                out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes());
+            }
+            Node::Static(StaticNode::F64(n)) => super::write::float(*n, &mut out),
+            Node::Array { len, .. } if *len > 0 => {
+                out.push(b'[');
+                open.push((*len, b']'));
+                key = false;
+                continue;
+            }
+            Node::Object { len, .. } if *len > 0 => {
+                out.push(b'{');
+                open.push((*len, b'}'));
+                key = true;
+                continue;
+            }
+            Node::Array { .. } => out.extend_from_slice(b"[]"),
+            Node::Object { .. } => out.extend_from_slice(b"{}"),
+        }
+        if std::mem::replace(&mut key, false) {
+            out.push(b':');
+            continue;
+        }
+        // A value has ended, and with it all that it was the last one of.
+        while let Some((left, close)) = open.last_mut() {
+            *left -= 1;
+            if *left > 0 {
+                out.push(b',');
+                key = *close == b'}';
+                break;
+            }
+            out.push(*close);
+            open.pop();
+        }
+    }
+    // Writers make UTF-8 of UTF-8.
+    arena.alloc_str(std::str::from_utf8(&out).unwrap_or("null"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{give_back, parse};
+    use super::{give_back, parse, text};
     use bumpalo::Bump;
+
+    #[test]
+    fn tapes_print_as_they_were_read() {
+        let arena = Bump::new();
+        for source in ["{}", r#"{"a":[1,-2,{"b":{}},[],[[0]]],"c":"\"x","d":null,"e":1.5}"#, "true"]
+        {
+            let (tape, _) = parse(source.as_bytes(), &arena).unwrap();
+            assert_eq!(text(&tape.0, 0, &arena), source);
+        }
+    }
 
     #[test]
     fn buffers_are_used_again_whatever_happened_before() {

@@ -127,6 +127,16 @@ pub fn float(number: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{number}").as_bytes());
 }
 
+/// True if [`compact`] has nothing to do for JSON of these bytes, whatever they say: no blanks, no
+/// characters to escape. Looks at sixteen bytes at a time.
+pub fn is_tight(source: &[u8]) -> bool {
+    let plain =
+        |byte: u8| (byte > 0x20) & (byte < 0x7f) & (byte != b'<') & (byte != b'>') & (byte != b'&');
+    let (chunks, rest) = source.as_chunks::<16>();
+    chunks.iter().all(|chunk| chunk.iter().fold(true, |all, byte| all & plain(*byte)))
+        && rest.iter().all(|byte| plain(*byte))
+}
+
 /// Appends `source`, which is JSON, without the blanks between its tokens and with the characters
 /// escaped that [`string`] escapes. False if brackets or quotes do not pair, or control characters
 /// or bytes that are not UTF-8 stand in it: then what was appended is of no use.

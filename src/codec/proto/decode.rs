@@ -4,6 +4,7 @@ use super::read::{Item, Reader, WireError, map_entry};
 use super::special::{self, IntOrString};
 use crate::base::hash::HashMap;
 use crate::base::limits::OBJECT_DEPTH_MAX;
+use crate::codec::json::seen::Seen;
 use crate::codec::json::{is_json, is_resource_list, is_shown, parse_any, zero};
 use crate::codec::scalar::time::{self, Layout};
 use crate::codec::scalar::{Quantity, duration};
@@ -43,7 +44,7 @@ impl<'a> Decoder<'a> {
             return Err(WireError::Depth);
         }
         let mut map = Map::with_capacity_in(ty.fields.len().min(8), self.arena);
-        self.level(raw, ty, &ty.wire, &mut map, depth)?;
+        self.level(raw, ty, &ty.wire, (&mut map, &mut Seen::default()), depth)?;
         Ok(Value::Map(map))
     }
 
@@ -53,39 +54,56 @@ impl<'a> Decoder<'a> {
         raw: &'a [u8],
         ty: &'static Type,
         level: &'static Wire,
-        map: &mut Map<'a>,
+        (map, seen): (&mut Map<'a>, &mut Seen),
         depth: usize,
     ) -> Result<(), WireError> {
         let mut reader = Reader::new(raw);
         let mut next = reader.next()?;
         let mut unordered: Vec<&'static str> = Vec::new();
         while let Some(item) = next {
-            let field = match level.slot(item.number) {
-                Some(Slot::Field(index)) => ty.fields.get(usize::from(*index)),
+            let index = match level.slot(item.number) {
+                Some(Slot::Field(index)) => *index,
                 Some(Slot::Group(_, inner)) => {
-                    self.level(item.bytes()?, ty, inner, map, depth)?;
-                    None
+                    self.level(item.bytes()?, ty, inner, (map, seen), depth)?;
+                    next = reader.next()?;
+                    continue;
                 }
-                None => None,
+                None => {
+                    next = reader.next()?;
+                    continue;
+                }
             };
-            next = match field {
-                None => reader.next()?,
-                Some(field) => match field.shape {
-                    Shape::List => self.list(item, &mut reader, field, map, depth)?,
-                    Shape::Map | Shape::MapOfLists | Shape::MapOrStrings => {
-                        let rounded = is_resource_list(ty, field);
-                        let (after, ascending) =
-                            self.map(item, &mut reader, (field, rounded), map, depth)?;
-                        if !ascending && !unordered.contains(&field.name) {
-                            unordered.push(field.name);
-                        }
-                        after
+            let Some(field) = ty.fields.get(usize::from(index)) else { break };
+            // What stands in the map already: nothing, unless a writer comes back to a field.
+            let known = if seen.again(index) { map.remove(field.name) } else { None };
+            next = match field.shape {
+                Shape::List => {
+                    let (list, after) = self.list(item, &mut reader, field, (known, depth))?;
+                    if !list.is_empty() || field.pointer {
+                        map.push_unique(field.name, Value::List(list));
                     }
-                    Shape::One | Shape::OneOrBool | Shape::OneOrList => {
-                        self.one(item, field, map, depth)?;
-                        reader.next()?
+                    after
+                }
+                Shape::Map | Shape::MapOfLists | Shape::MapOrStrings => {
+                    let target = (known, is_resource_list(ty, field));
+                    let (entries, after, ascending) =
+                        self.map(item, &mut reader, field, target, depth)?;
+                    if !ascending && !unordered.contains(&field.name) {
+                        unordered.push(field.name);
                     }
-                },
+                    map.push_unique(field.name, Value::Map(entries));
+                    after
+                }
+                Shape::One | Shape::OneOrBool | Shape::OneOrList => {
+                    let value = match field.shape {
+                        Shape::One => self.element(item, field.kind, depth)?,
+                        _ => self.union(Some(item), field, depth)?,
+                    };
+                    if let Some(value) = value.filter(|value| is_shown(field, value)) {
+                        map.push_unique(field.name, value);
+                    }
+                    reader.next()?
+                }
             };
         }
         for name in unordered {
@@ -96,40 +114,16 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    fn one(
-        &self,
-        item: Item<'a>,
-        field: &'static Field,
-        map: &mut Map<'a>,
-        depth: usize,
-    ) -> Result<(), WireError> {
-        let value = match field.shape {
-            Shape::One => self.element(item, field.kind, depth)?,
-            _ => self.union(Some(item), field, depth)?,
-        };
-        match value {
-            Some(value) if is_shown(field, &value) => {
-                map.insert(field.name, value);
-            }
-            // The last one counts, also if it says what absence says.
-            _ => {
-                map.remove(field.name);
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads `item` and those that follow with its number into the list of `field`; gives the one
-    /// after them.
+    /// Reads `item` and those that follow with its number behind the list that is `known`; gives the
+    /// list and the item after them.
     fn list(
         &self,
         item: Item<'a>,
         reader: &mut Reader<'a>,
         field: &'static Field,
-        map: &mut Map<'a>,
-        depth: usize,
-    ) -> Result<Option<Item<'a>>, WireError> {
-        let mut list = match map.remove(field.name) {
+        (known, depth): (Option<Value<'a>>, usize),
+    ) -> Result<(List<'a>, Option<Item<'a>>), WireError> {
+        let mut list = match known {
             Some(Value::List(list)) => list,
             _ => List::new_in(self.arena),
         };
@@ -147,10 +141,7 @@ impl<'a> Decoder<'a> {
             }
             next = reader.next()?;
         }
-        if !list.is_empty() || field.pointer {
-            map.push_unique(field.name, Value::List(list));
-        }
-        Ok(next)
+        Ok((list, next))
     }
 
     /// Appends an element; integers may come packed.
@@ -181,11 +172,11 @@ impl<'a> Decoder<'a> {
         &self,
         item: Item<'a>,
         reader: &mut Reader<'a>,
-        (field, rounded): (&'static Field, bool),
-        map: &mut Map<'a>,
+        field: &'static Field,
+        (known, rounded): (Option<Value<'a>>, bool),
         depth: usize,
-    ) -> Result<(Option<Item<'a>>, bool), WireError> {
-        let mut entries = match map.remove(field.name) {
+    ) -> Result<(Map<'a>, Option<Item<'a>>, bool), WireError> {
+        let mut entries = match known {
             Some(Value::Map(entries)) => entries,
             _ => Map::new_in(self.arena),
         };
@@ -210,8 +201,7 @@ impl<'a> Decoder<'a> {
             entries.push_unique(key, value.unwrap_or_else(|| zero(field.kind, self.arena)));
             next = reader.next()?;
         }
-        map.push_unique(field.name, Value::Map(entries));
-        Ok((next, ascending))
+        Ok((entries, next, ascending))
     }
 
     /// The values of an `ExtraValue`.
@@ -302,9 +292,8 @@ impl<'a> Decoder<'a> {
 
     fn time(&self, item: Item<'a>, layout: Layout) -> Result<Option<Value<'a>>, WireError> {
         let Some(instant) = special::instant(item.bytes()?)? else { return Ok(None) };
-        let mut text = Vec::with_capacity(time::TEXT_MAX);
-        time::write(instant, layout, &mut text);
-        Ok(Some(Value::Str(self.text(self.arena.alloc_slice_copy(&text)))))
+        let text = time::Text::new(instant, layout);
+        Ok(Some(Value::Str(self.arena.alloc_str(text.as_str()))))
     }
 
     /// Raw JSON; what is none is left out, as it would spoil the JSON it is put into.

@@ -2,6 +2,7 @@
 
 use super::special;
 use super::wire;
+use crate::codec::json::positions::{NONE, Positions};
 use crate::codec::json::{encode_any, in_key_order};
 use crate::codec::scalar::time::{self, Instant, Layout};
 use crate::codec::scalar::{base64_decode_into, duration};
@@ -24,12 +25,14 @@ struct Encoder<'e> {
 
 impl Encoder<'_> {
     fn message(&self, map: &Map<'_>, ty: &'static Type, out: &mut Vec<u8>) {
-        self.level(map, ty, &ty.wire, 0, out);
+        let mut positions = Positions::new();
+        let positions = positions.fill(map, ty);
+        self.level((map, positions), ty, &ty.wire, 0, out);
     }
 
     fn level(
         &self,
-        map: &Map<'_>,
+        (map, positions): (&Map<'_>, &[u16]),
         ty: &'static Type,
         level: &'static Wire,
         depth: usize,
@@ -39,7 +42,7 @@ impl Encoder<'_> {
             match slot {
                 Slot::Group(number, inner) => {
                     wire::nested(*number, out, |out| {
-                        self.level(map, ty, inner, depth + 1, out);
+                        self.level((map, positions), ty, inner, depth + 1, out);
                     });
                 }
                 Slot::Field(index) => {
@@ -48,8 +51,9 @@ impl Encoder<'_> {
                         None => field.number,
                         Some(at) => field.nested.get(at).copied().unwrap_or(field.number),
                     };
-                    match map.get(field.name).filter(|value| !value.is_null()) {
-                        Some(value) => self.field(number, value, field, out),
+                    let at = positions.get(usize::from(*index)).filter(|at| **at != NONE);
+                    match at.and_then(|at| map.entry_at(usize::from(*at))) {
+                        Some((_, value)) => self.field(number, value, field, out),
                         None => self.absent(number, field, out),
                     }
                 }

@@ -167,9 +167,7 @@ impl Quantity {
             }
             Format::DecimalExponent | Format::DecimalSI => {
                 scale = scale.saturating_add(exponent);
-                let tail = parts.fraction.ends_with("000")
-                    || (parts.fraction.len() < 3
-                        && [parts.number, parts.fraction].concat().ends_with("000"));
+                let tail = width >= 3 && value % 1000 == 0;
                 width <= 18
                     && scale >= NANO
                     && scale % 3 == 0

@@ -287,44 +287,73 @@ pub fn is_yaml_timestamp(text: &str) -> bool {
     parts(text).unwrap_or(false)
 }
 
-/// The longest text that [`write`] makes for years of four digits.
-pub const TEXT_MAX: usize = 27;
-
-/// Appends the UTC text of an instant; seconds beyond the year 9999 or before 0 are clamped.
-pub fn write(instant: Instant, layout: Layout, out: &mut Vec<u8>) {
-    const MIN: i64 = -62_167_219_200;
-    const MAX: i64 = 253_402_300_799;
-    let seconds = instant.seconds.clamp(MIN, MAX);
-    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil_from_days(days);
-    let of_day = u32::try_from(of_day).unwrap_or(0);
-    let mut text = *b"0000-00-00T00:00:00";
-    let year = u32::try_from(year).unwrap_or(0);
-    put(&mut text, 0, year / 100);
-    put(&mut text, 2, year % 100);
-    put(&mut text, 5, month);
-    put(&mut text, 8, day);
-    put(&mut text, 11, of_day / 3600);
-    put(&mut text, 14, of_day / 60 % 60);
-    put(&mut text, 17, of_day % 60);
-    out.extend_from_slice(&text);
-    if layout == Layout::Micro {
-        let micros = instant.nanos.min(999_999_999) / 1_000;
-        let mut text = *b".000000";
-        put(&mut text, 1, micros / 10_000);
-        put(&mut text, 3, micros / 100 % 100);
-        put(&mut text, 5, micros % 100);
-        out.extend_from_slice(&text);
-    }
-    out.push(b'Z');
+/// True if a text that [`parse`] takes is the one that [`write`] makes of it.
+pub fn is_canonical(text: &str, layout: Layout) -> bool {
+    let len = match layout {
+        Layout::Micro => 27,
+        Layout::Seconds => 20,
+    };
+    text.len() == len && text.ends_with('Z') && !text.contains(',')
 }
 
-/// Writes two digits.
-fn put(text: &mut [u8], at: usize, number: u32) {
-    if let Some([tens, ones]) = text.get_mut(at..at + 2) {
-        *tens = b'0' + u8::try_from(number / 10 % 10).unwrap_or(0);
-        *ones = b'0' + u8::try_from(number % 10).unwrap_or(0);
+/// The UTC text of an instant, made without allocation.
+#[derive(Debug, Clone, Copy)]
+pub struct Text {
+    bytes: [u8; 27],
+    len: usize,
+}
+
+impl Text {
+    /// The text; seconds beyond the year 9999 or before the year 0 are clamped.
+    pub fn new(instant: Instant, layout: Layout) -> Self {
+        const MIN: i64 = -62_167_219_200;
+        const MAX: i64 = 253_402_300_799;
+        let seconds = instant.seconds.clamp(MIN, MAX);
+        let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = civil_from_days(days);
+        let of_day = u32::try_from(of_day).unwrap_or(0);
+        let year = u32::try_from(year).unwrap_or(0);
+        let mut text = Self { bytes: *b"0000-00-00T00:00:00Z000000Z", len: 20 };
+        text.put(0, year / 100);
+        text.put(2, year % 100);
+        text.put(5, month);
+        text.put(8, day);
+        text.put(11, of_day / 3600);
+        text.put(14, of_day / 60 % 60);
+        text.put(17, of_day % 60);
+        if layout == Layout::Micro {
+            let micros = instant.nanos.min(999_999_999) / 1_000;
+            text.bytes[19] = b'.';
+            text.put(20, micros / 10_000);
+            text.put(22, micros / 100 % 100);
+            text.put(24, micros % 100);
+            text.len = 27;
+        }
+        text
     }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or("")
+    }
+
+    /// The bytes of the text.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
+
+    /// Writes two digits.
+    fn put(&mut self, at: usize, number: u32) {
+        if let Some([tens, ones]) = self.bytes.get_mut(at..at + 2) {
+            *tens = b'0' + u8::try_from(number / 10 % 10).unwrap_or(0);
+            *ones = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        }
+    }
+}
+
+/// Appends the text of an instant.
+pub fn write(instant: Instant, layout: Layout, out: &mut Vec<u8>) {
+    out.extend_from_slice(Text::new(instant, layout).as_bytes());
 }
 
 #[cfg(test)]

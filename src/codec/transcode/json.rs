@@ -370,6 +370,11 @@ impl Walk<'_> {
             Scalar::FieldsV1 | Scalar::Json | Scalar::RawExtension => {
                 return match special::raw(item.bytes()?)? {
                     None | Some(b"" | b"null") => Ok(false),
+                    // The server itself writes these: they are JSON.
+                    Some(raw) if scalar == Scalar::FieldsV1 && write::is_tight(raw) => {
+                        self.out.extend_from_slice(raw);
+                        Ok(true)
+                    }
                     Some(raw) if write::compact(raw, self.out) => Ok(true),
                     Some(_) => Err(Stop::Irregular),
                 };
