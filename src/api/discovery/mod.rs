@@ -94,8 +94,8 @@ impl Discovery {
         Self { legacy, aggregated: all }
     }
 
-    /// True for paths below the root of a served group: unknown ones are refused with a Status there,
-    /// and with plain text elsewhere.
+    /// True for paths below the root of a served group: unknown ones are refused with a Status
+    /// there, and with plain text elsewhere.
     pub fn is_below(&self, path: &str) -> bool {
         match path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')) {
             Some((group, _)) => self.legacy.contains_key(&format!("/apis/{group}")),

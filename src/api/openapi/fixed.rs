@@ -54,7 +54,8 @@ pub(super) fn sections() -> Vec<Section> {
         text(
             "getServiceAccountIssuerOpenIDConfiguration",
             "WellKnown",
-            "get service account issuer OpenID configuration, also known as the 'OIDC discovery doc'",
+            "get service account issuer OpenID configuration, also known as the \
+             'OIDC discovery doc'",
             "application/json",
         ),
     ));
@@ -63,8 +64,8 @@ pub(super) fn sections() -> Vec<Section> {
         text(
             "getServiceAccountIssuerOpenIDKeyset",
             "openid",
-            "get service account issuer OpenID JSON Web Key Set (contains public token verification \
-             keys)",
+            "get service account issuer OpenID JSON Web Key Set (contains public token \
+             verification keys)",
             "application/jwk-set+json",
         ),
     ));

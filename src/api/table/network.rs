@@ -94,7 +94,8 @@ pub(super) static INGRESS: Printer = Printer {
     columns: &[
         NAME,
         text("Class").says(
-            "The name of the IngressClass resource that should be used for additional configuration",
+            "The name of the IngressClass resource that should be used for additional \
+             configuration",
         ),
         text("Hosts")
             .says("Hosts that incoming requests are matched against before the ingress rule"),

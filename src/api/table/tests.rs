@@ -68,7 +68,8 @@ fn a_pod_shows_the_state_of_its_containers() {
         pod_status(
             &one,
             &json!({"phase": "Running", "containerStatuses": [{"ready": true, "restartCount": 3,
-                "state": running, "lastState": {"terminated": {"finishedAt": "2024-01-01T00:55:00Z"}}}]})
+                "state": running,
+                "lastState": {"terminated": {"finishedAt": "2024-01-01T00:55:00Z"}}}]})
         ),
         "1/1 Running 3 (5m ago)"
     );
@@ -91,7 +92,8 @@ fn a_pod_that_initializes_shows_how_far_it_is() {
         "initContainers": [{"name": "side", "restartPolicy": "Always"}, {"name": "i"}]});
     let status = |second: serde_json::Value| {
         json!({"phase": "Pending", "initContainerStatuses": [
-            {"name": "side", "started": true, "ready": true, "restartCount": 2, "state": {"running": {}}},
+            {"name": "side", "started": true, "ready": true, "restartCount": 2,
+                "state": {"running": {}}},
             {"name": "i", "restartCount": 1, "state": second}]})
     };
     let running = status(json!({"running": {}}));
@@ -131,8 +133,9 @@ fn rows_of_finished_pods_carry_the_condition() {
 
 #[test]
 fn services_show_addresses_and_ports() {
-    let spec = json!({"type": "LoadBalancer", "clusterIPs": ["10.0.0.1"], "externalIPs": ["1.1.1.1"],
-        "ports": [{"port": 80, "nodePort": 30080, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}],
+    let spec = json!({"type": "LoadBalancer", "clusterIPs": ["10.0.0.1"],
+        "externalIPs": ["1.1.1.1"], "ports": [
+            {"port": 80, "nodePort": 30080, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}],
         "selector": {"b": "2", "a": "1"}});
     let status = json!({"loadBalancer": {"ingress": [{"hostname": "z"}, {"ip": "9.9.9.9"}]}});
     assert_eq!(
@@ -156,7 +159,8 @@ fn nodes_show_status_roles_and_addresses() {
         "spec": {"unschedulable": true},
         "status": {"conditions": [{"type": "Ready", "status": "Unknown"}],
             "addresses": [{"type": "InternalIP", "address": "10.1.1.1"}],
-            "nodeInfo": {"kubeletVersion": "v1.36.0", "kernelVersion": "6.1", "architecture": "amd64"}}});
+            "nodeInfo": {
+                "kubeletVersion": "v1.36.0", "kernelVersion": "6.1", "architecture": "amd64"}}});
     assert_eq!(
         cells("", "nodes", node),
         json!([
@@ -231,7 +235,8 @@ fn events_show_when_and_what() {
 #[test]
 fn selectors_are_shown_in_key_order() {
     let selector = json!({"matchLabels": {"b": "2"}, "matchExpressions": [
-        {"key": "a", "operator": "In", "values": ["z", "y"]}, {"key": "c", "operator": "DoesNotExist"}]});
+        {"key": "a", "operator": "In", "values": ["z", "y"]},
+        {"key": "c", "operator": "DoesNotExist"}]});
     let object = json!({"spec": {"selector": selector}});
     assert_eq!(cells("apps", "deployments", object.clone())[7], "a in (y,z),b=2,!c");
     assert_eq!(cells("apps", "replicasets", object)[7], "a in (y,z),b=2,!c");
