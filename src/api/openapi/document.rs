@@ -5,79 +5,54 @@
 
 use crate::api::openapi::fixed::sections;
 use crate::api::openapi::json::Json;
+use crate::api::openapi::out::Out as _;
+use crate::api::openapi::out::Packed;
+use crate::api::openapi::out::Packer;
 use crate::api::openapi::swagger::Swagger;
 use crate::api::openapi::v2;
 use crate::api::openapi::v3;
-use crate::codec::gzip;
 use crate::codec::json::write;
 use async_channel::Receiver;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use sha2::Digest as _;
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::sync::OnceLock;
 use std::thread;
 
-/// A document as it is kept.
-#[derive(Debug)]
-pub(super) struct Document {
-    /// Compressed.
-    gzip: Bytes,
-    /// Length of the text.
-    length: usize,
-    /// Hash of the text: upper-case hexadecimal SHA-512.
-    pub(super) hash: String,
-}
-
-impl Document {
-    fn new(text: &[u8]) -> Self {
-        let mut hash = String::with_capacity(128);
-        for byte in sha2::Sha512::digest(text) {
-            let _ = write!(hash, "{byte:02X}");
-        }
-        Self { gzip: Bytes::from(gzip::compress(text)), length: text.len(), hash }
-    }
-
-    /// The compressed bytes.
-    pub(super) fn compressed(&self) -> Bytes {
-        self.gzip.clone()
-    }
-
-    /// The text.
-    pub(super) fn text(&self) -> Bytes {
-        let mut text = Vec::with_capacity(self.length);
-        // What this process compressed itself inflates.
-        let read = GzDecoder::new(&*self.gzip).read_to_end(&mut text);
-        debug_assert!(read.is_ok(), "a document does not inflate");
-        Bytes::from(text)
-    }
+/// The text of a document.
+pub(super) fn text(document: &Packed) -> Bytes {
+    let mut text = Vec::with_capacity(document.length);
+    // What this process compressed itself inflates.
+    let read = GzDecoder::new(&*document.gzip).read_to_end(&mut text);
+    debug_assert!(read.is_ok(), "a document does not inflate");
+    Bytes::from(text)
 }
 
 /// All documents.
 #[derive(Debug)]
 pub(super) struct Documents {
     /// OpenAPI v2 in JSON.
-    pub(super) v2_json: Document,
+    pub(super) v2_json: Packed,
     /// OpenAPI v2 in protobuf.
-    pub(super) v2_protobuf: Document,
+    pub(super) v2_protobuf: Packed,
     /// The index of OpenAPI v3.
-    pub(super) index: Document,
+    pub(super) index: Packed,
     /// The documents of OpenAPI v3 by name, sorted.
-    v3: Vec<(String, Document)>,
+    v3: Vec<(String, Packed)>,
 }
 
 impl Documents {
     fn build() -> Self {
         let sections = sections();
-        let mut both = (Json::default(), Swagger::default());
+        let mut both = (Json::new(Packer::default()), Swagger::new(Packer::default()));
         v2::document(&sections, &mut both);
-        let v2_json = Document::new(&both.0.finish());
-        let v2_protobuf = Document::new(&both.1.finish());
-        let v3: Vec<(String, Document)> = sections
-            .iter()
-            .map(|section| (section.name.clone(), Document::new(&v3::document(section))))
-            .collect();
+        let (v2_json, v2_protobuf) = (both.0.finish().finish(), both.1.finish().finish());
+        let packed = sections.iter().map(|section| {
+            let mut packer = Packer::default();
+            v3::document(section, &mut packer);
+            (section.name.clone(), packer.finish())
+        });
+        let v3: Vec<(String, Packed)> = packed.collect();
         let mut index = br#"{"paths":{"#.to_vec();
         for (at, (name, document)) in v3.iter().enumerate() {
             if at > 0 {
@@ -89,11 +64,13 @@ impl Documents {
             index.push(b'}');
         }
         index.extend_from_slice(b"}}");
-        Self { v2_json, v2_protobuf, index: Document::new(&index), v3 }
+        let mut packer = Packer::default();
+        packer.put(&index);
+        Self { v2_json, v2_protobuf, index: packer.finish(), v3 }
     }
 
     /// The document of OpenAPI v3 with this name: "api/v1", "apis/apps/v1".
-    pub(super) fn v3(&self, name: &str) -> Option<&Document> {
+    pub(super) fn v3(&self, name: &str) -> Option<&Packed> {
         let at = self.v3.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
         self.v3.get(at).map(|(_, document)| document)
     }

@@ -1,65 +1,57 @@
 //! The OpenAPI v2 document in JSON.
 
+use crate::api::openapi::out::Out;
+use crate::api::openapi::v2::Part;
 use crate::api::openapi::v2::Sink;
 use crate::codec::json::encode_any;
 use crate::codec::json::write;
 use crate::object::Value;
 
-/// Collects the parts of the document, each as the members of an object.
-#[derive(Default)]
-pub(super) struct Json {
-    paths: Vec<u8>,
-    definitions: Vec<u8>,
-    parameters: Vec<u8>,
+/// Writes the parts of the document as they come.
+#[derive(Debug)]
+pub(super) struct Json<O> {
+    out: O,
+    piece: Vec<u8>,
+    part: Option<Part>,
 }
 
-impl Sink for Json {
-    fn path(&mut self, path: &str, item: &Value<'_>) {
-        add(&mut self.paths, path, item);
-    }
-
-    fn definition(&mut self, name: &str, schema: &Value<'_>) {
-        add(&mut self.definitions, name, schema);
-    }
-
-    fn parameter(&mut self, name: &str, parameter: &Value<'_>) {
-        add(&mut self.parameters, name, parameter);
-    }
-}
-
-fn add(part: &mut Vec<u8>, key: &str, value: &Value<'_>) {
-    if !part.is_empty() {
-        part.push(b',');
-    }
-    write::string(key, part);
-    part.push(b':');
-    encode_any(value, part);
-}
-
-impl Json {
-    /// The whole document.
-    pub(super) fn finish(self) -> Vec<u8> {
-        let size = self.paths.len() + self.definitions.len() + self.parameters.len() + 1024;
-        let mut out = Vec::with_capacity(size);
-        out.extend_from_slice(
-            br#"{"swagger":"2.0","info":{"title":"Kubernetes","version":"1.36"}"#,
-        );
-        let parts = [
-            ("paths", self.paths),
-            ("definitions", self.definitions),
-            ("parameters", self.parameters),
-        ];
-        for (name, part) in parts {
-            out.push(b',');
-            write::string(name, &mut out);
-            out.extend_from_slice(b":{");
-            out.extend_from_slice(&part);
-            out.push(b'}');
+impl<O: Out> Sink for Json<O> {
+    fn entry(&mut self, part: Part, name: &str, value: &Value<'_>) {
+        self.piece.clear();
+        if self.part == Some(part) {
+            self.piece.push(b',');
+        } else {
+            if self.part.is_some() {
+                self.piece.push(b'}');
+            }
+            self.part = Some(part);
+            self.piece.push(b',');
+            write::string(part.name(), &mut self.piece);
+            self.piece.extend_from_slice(b":{");
         }
-        out.extend_from_slice(br#","securityDefinitions":{"BearerToken":{"description":"#);
-        out.extend_from_slice(br#""Bearer Token authentication","type":"apiKey","#);
-        out.extend_from_slice(br#""name":"authorization","in":"header"}},"#);
-        out.extend_from_slice(br#""security":[{"BearerToken":[]}]}"#);
-        out
+        write::string(name, &mut self.piece);
+        self.piece.push(b':');
+        encode_any(value, &mut self.piece);
+        self.out.put(&self.piece);
+    }
+}
+
+impl<O: Out> Json<O> {
+    /// Begins the document.
+    pub(super) fn new(mut out: O) -> Self {
+        out.put(br#"{"swagger":"2.0","info":{"title":"Kubernetes","version":"1.36"}"#);
+        Self { out, piece: Vec::with_capacity(16 * 1024), part: None }
+    }
+
+    /// Ends the document.
+    pub(super) fn finish(mut self) -> O {
+        if self.part.is_some() {
+            self.out.put(b"}");
+        }
+        self.out.put(br#","securityDefinitions":{"BearerToken":{"description":"#);
+        self.out.put(br#""Bearer Token authentication","type":"apiKey","#);
+        self.out.put(br#""name":"authorization","in":"header"}},"#);
+        self.out.put(br#""security":[{"BearerToken":[]}]}"#);
+        self.out
     }
 }

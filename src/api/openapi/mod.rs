@@ -3,13 +3,15 @@
 //! `fixed` and `route` say which paths and operations there are, `parameter` and `enums` add the
 //! facts that the catalog has not (under `data/`), `docs` the descriptions. `v2`, `v3` and `schema`
 //! write them down in the two dialects, part by part, so that no whole tree ever stands in memory;
-//! `json` and `swagger` are the encodings of v2. `document` keeps the results, `serve` answers.
+//! `json` and `swagger` are the encodings of v2; `out` packs what is written. `document` keeps the
+//! results, `serve` answers.
 
 pub mod docs;
 mod document;
 mod enums;
 mod fixed;
 mod json;
+mod out;
 mod parameter;
 mod route;
 mod schema;

@@ -58,6 +58,11 @@ fn parse(line: &'static str) -> (&'static str, Parameter) {
         "-" => "",
         suffix => suffix,
     };
-    let description = super::enums::unescape(next());
+    // Read once and then part of hundreds of operations: not to be copied for each.
+    let description = match super::enums::unescape(next()) {
+        Cow::Borrowed(text) => text,
+        Cow::Owned(text) => text.leak(),
+    };
+    let description = Cow::Borrowed(description);
     (sets, Parameter { name, place, kind, required, description, shared })
 }

@@ -1,8 +1,9 @@
 //! Answers to `/openapi/v2`, `/openapi/v3` and the documents below it.
 
-use crate::api::openapi::document::Document;
 use crate::api::openapi::document::documents;
 use crate::api::openapi::document::location;
+use crate::api::openapi::document::text;
+use crate::api::openapi::out::Packed;
 use crate::codec::gzip;
 use bytes::Bytes;
 
@@ -84,7 +85,7 @@ pub async fn answer(asked: Asked<'_>) -> Answer {
 
 fn deliver(
     asked: Asked<'_>,
-    document: &Document,
+    document: &Packed,
     content_type: &'static str,
     immutable: bool,
 ) -> Answer {
@@ -93,7 +94,7 @@ fn deliver(
         return Answer::NotModified(etag);
     }
     let gzip = gzip::is_accepted(asked.accept_encoding);
-    let body = if gzip { document.compressed() } else { document.text() };
+    let body = if gzip { document.gzip.clone() } else { text(document) };
     Answer::Document { content_type, body, gzip, etag, immutable }
 }
 

@@ -3,6 +3,8 @@
 //! Each part comes as a tree and goes out field by field, by tables of JSON name and number. Vendor
 //! extensions and enumerations travel as YAML text there; JSON is YAML.
 
+use crate::api::openapi::out::Out;
+use crate::api::openapi::v2::Part;
 use crate::api::openapi::v2::Sink;
 use crate::codec::json::encode_any;
 use crate::codec::proto::wire;
@@ -212,45 +214,52 @@ fn responses(number: u32, value: &Value<'_>, out: &mut Vec<u8>) {
     });
 }
 
-/// Collects the parts of the document.
-#[derive(Default)]
-pub(super) struct Swagger {
-    paths: Vec<u8>,
-    definitions: Vec<u8>,
-    parameters: Vec<u8>,
+/// Writes the parts of the document as they come. Each member of a part travels as a message of its
+/// own in the part's field: readers join them.
+#[derive(Debug)]
+pub(super) struct Swagger<O> {
+    out: O,
+    piece: Vec<u8>,
 }
 
-impl Sink for Swagger {
-    fn path(&mut self, path: &str, item: &Value<'_>) {
-        let Some(map) = item.as_map() else { return };
-        named(2, path, &mut self.paths, |out| PATH_ITEM.write(map, out));
-    }
-
-    fn definition(&mut self, name: &str, schema: &Value<'_>) {
-        let Some(map) = schema.as_map() else { return };
-        named(1, name, &mut self.definitions, |out| SCHEMA.write(map, out));
-    }
-
-    fn parameter(&mut self, name: &str, parameter: &Value<'_>) {
-        named(1, name, &mut self.parameters, |out| parameter_value(parameter, out));
+impl<O: Out> Sink for Swagger<O> {
+    fn entry(&mut self, part: Part, name: &str, value: &Value<'_>) {
+        let Some(map) = value.as_map() else { return };
+        self.piece.clear();
+        let (field, entry) = match part {
+            Part::Definitions => (9, 1),
+            Part::Parameters => (10, 1),
+            Part::Paths => (8, 2),
+        };
+        wire::nested(field, &mut self.piece, |out| {
+            named(entry, name, out, |out| match part {
+                Part::Definitions => SCHEMA.write(map, out),
+                Part::Parameters => parameter_value(value, out),
+                Part::Paths => PATH_ITEM.write(map, out),
+            });
+        });
+        self.out.put(&self.piece);
     }
 }
 
-impl Swagger {
-    /// The whole document.
-    pub(super) fn finish(self) -> Vec<u8> {
-        let size = self.paths.len() + self.definitions.len() + self.parameters.len() + 1024;
-        let mut out = Vec::with_capacity(size);
-        wire::bytes(1, b"2.0", &mut out);
-        wire::nested(2, &mut out, |out| {
+impl<O: Out> Swagger<O> {
+    /// Begins the document.
+    pub(super) fn new(mut out: O) -> Self {
+        let mut piece = Vec::with_capacity(16 * 1024);
+        wire::bytes(1, b"2.0", &mut piece);
+        wire::nested(2, &mut piece, |out| {
             wire::bytes(1, b"Kubernetes", out);
             wire::bytes(2, b"1.36", out);
         });
-        wire::bytes(8, &self.paths, &mut out);
-        wire::bytes(9, &self.definitions, &mut out);
-        wire::bytes(10, &self.parameters, &mut out);
-        wire::nested(12, &mut out, |out| named(1, "BearerToken", out, |_| {}));
-        wire::nested(13, &mut out, |out| {
+        out.put(&piece);
+        Self { out, piece }
+    }
+
+    /// Ends the document.
+    pub(super) fn finish(mut self) -> O {
+        self.piece.clear();
+        wire::nested(12, &mut self.piece, |out| named(1, "BearerToken", out, |_| {}));
+        wire::nested(13, &mut self.piece, |out| {
             named(1, "BearerToken", out, |out| {
                 wire::nested(2, out, |out| {
                     let fields =
@@ -261,6 +270,7 @@ impl Swagger {
                 });
             });
         });
-        out
+        self.out.put(&self.piece);
+        self.out
     }
 }

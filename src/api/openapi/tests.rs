@@ -67,7 +67,9 @@ fn v3_documents_are_the_recorded_ones() {
         else {
             return;
         };
-        let got = serde_json::from_slice(&v3::document(&section)).expect("JSON");
+        let mut got = Vec::new();
+        v3::document(&section, &mut got);
+        let got = serde_json::from_slice(&got).expect("JSON");
         differences(&section.name, &plain(&want), &plain(&got), &mut all);
     }
     all.sort_unstable();
@@ -79,7 +81,9 @@ fn descriptions_of_common_kinds_are_the_recorded_ones() {
     let Some(want) = recorded("openapi-v3/apis__apps__v1") else { return };
     let sections = sections();
     let section = sections.iter().find(|section| section.name == "apis/apps/v1").expect("apps");
-    let got: Value = serde_json::from_slice(&v3::document(section)).expect("JSON");
+    let mut got = Vec::new();
+    v3::document(section, &mut got);
+    let got: Value = serde_json::from_slice(&got).expect("JSON");
     for name in [
         "io.k8s.api.apps.v1.DeploymentSpec",
         "io.k8s.api.core.v1.PodSpec",
@@ -108,16 +112,8 @@ impl Parts {
 }
 
 impl v2::Sink for Parts {
-    fn path(&mut self, path: &str, item: &crate::object::Value<'_>) {
-        self.add("paths", path, item);
-    }
-
-    fn definition(&mut self, name: &str, schema: &crate::object::Value<'_>) {
-        self.add("definitions", name, schema);
-    }
-
-    fn parameter(&mut self, name: &str, parameter: &crate::object::Value<'_>) {
-        self.add("parameters", name, parameter);
+    fn entry(&mut self, part: v2::Part, name: &str, value: &crate::object::Value<'_>) {
+        self.add(part.name(), name, value);
     }
 }
 
@@ -227,16 +223,17 @@ fn member<'b>(bytes: &'b [u8], path: &[u64]) -> &'b [u8] {
 
 #[test]
 fn the_protobuf_document_reads_as_gnostic_defines_it() {
-    let mut swagger = Swagger::default();
+    let mut swagger = Swagger::new(Vec::new());
     v2::document(&sections(), &mut swagger);
     let document = swagger.finish();
     assert_eq!(member(&document, &[1]), b"2.0");
     let named = |part: u64, entry: u64, name: &str| {
-        let part = member(&document, &[part]);
-        let found = fields(part)
-            .into_iter()
-            .find(|(number, bytes)| *number == entry && member(bytes, &[1]) == name.as_bytes());
-        member(found.expect("the entry").1, &[2])
+        // Every member of a part comes as a message of its own.
+        let parts = fields(&document).into_iter().filter(|(number, _)| *number == part);
+        let found = parts
+            .map(|(_, bytes)| member(bytes, &[entry]))
+            .find(|bytes| member(bytes, &[1]) == name.as_bytes());
+        member(found.expect("the entry"), &[2])
     };
     let pod = named(9, 1, "io.k8s.api.core.v1.Pod");
     assert!(member(pod, &[4]).starts_with(b"Pod is a collection"));

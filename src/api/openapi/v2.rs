@@ -36,31 +36,39 @@ const PATCH_MEDIA: [&str; 4] = [
     "application/apply-patch+yaml",
 ];
 
-/// Where the parts of the document go: JSON or protobuf.
+/// A part of the document: an object whose members come one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// `definitions`.
+    Definitions,
+    /// `parameters`.
+    Parameters,
+    /// `paths`.
+    Paths,
+}
+
+impl Part {
+    /// Its name in the document.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Definitions => "definitions",
+            Self::Parameters => "parameters",
+            Self::Paths => "paths",
+        }
+    }
+}
+
+/// Where the members of the parts go: JSON or protobuf.
 pub(super) trait Sink {
-    /// A path.
-    fn path(&mut self, path: &str, item: &Value<'_>);
-    /// A definition.
-    fn definition(&mut self, name: &str, schema: &Value<'_>);
-    /// A parameter that paths refer to.
-    fn parameter(&mut self, name: &str, parameter: &Value<'_>);
+    /// Takes a member of a part; those of one part come in a row.
+    fn entry(&mut self, part: Part, name: &str, value: &Value<'_>);
 }
 
 /// Two sinks at once.
 impl<A: Sink, B: Sink> Sink for (A, B) {
-    fn path(&mut self, path: &str, item: &Value<'_>) {
-        self.0.path(path, item);
-        self.1.path(path, item);
-    }
-
-    fn definition(&mut self, name: &str, schema: &Value<'_>) {
-        self.0.definition(name, schema);
-        self.1.definition(name, schema);
-    }
-
-    fn parameter(&mut self, name: &str, parameter: &Value<'_>) {
-        self.0.parameter(name, parameter);
-        self.1.parameter(name, parameter);
+    fn entry(&mut self, part: Part, name: &str, value: &Value<'_>) {
+        self.0.entry(part, name, value);
+        self.1.entry(part, name, value);
     }
 }
 
@@ -76,7 +84,7 @@ pub(super) fn document(sections: &[Section], sink: &mut impl Sink) {
         let mut schemas = schemas(&arena, referred);
         let value = item(&mut schemas, path);
         referred = schemas.referred;
-        sink.path(&path.path, &value);
+        sink.entry(Part::Paths, &path.path, &value);
     }
     let mut at = 0;
     while let Some(name) = referred.get(at) {
@@ -84,7 +92,7 @@ pub(super) fn document(sections: &[Section], sink: &mut impl Sink) {
         let mut schemas = schemas(&arena, referred);
         let definition = schemas.definition(name);
         referred = schemas.referred;
-        sink.definition(name, &definition);
+        sink.entry(Part::Definitions, name, &definition);
         at += 1;
     }
     shared_parameters(sink);
@@ -96,12 +104,12 @@ fn shared_parameters(sink: &mut impl Sink) {
     let make = schemas.make;
     for (name, body) in [(DELETE_BODY, Body::DeleteOptions), (PATCH_BODY, Body::Patch)] {
         let value = self::body(&mut schemas, body);
-        sink.parameter(name, &value);
+        sink.entry(Part::Parameters, name, &value);
     }
     for (_, shared) in parameter::all().iter().filter(|(_, parameter)| !parameter.shared.is_empty())
     {
         let name = make.text(format_args!("{}-{}", shared.name, shared.shared));
-        sink.parameter(name, &whole_parameter(make, shared));
+        sink.entry(Part::Parameters, name, &whole_parameter(make, shared));
     }
 }
 

@@ -1,6 +1,7 @@
 //! OpenAPI v3: one document for each group version, and for each other root path.
 
 use crate::api::openapi::fixed::Section;
+use crate::api::openapi::out::Out;
 use crate::api::openapi::parameter::Parameter;
 use crate::api::openapi::route::Body;
 use crate::api::openapi::route::Content;
@@ -32,12 +33,10 @@ pub(super) const PATCH_MEDIA: [&str; 4] = [
     "application/strategic-merge-patch+json",
 ];
 
-/// The document of a section, as compact JSON.
-pub(super) fn document(section: &Section) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512 * 1024);
-    out.extend_from_slice(
-        br#"{"openapi":"3.0.0","info":{"title":"Kubernetes","version":"1.36"},"paths":{"#,
-    );
+/// Writes the document of a section as compact JSON.
+pub(super) fn document(section: &Section, out: &mut impl Out) {
+    let mut piece = Vec::with_capacity(16 * 1024);
+    out.put(br#"{"openapi":"3.0.0","info":{"title":"Kubernetes","version":"1.36"},"paths":{"#);
     let mut referred = Referred::default();
     let mut arena = Bump::new();
     for (at, path) in section.items.iter().enumerate() {
@@ -45,27 +44,24 @@ pub(super) fn document(section: &Section) -> Vec<u8> {
         let mut schemas = schemas(&arena, section, referred);
         let entry = (&*path.path, item(&mut schemas, path));
         referred = schemas.referred;
-        member(at, entry, &mut out);
+        member(at, entry, &mut piece, out);
     }
-    out.extend_from_slice(br#"},"components":{"#);
+    out.put(br#"},"components":{"#);
     if referred.get(0).is_some() {
-        out.extend_from_slice(br#""schemas":{"#);
+        out.put(br#""schemas":{"#);
         let mut at = 0;
         while let Some(name) = referred.get(at) {
             arena.reset();
             let mut schemas = schemas(&arena, section, referred);
             let definition = schemas.definition(name);
             referred = schemas.referred;
-            member(at, (name, definition), &mut out);
+            member(at, (name, definition), &mut piece, out);
             at += 1;
         }
-        out.extend_from_slice(b"},");
+        out.put(b"},");
     }
-    out.extend_from_slice(br#""securitySchemes":{"BearerToken":{"type":"apiKey","description":"#);
-    out.extend_from_slice(
-        br#""Bearer Token authentication","name":"authorization","in":"header"}}}}"#,
-    );
-    out
+    out.put(br#""securitySchemes":{"BearerToken":{"type":"apiKey","description":"#);
+    out.put(br#""Bearer Token authentication","name":"authorization","in":"header"}}}}"#);
 }
 
 fn schemas<'a>(arena: &'a Bump, section: &Section, referred: Referred) -> Schemas<'a> {
@@ -74,13 +70,15 @@ fn schemas<'a>(arena: &'a Bump, section: &Section, referred: Referred) -> Schema
 }
 
 /// Writes one member of an object, after a comma if it is not the first.
-pub(super) fn member(at: usize, (key, value): (&str, Value<'_>), out: &mut Vec<u8>) {
+fn member(at: usize, (key, value): (&str, Value<'_>), piece: &mut Vec<u8>, out: &mut impl Out) {
+    piece.clear();
     if at > 0 {
-        out.push(b',');
+        piece.push(b',');
     }
-    json::write::string(key, out);
-    out.push(b':');
-    json::encode_any(&value, out);
+    json::write::string(key, piece);
+    piece.push(b':');
+    json::encode_any(&value, piece);
+    out.put(piece);
 }
 
 fn item<'a>(schemas: &mut Schemas<'a>, item: &Item) -> Value<'a> {
