@@ -16,6 +16,7 @@ pub mod table;
 pub mod verb;
 
 use crate::http::RequestBody;
+use crate::metrics::Recorder;
 use crate::registry::Registry;
 use crate::request::{Context, Fault, ListOptions, Query, RequestInfo, Result, Verb};
 use admit::Admission;
@@ -23,6 +24,7 @@ use answer::Answer;
 use call::Call;
 use form::{Asked, Form};
 use route::{Route, Target};
+use std::rc::Rc;
 use verb::list::Scope;
 
 /// The API of one shard.
@@ -32,6 +34,8 @@ pub struct Api {
     pub registry: Registry<Admission>,
     /// `--min-request-timeout`, seconds: the least time a watch without a timeout lasts.
     pub min_request_timeout_seconds: u64,
+    /// Figures.
+    pub metrics: Rc<Recorder>,
 }
 
 /// What a resource request carries beside its URL.
@@ -128,13 +132,15 @@ impl Api {
             return Err(Fault::BadRequest(text.into()));
         }
         let scope = Scope { namespace: collection_namespace(&call.target, call.info), name };
+        let resource = call.target.resource;
+        let series = self.metrics.watch_series(resource.group, resource.version, resource.name);
         let body = verb::watch::open(
             &self.registry.cache,
             &call.target,
             &call.form,
             scope,
             &options,
-            self.min_request_timeout_seconds,
+            verb::watch::Terms { min_seconds: self.min_request_timeout_seconds, series },
         )
         .await?;
         let answer = Answer::stream(200, call.form.stream_type(), body);

@@ -98,3 +98,5 @@ pub const BOOKMARK_BEFORE_DEADLINE_SECONDS: u64 = 2;
 pub const METRIC_SERIES_MAX: usize = 4_096;
 /// Messages of the server's first thread, and scrapes, that may wait at one shard.
 pub const SHARD_CONTROL_MAX: usize = 256;
+/// Requests that one shard serves at once, watches not counted; more are turned away with 429.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 8_192;

@@ -26,6 +26,38 @@ pub fn parse(text: &str) -> Option<Duration> {
     (total.as_nanos() <= i64::MAX as u128).then_some(total)
 }
 
+/// As Go's `time.ParseDuration`, for text of clients: `None` for what is not above zero.
+///
+/// # Errors
+/// Go's words.
+pub fn parse_go(text: &str) -> Result<Option<Duration>, String> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    match parse(unsigned) {
+        Some(_) if unsigned.len() < text.len() && !unsigned.starts_with('+') => Ok(None),
+        Some(found) if unsigned.len() == text.len() => Ok(Some(found).filter(|d| !d.is_zero())),
+        _ => Err(complaint(text, unsigned)),
+    }
+}
+
+/// What Go says of a text that is no duration.
+fn complaint(text: &str, unsigned: &str) -> String {
+    let quoted = format!("{text:?}");
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let mut rest = unsigned.strip_prefix('+').unwrap_or(unsigned);
+    while rest.starts_with(is_number) {
+        rest = rest.trim_start_matches(is_number);
+        if rest.is_empty() {
+            return format!("time: missing unit in duration {quoted}");
+        }
+        let (unit, behind) = rest.split_at(rest.find(is_number).unwrap_or(rest.len()));
+        if nanoseconds(unit).is_none() {
+            return format!("time: unknown unit {unit:?} in duration {quoted}");
+        }
+        rest = behind;
+    }
+    format!("time: invalid duration {quoted}")
+}
+
 fn nanoseconds(unit: &str) -> Option<u64> {
     Some(match unit {
         "ns" => 1,
@@ -60,6 +92,22 @@ fn term(number: &str, unit_nanoseconds: u64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_are_told_in_gos_words() {
+        assert_eq!(parse_go("1s"), Ok(Some(Duration::from_secs(1))));
+        assert_eq!(parse_go("0"), Ok(None));
+        assert_eq!(parse_go("-5s"), Ok(None));
+        for (text, message) in [
+            ("abc", "time: invalid duration \"abc\""),
+            ("10", "time: missing unit in duration \"10\""),
+            ("5x", "time: unknown unit \"x\" in duration \"5x\""),
+            ("1s5", "time: missing unit in duration \"1s5\""),
+            ("-", "time: invalid duration \"-\""),
+        ] {
+            assert_eq!(parse_go(text), Err(message.to_owned()));
+        }
+    }
 
     #[test]
     fn durations_parse_as_go_does() {

@@ -108,6 +108,8 @@ pub struct Requests {
     pub timeout: Duration,
     /// How long a watch lasts at least.
     pub watch_timeout_min: Duration,
+    /// Requests are queued by priority; otherwise the two limits below hold.
+    pub priority_and_fairness: bool,
     /// Reads at once; 0 for no limit.
     pub read_only_max: usize,
     /// Writes at once; 0 for no limit.
@@ -428,6 +430,7 @@ fn requests(values: &Values) -> Result<Requests, FlagError> {
         watch_timeout_min: Duration::from_secs(
             u64::try_from(values.int("min-request-timeout")).unwrap_or_default(),
         ),
+        priority_and_fairness: values.bool("enable-priority-and-fairness"),
         read_only_max: count("max-requests-inflight"),
         mutating_max: count("max-mutating-requests-inflight"),
         goaway_chance,

@@ -11,6 +11,7 @@ use crate::http::Uri;
 use crate::http::Version;
 use crate::http::header;
 use bytes::Bytes;
+use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -102,13 +103,15 @@ pub struct Response {
     pub body: Body,
     /// Ask the client to leave: `Connection: close`, or GOAWAY over HTTP/2.
     pub close: bool,
+    /// Kept until the body has been sent or the client has left.
+    pub held: Option<Box<dyn Any>>,
 }
 
 impl Response {
     /// An answer with a body and no headers.
     #[must_use]
     pub fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, headers: HeaderMap::new(), body, close: false }
+        Self { status, headers: HeaderMap::new(), body, close: false, held: None }
     }
 
     /// With one header more.

@@ -28,6 +28,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::server::conn::http2;
 use hyper::service::Service;
+use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -162,7 +163,7 @@ where
     H: Fn(Request) -> F + Clone + 'static,
     F: Future<Output = Response> + 'static,
 {
-    type Response = hyper::Response<Outgoing<InFlight>>;
+    type Response = hyper::Response<Outgoing<(InFlight, Option<Box<dyn Any>>)>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>>>>;
 
@@ -197,7 +198,8 @@ where
                 }
                 response.body = Body::empty();
             }
-            let mut answer = hyper::Response::new(Outgoing::new(response.body, in_flight));
+            let mut answer =
+                hyper::Response::new(Outgoing::new(response.body, (in_flight, response.held)));
             *answer.status_mut() = response.status;
             *answer.headers_mut() = response.headers;
             Ok(answer)

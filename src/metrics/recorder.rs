@@ -221,8 +221,10 @@ impl Recorder {
             snapshot.requests.insert(series.labels.clone(), request);
         }
         for watch in self.watches.borrow().values() {
-            let figures =
-                WatchSnapshot { sizes: watch.sizes.get(), size_sum: watch.size_sum.get() };
+            let figures = WatchSnapshot {
+                sizes: std::array::from_fn(|at| watch.sizes.get(at).map_or(0, Cell::get)),
+                size_sum: watch.size_sum.get(),
+            };
             snapshot.watches.insert(watch.labels.clone(), figures);
         }
         for (tally, cell) in Tally::ALL.iter().zip(&self.tallies) {
@@ -292,7 +294,7 @@ impl Drop for LongRunning {
 pub struct WatchSeries {
     /// Group, version, resource.
     labels: [String; 3],
-    sizes: Cell<[u64; EVENT_SIZE_BOUNDS.len() + 1]>,
+    sizes: [Cell<u64>; EVENT_SIZE_BOUNDS.len() + 1],
     size_sum: Cell<u64>,
 }
 
@@ -300,17 +302,18 @@ impl WatchSeries {
     fn new(group: &str, version: &str, resource: &str) -> Self {
         Self {
             labels: [group, version, resource].map(str::to_owned),
-            sizes: Cell::default(),
+            sizes: Default::default(),
             size_sum: Cell::new(0),
         }
     }
 
-    /// One event of this size was sent.
-    pub fn event(&self, bytes: usize) {
-        let bytes = bytes as u64;
-        let mut sizes = self.sizes.get();
-        count_in(&mut sizes, &EVENT_SIZE_BOUNDS, bytes);
-        self.sizes.set(sizes);
-        self.size_sum.set(self.size_sum.get().wrapping_add(bytes));
+    /// Events of together this size were sent; each counts as of their mean size.
+    pub fn events(&self, count: usize, bytes: usize) {
+        let mean = (bytes / count.max(1)) as u64;
+        let bucket = EVENT_SIZE_BOUNDS.iter().take_while(|bound| mean > **bound).count();
+        if let Some(cell) = self.sizes.get(bucket) {
+            cell.set(cell.get() + count as u64);
+        }
+        self.size_sum.set(self.size_sum.get().wrapping_add(bytes as u64));
     }
 }

@@ -29,7 +29,7 @@ fn shards_are_summed_under_upstreams_names() {
         shard.request(&LIST_PODS, 200, Duration::from_micros(300), Some(2_000));
         shard.request(&LIST_PODS, 200, Duration::from_millis(30), Some(500));
         shard.tally(Tally::AuthenticationSuccess);
-        shard.watch_series("", "v1", "pods").event(1_500);
+        shard.watch_series("", "v1", "pods").events(1, 1_500);
     }
     shards[1].request(&LIST_PODS, 410, Duration::from_micros(100), None);
     let _watch = shards[0].long_running(&Labels { verb: "WATCH", ..LIST_PODS });

@@ -6,6 +6,7 @@
 pub mod boot;
 pub mod bootstrap;
 pub mod credentials;
+mod filters;
 pub mod health;
 pub mod lifecycle;
 pub mod listener;

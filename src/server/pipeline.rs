@@ -19,13 +19,16 @@ use crate::cache::Cache;
 use crate::catalog::catalog;
 use crate::config::Config;
 use crate::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use crate::metrics::{Recorder, Tally};
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User};
+use crate::server::filters::{self, Entered};
 use crate::server::shard::Shard;
 use crate::server::{credentials, health, scrape};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What a shard's requests pass through.
@@ -47,6 +50,7 @@ impl Gate {
         credentials: &credentials::Credentials,
         cache: &Cache,
         discovery: Arc<Discovery>,
+        metrics: Rc<Recorder>,
     ) -> Result<Self, String> {
         let tokens = match &credentials.tokens {
             Some(text) => {
@@ -75,6 +79,7 @@ impl Gate {
         let api = Api {
             registry,
             min_request_timeout_seconds: config.requests.watch_timeout_min.as_secs(),
+            metrics,
         };
         let anonymous = config.authentication.anonymous;
         Ok(Self {
@@ -101,11 +106,10 @@ pub async fn handle(shard: &Shard, request: Request) -> Response {
     };
     let agent = request.header(header::USER_AGENT).unwrap_or_default().to_owned();
     let mut context = Context::new(User::default(), agent);
-    let mut response = match shard.gate.serve(shard, &mut context, request).await {
-        Served::Answer(answer) => respond(answer),
-        Served::Response(response) => response,
-    };
+    let version = request.version;
+    let mut response = shard.gate.serve(shard, &mut context, request).await;
     add_headers(&mut response, &context, &audit_id);
+    filters::finish(shard, version, &context.user, &mut response);
     response
 }
 
@@ -116,10 +120,10 @@ enum Served {
 }
 
 impl Gate {
-    async fn serve(&self, shard: &Shard, context: &mut Context, request: Request) -> Served {
+    async fn serve(&self, shard: &Shard, context: &mut Context, request: Request) -> Response {
         let uri = request.uri.clone();
         let Ok(path) = percent_decode_str(uri.path()).decode_utf8() else {
-            return Served::Answer(Answer::text(400, "400 Bad Request"));
+            return respond(Answer::text(400, "400 Bad Request"));
         };
         let query = Query::new(uri.query().unwrap_or_default());
         let method = request.method.clone();
@@ -128,35 +132,66 @@ impl Gate {
             Err(error) => {
                 let why = format!("failed to create RequestInfo: {}", error.0);
                 let text = format!("Internal Server Error: {path:?}: {why}\n");
-                return Served::Answer(Answer::text(500, text));
+                return respond(Answer::text(500, text));
             }
         };
         let accept = text(&request, header::ACCEPT);
         let content_type = text(&request, header::CONTENT_TYPE);
+        let entered = match Entered::new(shard, &info, &method, query, &content_type) {
+            Ok(entered) => entered,
+            Err(turned_away) => return respond(*turned_away),
+        };
+        let head =
+            Head { method: method.as_str(), accept: &accept, content_type: &content_type, query };
+        let rest = Box::pin(self.admitted(shard, context, &info, head, request));
+        let mut response = match entered.within(&shard.config, query, rest).await {
+            Ok(Served::Answer(answer)) => respond(answer),
+            Ok(Served::Response(response)) => response,
+            Err(fault) => respond(refuse(fault, &accept, context, query)),
+        };
+        entered.answered(&mut response);
+        response
+    }
+
+    async fn admitted(
+        &self,
+        shard: &Shard,
+        context: &mut Context,
+        info: &RequestInfo<'_>,
+        head: Head<'_>,
+        request: Request,
+    ) -> Served {
+        let Head { accept, query, .. } = head;
         match self.authenticate(&request) {
-            Ok(user) => context.user = user,
-            Err(fault) => return Served::Answer(refuse(fault, &accept, context, query)),
+            Ok(user) => {
+                shard.metrics.tally(Tally::AuthenticationSuccess);
+                context.user = user;
+            }
+            Err(fault) => {
+                shard.metrics.tally(Tally::AuthenticationFailure);
+                return Served::Answer(refuse(fault, accept, context, query));
+            }
         }
         let verb = if info.is_resource {
             Cow::Borrowed(info.verb.name())
         } else {
-            Cow::Owned(method.as_str().to_ascii_lowercase())
+            Cow::Owned(head.method.to_ascii_lowercase())
         };
-        let action = Action { info: &info, verb: &verb };
+        let action = Action { info, verb: &verb };
         if let Err(fault) = self.authorizer.authorize(&context.user, action) {
-            return Served::Answer(refuse(fault, &accept, context, query));
+            shard.metrics.tally(Tally::AuthorizationNoOpinion);
+            return Served::Answer(refuse(fault, accept, context, query));
         }
+        shard.metrics.tally(Tally::AuthorizationAllowed);
         if info.path == "/metrics" {
             return Served::Response(scrape::answer(shard).await);
         }
         if !info.is_resource {
-            let form = Asked { accept: &accept, user_agent: &context.user_agent, query };
-            return self.non_resource(shard, &info, &request, form).await;
+            let form = Asked { accept, user_agent: &context.user_agent, query };
+            return self.non_resource(shard, info, &request, form).await;
         }
-        let head =
-            Head { method: method.as_str(), accept: &accept, content_type: &content_type, query };
         let encodings = text(&request, header::ACCEPT_ENCODING);
-        let answer = self.api.serve(context, &info, head, request.body).await;
+        let answer = self.api.serve(context, info, head, request.body).await;
         Served::Answer(compress(answer, &encodings))
     }
 

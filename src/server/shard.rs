@@ -96,7 +96,14 @@ impl fmt::Debug for Seed {
 pub(in crate::server) async fn run(id: usize, seed: Seed) {
     let options = http::Options { streams_max: seed.config.serving.streams_max };
     let cache = seed.cache.start();
-    let gate = match Gate::new(&seed.config, &seed.credentials, &cache, seed.discovery) {
+    let metrics = Rc::<Recorder>::default();
+    let gate = match Gate::new(
+        &seed.config,
+        &seed.credentials,
+        &cache,
+        seed.discovery,
+        Rc::clone(&metrics),
+    ) {
         Ok(gate) => gate,
         Err(message) => {
             seed.listening.send(Err(message)).await.ok();
@@ -112,7 +119,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         cache,
         listener: Rc::new(Listener::new(seed.tls, options, CONNECTIONS_MAX)),
         config: seed.config,
-        metrics: Rc::default(),
+        metrics,
         peers: seed.peers,
     });
     let socket = match rt::TcpListener::bind(seed.address) {
@@ -125,7 +132,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     };
     rt::spawn(look_after_connections(Rc::clone(&shard)));
     if id == 0
-        && let Err(message) = bootstrap(&shard).await
+        && let Err(message) = bootstrap(&shard, seed.address.port()).await
     {
         seed.listening.send(Err(message)).await.ok();
         return;
@@ -149,7 +156,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
 }
 
 /// Writes the objects that the server itself keeps.
-async fn bootstrap(shard: &Shard) -> Result<(), String> {
+async fn bootstrap(shard: &Shard, port: u16) -> Result<(), String> {
     let config = &shard.config;
     let cidrs = &config.services.cluster_ip_ranges;
     let texts: Vec<String> = cidrs.iter().map(ToString::to_string).collect();
@@ -157,7 +164,7 @@ async fn bootstrap(shard: &Shard) -> Result<(), String> {
     let addresses: Vec<IpAddr> = ranges.map(|range| range.first()).collect();
     let facts = bootstrap::Facts {
         advertise_address: config.serving.advertise_address,
-        port: config.serving.port,
+        port,
         service_cidrs: &texts,
         service_addresses: &addresses,
     };

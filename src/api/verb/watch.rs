@@ -15,8 +15,10 @@ use crate::codec::frame::{self, EventType};
 use crate::codec::json;
 use crate::codec::media::Format;
 use crate::http::Body;
+use crate::metrics::WatchSeries;
 use crate::object::{Map, Value};
 use crate::registry::body::api_version;
+
 use crate::registry::stored;
 use crate::request::{Fault, ListOptions, Result, parse_revision};
 use crate::store::Item as _;
@@ -26,7 +28,16 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Opens the watch that `options` ask for. `min_seconds` is `--min-request-timeout`.
+/// What the server sets for a watch.
+#[derive(Debug)]
+pub struct Terms {
+    /// `--min-request-timeout`, seconds.
+    pub min_seconds: u64,
+    /// Where its events are counted.
+    pub series: Rc<WatchSeries>,
+}
+
+/// Opens the watch that `options` ask for.
 ///
 /// # Errors
 /// 400 for a bad selector or revision, 406 for a form that does not stream.
@@ -36,7 +47,7 @@ pub async fn open(
     form: &Form,
     scope: Scope<'_>,
     options: &ListOptions,
-    min_seconds: u64,
+    terms: Terms,
 ) -> Result<Body> {
     if form.media == Format::Yaml {
         let text = "only the following media types are accepted: application/json, \
@@ -65,10 +76,10 @@ pub async fn open(
         bookmarks: options.bookmarks,
         // The mark that ends the initial events is for those who asked for them by name.
         initial_events_end: initial == Some(true) && options.bookmarks,
-        timeout: Some(timeout(options.timeout_seconds, min_seconds)),
+        timeout: Some(timeout(options.timeout_seconds, terms.min_seconds)),
     };
     match cache.watch(query).await {
-        Ok(watcher) => Ok(stream(watcher, target, form)),
+        Ok(watcher) => Ok(stream(watcher, target, form, terms.series)),
         Err(ReadFault::Expired { requested, oldest }) => {
             let message = format!("too old resource version: {requested} ({oldest})");
             let fault = Fault::Expired { message, continue_token: None };
@@ -90,18 +101,22 @@ fn timeout(asked: i64, min_seconds: u64) -> Duration {
 }
 
 /// The body: frames as they come, several in one piece when they have gathered.
-fn stream(watcher: Watcher, target: &Target, form: &Form) -> Body {
+fn stream(watcher: Watcher, target: &Target, form: &Form, series: Rc<WatchSeries>) -> Body {
     let tables = matches!(form.transform, Transform::Table(..));
     // Only the first Table of a watch has the column definitions.
     let header = tables.then_some((*target, *form));
-    let state = (watcher, header);
-    Body::stream(futures_lite::stream::unfold(state, |(mut watcher, mut header)| async move {
-        let mut frames = Vec::new();
-        // The end of a watch is the end of its body; clients resume from what they have.
-        watcher.next_batch(&mut frames, WATCH_BATCH_MAX).await.ok()?;
-        let bytes = gather(&frames, &mut header);
-        Some((bytes, (watcher, header)))
-    }))
+    let state = (watcher, header, series);
+    Body::stream(futures_lite::stream::unfold(
+        state,
+        |(mut watcher, mut header, series)| async move {
+            let mut frames = Vec::new();
+            // The end of a watch is the end of its body; clients resume from what they have.
+            watcher.next_batch(&mut frames, WATCH_BATCH_MAX).await.ok()?;
+            let bytes = gather(&frames, &mut header);
+            series.events(frames.len(), bytes.len());
+            Some((bytes, (watcher, header, series)))
+        },
+    ))
 }
 
 fn gather(frames: &[Rc<Frame>], header: &mut Option<(Target, Form)>) -> Bytes {
