@@ -12,6 +12,7 @@ use kubering::codec;
 use kubering::object::selector::FieldSelector;
 use kubering::rt;
 use kubering::store::{Batch, Event, Item, Link, Opened};
+use std::cell::Cell;
 use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -249,14 +250,14 @@ async fn one_shard(scale: Scale) {
     let cache = seed.start();
     report("open: objects into tables", scale.objects, start.elapsed());
 
+    let before = resident();
+    let idle = watch(&cache, scale.watchers * 20, Some("idle")).await;
+    let grown = resident().saturating_sub(before);
+    println!("an idle watch of its own node is {} bytes", grown / idle.len());
+    drop(idle);
     let took = apply(&cache, &mut store, scale.events).await;
     report("apply: updates, nobody watches", scale.events, took);
-    let before = resident();
     let kubelets = watch(&cache, scale.watchers, Some("node")).await;
-    println!(
-        "{} bytes per idle watch of a node",
-        (resident() - before.min(resident())) / scale.watchers
-    );
     let took = apply(&cache, &mut store, scale.events / 4).await;
     report("apply: updates, a watch on every node", scale.events / 4, took);
     drop(kubelets);
@@ -277,7 +278,35 @@ async fn one_shard(scale: Scale) {
     }
     report("fan-out: one event to one watcher", frames, took);
     drop(watchers);
+    deliver(&cache, &mut store, scale).await;
     reads(&cache, scale).await;
+}
+
+/// Events one at a time to watchers that each wait in a task of their own.
+async fn deliver(cache: &Cache, store: &mut Store, scale: Scale) {
+    let seen = Rc::new(Cell::new(0));
+    for mut watcher in watch(cache, scale.watchers, None).await {
+        let seen = Rc::clone(&seen);
+        rt::spawn(async move {
+            let mut frames = Vec::new();
+            while watcher.next_batch(&mut frames, usize::MAX).await.is_ok() {
+                seen.set(seen.get() + frames.len());
+                frames.clear();
+            }
+        });
+    }
+    rt::yield_now().await;
+    let events = 200;
+    let batches = store.updates(events, 1);
+    let start = Cpu::now();
+    for (round, batch) in batches.into_iter().take(events).enumerate() {
+        store.publish(batch).await;
+        while seen.get() < (round + 1) * scale.watchers {
+            rt::yield_now().await;
+        }
+    }
+    report("delivery: one event to one waiting task", events * scale.watchers, start.elapsed());
+    cache.end_watches();
 }
 
 async fn reads(cache: &Cache, scale: Scale) {

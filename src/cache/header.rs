@@ -13,6 +13,8 @@ const OFFSET_MAX: usize = (1 << OFFSET_BITS) - 1;
 const LONG: usize = (1 << (32 - OFFSET_BITS)) - 1;
 const WIDE: usize = 8;
 const SPAN: usize = 4;
+/// Room for the keys and values of so many labels at first.
+const LABELS_USUAL: usize = 16;
 
 /// Collects the header of one object.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl<'v> HeaderBuilder<'v> {
         Self {
             value,
             uid: 0,
-            labels: Vec::new(),
+            labels: Vec::with_capacity(LABELS_USUAL),
             fields: vec![0; fields],
             copied: Vec::new(),
             deleting: false,
@@ -115,8 +117,10 @@ impl<'v> HeaderBuilder<'v> {
         let Some(labels) = u16::try_from(self.labels.len() / 2).ok().filter(|_| fits) else {
             return Header::unreadable();
         };
+        let count = 1 + self.labels.len() + self.fields.len();
         let spans = [self.uid].into_iter().chain(self.labels).chain(self.fields);
-        let mut packed: Vec<u8> = spans.flat_map(u32::to_le_bytes).collect();
+        let mut packed = Vec::with_capacity(SPAN * count + self.copied.len());
+        spans.for_each(|span| packed.extend_from_slice(&span.to_le_bytes()));
         packed.extend_from_slice(&self.copied);
         Header {
             packed: packed.into_boxed_slice(),
