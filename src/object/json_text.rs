@@ -30,9 +30,17 @@ impl<'a> Reader<'a> {
         Self { rest: text, arena }
     }
 
+    fn skip_space(&mut self) {
+        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
+        if self.rest.as_bytes().first().is_some_and(blank) {
+            let length = self.rest.bytes().take_while(|b| blank(b)).count();
+            self.rest = self.rest.get(length..).unwrap_or("");
+        }
+    }
+
     /// Takes `byte` if it is next after white space.
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        self.skip_space();
         match self.rest.as_bytes() {
             [first, ..] if *first == byte && byte.is_ascii() => {
                 self.rest = self.rest.get(1..).unwrap_or("");
@@ -48,7 +56,7 @@ impl<'a> Reader<'a> {
 
     /// Takes `word` if it is next.
     pub(crate) fn word(&mut self, word: &str) -> bool {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        self.skip_space();
         let rest = self.rest.strip_prefix(word);
         self.rest = rest.unwrap_or(self.rest);
         rest.is_some()
@@ -67,11 +75,8 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn string(&mut self) -> Result<&'a str, BadJson> {
         self.expect(b'"')?;
-        let stop = self.rest.find(['"', '\\']).ok_or(BadJson)?;
+        let stop = plain_bytes(self.rest);
         let (head, tail) = self.rest.split_at_checked(stop).ok_or(BadJson)?;
-        if head.bytes().any(|b| b < 0x20) {
-            return Err(BadJson);
-        }
         if let Some(rest) = tail.strip_prefix('"') {
             self.rest = rest;
             return Ok(head);
@@ -80,17 +85,20 @@ impl<'a> Reader<'a> {
         text.push_str(head);
         self.rest = tail;
         loop {
-            let mut chars = self.rest.chars();
-            let c = chars.next().ok_or(BadJson)?;
-            self.rest = chars.as_str();
-            match c {
-                '"' => return Ok(self.arena.alloc_str(&text)),
-                '\\' => {
+            let stop = plain_bytes(self.rest);
+            let (head, tail) = self.rest.split_at_checked(stop).ok_or(BadJson)?;
+            text.push_str(head);
+            match tail.as_bytes() {
+                [b'"', ..] => {
+                    self.rest = tail.get(1..).unwrap_or("");
+                    return Ok(self.arena.alloc_str(&text));
+                }
+                [b'\\', ..] => {
+                    self.rest = tail.get(1..).unwrap_or("");
                     let c = self.escape()?;
                     text.push(c);
                 }
-                c if u32::from(c) < 0x20 => return Err(BadJson),
-                c => text.push(c),
+                _ => return Err(BadJson),
             }
         }
     }
@@ -201,9 +209,15 @@ impl<'a> Reader<'a> {
 
     /// A string after optional white space.
     pub(crate) fn string_after_space(&mut self) -> Result<&'a str, BadJson> {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        self.skip_space();
         self.string()
     }
+}
+
+/// How many bytes of a string stand for themselves.
+fn plain_bytes(text: &str) -> usize {
+    let special = |b: &u8| *b < 0x20 || matches!(b, b'"' | b'\\');
+    text.as_bytes().iter().position(special).unwrap_or(text.len())
 }
 
 /// Appends `text` as a JSON string with Go's escapes; `html` also escapes `<`, `>`, `&`, U+2028 and

@@ -93,7 +93,7 @@ impl<'a> FieldSet<'a> {
 
     /// True if both are one set in memory, hence equal.
     pub fn is_shared_with(self, other: Self) -> bool {
-        std::ptr::eq(self.nodes, other.nodes)
+        std::ptr::eq(self.nodes, other.nodes) || self.is_empty() && other.is_empty()
     }
 
     /// Calls `visit` with every path: at each level first those that end there.

@@ -21,8 +21,10 @@ pub struct Entry<'a> {
     pub time: Option<&'a str>,
     /// The fields.
     pub fields: FieldSet<'a>,
-    /// The text that `fields` was read from.
+    /// The text that `fields` was read from, or is to be.
     text: Option<(&'a str, FieldSet<'a>)>,
+    /// `fields` is not read yet.
+    unread: bool,
 }
 
 /// Why a list of managed fields cannot be used.
@@ -40,7 +42,30 @@ impl<'a> Entry<'a> {
             time: None,
             fields: FieldSet::EMPTY,
             text: None,
+            unread: false,
         }
+    }
+
+    /// Reads the fields, if that is still to do. What cannot be read owns nothing.
+    pub(super) fn read(&mut self, arena: &'a Bump) {
+        if self.unread {
+            let text = self.text.map_or("{}", |(text, _)| text);
+            self.fields = FieldSet::parse(text, arena).unwrap_or_default();
+            self.text = Some((text, self.fields));
+            self.unread = false;
+        }
+    }
+
+    /// True if the fields are not read and their text shows that none of those that end in `steps`
+    /// is among them.
+    pub(super) fn is_apart(&self, steps: &[String]) -> bool {
+        let text = self.text.map_or("", |(text, _)| text);
+        self.unread && text.len() > 2 && !steps.iter().any(|step| text.contains(step.as_str()))
+    }
+
+    /// True if the fields are known to be none.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.unread && self.fields.is_empty()
     }
 
     /// Who the manager is. Appliers are the same whatever their API version
@@ -81,9 +106,26 @@ impl fmt::Display for ManagerId<'_> {
 
 /// Reads the entries; of two by the same manager the later counts.
 pub fn decode<'a>(list: &[Value<'a>], arena: &'a Bump) -> Result<Vec<Entry<'a>>, BadEntry> {
+    decode_with(list, true, arena)
+}
+
+/// As `decode`, with the fields left to be read where they are needed. Only for lists that a server
+/// wrote: its texts are known to be good and to have one spelling.
+pub(super) fn decode_trusted<'a>(
+    list: &[Value<'a>],
+    arena: &'a Bump,
+) -> Result<Vec<Entry<'a>>, BadEntry> {
+    decode_with(list, false, arena)
+}
+
+fn decode_with<'a>(
+    list: &[Value<'a>],
+    read: bool,
+    arena: &'a Bump,
+) -> Result<Vec<Entry<'a>>, BadEntry> {
     let mut entries: Vec<Entry<'a>> = Vec::with_capacity(list.len());
     for (at, value) in list.iter().enumerate() {
-        let entry = decode_entry(at, value, arena)?;
+        let entry = decode_entry(at, value, read, arena)?;
         match entries.iter_mut().find(|known| known.id() == entry.id()) {
             Some(known) => *known = entry,
             None => entries.push(entry),
@@ -92,7 +134,12 @@ pub fn decode<'a>(list: &[Value<'a>], arena: &'a Bump) -> Result<Vec<Entry<'a>>,
     Ok(entries)
 }
 
-fn decode_entry<'a>(at: usize, value: &Value<'a>, arena: &'a Bump) -> Result<Entry<'a>, BadEntry> {
+fn decode_entry<'a>(
+    at: usize,
+    value: &Value<'a>,
+    read: bool,
+    arena: &'a Bump,
+) -> Result<Entry<'a>, BadEntry> {
     let bad = |text: &str| Err(BadEntry(String::from(text)));
     let applied = match value.str_at(&["operation"]) {
         "Apply" => true,
@@ -120,7 +167,8 @@ fn decode_entry<'a>(at: usize, value: &Value<'a>, arena: &'a Bump) -> Result<Ent
             arena.alloc_str(&out)
         }
     };
-    let Ok(fields) = FieldSet::parse(text, arena) else {
+    let fields = if read { FieldSet::parse(text, arena) } else { Ok(FieldSet::EMPTY) };
+    let Ok(fields) = fields else {
         return bad("error decoding manager from managed fields: invalid fieldsV1");
     };
     Ok(Entry {
@@ -131,6 +179,7 @@ fn decode_entry<'a>(at: usize, value: &Value<'a>, arena: &'a Bump) -> Result<Ent
         time: value.get("time").and_then(Value::as_str),
         fields,
         text: Some((text, fields)),
+        unread: !read,
     })
 }
 
@@ -209,8 +258,10 @@ pub(super) fn cap<'a>(entries: &mut Vec<Entry<'a>>, arena: &'a Bump) {
             continue;
         }
         let Some(at) = entries.iter().position(|e| e.id() == id) else { continue };
-        let old = entries.remove(at);
+        let mut old = entries.remove(at);
+        old.read(arena);
         if let Some(entry) = entries.iter_mut().find(|e| e.id() == bucket) {
+            entry.read(arena);
             entry.fields = entry.fields.union(old.fields, arena);
             // Of the two, the entry being merged is the more recent.
             entry.time = old.time;

@@ -137,7 +137,10 @@ pub fn update<'a>(
         return;
     }
     let trusted = sent.is_none();
-    let entries = sent.unwrap_or_else(|| decode(known, arena).unwrap_or_default());
+    let entries = match sent {
+        Some(entries) => entries,
+        None => entries::decode_trusted(known, arena).unwrap_or_default(),
+    };
     if entries.is_empty() && live.is_some() {
         return store(new, None);
     }
@@ -185,20 +188,50 @@ fn owners_after<'a>(
     writer: &Writer<'_>,
 ) -> Vec<Entry<'a>> {
     drop_unknown(&mut entries, writer);
-    reconcile_all(&mut entries, place, writer, arena);
     let set = changes.modified.union(changes.added, arena);
     let gone = set.union(changes.removed, arena);
+    let steps = last_steps(gone);
     for entry in &mut entries {
+        if steps.as_ref().is_some_and(|steps| entry.is_apart(steps)) {
+            continue;
+        }
+        entry.read(arena);
+        reconcile_entry(entry, place, writer, arena);
         entry.fields = entry.fields.difference(gone, arena);
     }
-    entries.retain(|entry| !entry.fields.is_empty());
+    entries.retain(|entry| !entry.is_empty());
     if !set.is_empty() {
         let entry = own_entry(&mut entries, writer, false, arena);
+        entry.read(arena);
         entry.fields = entry.fields.union(set, arena);
         entry.time = Some(arena.alloc_str(writer.time));
     }
     entries::cap(&mut entries, arena);
     entries
+}
+
+/// Most distinct last steps for which texts are searched instead of read.
+const LAST_STEPS_MAX: usize = 24;
+
+/// The last steps of the paths of a set as `FieldsV1` spells them; `None` if there are many, or one
+/// that can be spelled in more than one way.
+fn last_steps(set: FieldSet<'_>) -> Option<Vec<String>> {
+    let mut steps: Vec<String> = Vec::new();
+    let mut plain = true;
+    set.each_path(&mut |path| {
+        let Element::Field(name) = path.element else {
+            plain = false;
+            return;
+        };
+        plain &= name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+        if plain && steps.len() <= LAST_STEPS_MAX {
+            let step = format!("\"f:{name}\"");
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+    });
+    (plain && steps.len() <= LAST_STEPS_MAX).then_some(steps)
 }
 
 /// The entry for all that is on an object that nobody managed before its first apply.
@@ -272,7 +305,16 @@ pub(crate) fn reconcile_all<'a>(
     writer: &Writer<'_>,
     arena: &'a Bump,
 ) {
-    for entry in entries.iter_mut().filter(|entry| entry.api_version == writer.api_version) {
+    entries.iter_mut().for_each(|entry| reconcile_entry(entry, place, writer, arena));
+}
+
+fn reconcile_entry<'a>(
+    entry: &mut Entry<'a>,
+    place: Place<'_>,
+    writer: &Writer<'_>,
+    arena: &'a Bump,
+) {
+    if entry.api_version == writer.api_version {
         entry.fields = reconcile(entry.fields, place, arena);
     }
 }

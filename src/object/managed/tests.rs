@@ -138,12 +138,12 @@ fn sets_follow_a_schema_that_became_atomic_and_unknown_versions_go() {
              "fieldsV1":{"f:spec":{"f:replicas":{}}}}]}}"#,
     );
     let by = Writer { versions: &["v1"], ..writer("n", "2") };
-    let new = written(&arena, Some(&live), r#"{"metadata":{"labels":{"a":"b"}}}"#, &by);
+    let new = written(&arena, Some(&live), r#"{"metadata":{"labels":{"x":"b"}}}"#, &by);
     assert_eq!(
         owners(&new),
         [
             r#"a  {"f:spec":{"f:template":{"f:spec":{"f:nodeSelector":{}}}}}"#,
-            r#"n 2 {"f:metadata":{"f:labels":{".":{},"f:a":{}}}}"#
+            r#"n 2 {"f:metadata":{"f:labels":{".":{},"f:x":{}}}}"#
         ]
     );
 }
@@ -167,4 +167,21 @@ fn managers_are_named_by_option_or_user_agent() {
     assert_eq!(manager_or_user_agent("m", "kubectl/v1"), "m");
     assert_eq!(manager_or_user_agent("", "kube\u{1}ctl/v1.36 (linux)"), "kubectl");
     assert_eq!(manager_or_user_agent("", &"é".repeat(100)).len(), 128);
+}
+
+#[test]
+fn owners_that_have_nothing_to_do_with_a_change_keep_their_text() {
+    let arena = Bump::new();
+    let text = r#"{"metadata":{"name":"d","labels":{"a":"1"}},"spec":{"replicas":1}}"#;
+    let made = written(&arena, None, text, &writer("m", "1"));
+    let before = made.list_at(&["metadata", "managedFields"])[0].get("fieldsV1");
+    let Some(Value::Raw(before)) = before else { panic!("no text") };
+    let text = r#"{"metadata":{"name":"d","labels":{"a":"1"}},"spec":{"replicas":1},
+        "status":{"observedGeneration":1}}"#;
+    let status = Writer { subresource: "status", ..writer("kcm", "2") };
+    let new = written(&arena, Some(&made), text, &status);
+    assert_eq!(owners(&new)[1], r#"kcm 2 {"f:status":{"f:observedGeneration":{}}}"#);
+    let after = new.list_at(&["metadata", "managedFields"])[0].get("fieldsV1");
+    let Some(Value::Raw(after)) = after else { panic!("no text") };
+    assert!(std::ptr::eq(*before, *after));
 }
