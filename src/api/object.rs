@@ -198,7 +198,7 @@ impl TableWriter {
     ) -> Self {
         let group = target.resource.group;
         let printer = table::printer(group, target.resource.name, target.subresource_name());
-        let now = table::Moment(clock::unix_seconds());
+        let now = table::Moment(clock::unix_seconds().saturating_mul(1_000));
         let table =
             table::Table::begin(Vec::with_capacity(4096), printer, version, meta, header, now);
         Self { table, target: *target, include }
