@@ -8,6 +8,7 @@ pub mod compress;
 pub mod discovery;
 pub mod documents;
 pub mod form;
+pub mod issuer;
 pub mod object;
 pub mod openapi;
 pub mod route;
