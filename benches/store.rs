@@ -229,7 +229,9 @@ fn commits(
 /// Start of a store that was written in passing, and again from what fjall has made of it.
 fn load(size: &Size, path: &Path) {
     let value = Bytes::from(vec![b'v'; 2_000]);
+    let started = Instant::now();
     let (opened, handle) = embedded::open(path, &Options::new(1), &mut |_| ()).expect("opens");
+    println!("made in {:.2?}", started.elapsed());
     let link = opened.links.into_iter().next().expect("a link");
     let revisions = vec![0; usize::try_from(size.keys).expect("fits")];
     let mut client = Client { link, revisions, waiting: 0, sent: 0 };
