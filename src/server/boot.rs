@@ -77,6 +77,7 @@ impl std::error::Error for BootError {}
 /// [`BootError`] if it could not start.
 pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError> {
     let started = clock::now();
+    credentials::check(&config).map_err(BootError::Config)?;
     preflight::check(config.shards).map_err(BootError::Preflight)?;
     let signals = rt::signal::listen().map_err(|e| failed("cannot take signals", &e))?;
     let address = free_address(&config)?;
@@ -91,6 +92,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     let config = Arc::new(config);
     let credentials = Arc::new(credentials);
     let (listening_tx, listening) = async_channel::bounded(config.shards);
+    let (go_tx, go) = async_channel::bounded(1);
     let (drained_tx, drained) = async_channel::bounded(config.shards);
     let advertised = format!("{}:{}", config.serving.advertise_address, address.port());
     let discovery = Arc::new(Discovery::new(&built_in(), &advertised));
@@ -112,6 +114,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
             control,
             peers: controls.clone(),
             listening: listening_tx.clone(),
+            go: go.clone(),
             drained: drained_tx.clone(),
         });
     }
@@ -121,6 +124,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
         let answer = listening.recv_blocking().map_err(|e| failed("a shard ended", &e))?;
         answer.map_err(BootError::Failed)?;
     }
+    drop(go_tx);
     log::info!("serving on {address} with {} shards after {:?}", config.shards, started.elapsed());
     announce(&welcome(&config, &own, address.port()));
 

@@ -82,6 +82,8 @@ pub(in crate::server) struct Seed {
     pub(in crate::server) peers: Vec<Sender<Control>>,
     /// Told once the shard listens, or why it does not.
     pub(in crate::server) listening: Sender<Result<(), String>>,
+    /// Closed when all shards listen and the server's own objects are there: serving begins.
+    pub(in crate::server) go: Receiver<()>,
     /// Told when the shard has nothing to serve any more.
     pub(in crate::server) drained: Sender<usize>,
 }
@@ -137,8 +139,10 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         seed.listening.send(Err(message)).await.ok();
         return;
     }
-    shard.lifecycle.one_listens();
     seed.listening.send(Ok(())).await.ok();
+    // Connections that come meanwhile wait in the socket's queue.
+    seed.go.recv().await.ok();
+    shard.lifecycle.one_listens();
 
     let (stop_tx, stop) = async_channel::bounded(1);
     rt::spawn(follow(Rc::clone(&shard), seed.control, stop_tx));
