@@ -78,8 +78,10 @@ impl Gate {
             options,
             ports_seen: PortsSeen::default(),
         };
+        let authorizer = Authorizer::new(modes.collect::<Result<_, _>>()?);
         let api = Api {
             registry,
+            authorizer: authorizer.clone(),
             min_request_timeout_seconds: config.requests.watch_timeout_min.as_secs(),
             metrics,
         };
@@ -92,7 +94,7 @@ impl Gate {
         let anonymous = config.authentication.anonymous;
         Ok(Self {
             authenticator: Authenticator { tokens, anonymous, loopback_token: ids::random() },
-            authorizer: Authorizer::new(modes.collect::<Result<_, _>>()?),
+            authorizer,
             api,
             discovery,
             issuer,
