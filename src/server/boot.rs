@@ -1,6 +1,7 @@
 //! Start and end of the server, each step in its order.
 
 use crate::api::discovery::{Discovery, built_in};
+use crate::authz::Mode;
 use crate::base::clock;
 use crate::base::limits::SHARD_CONTROL_MAX;
 use crate::cache::Cache;
@@ -77,6 +78,14 @@ impl std::error::Error for BootError {}
 /// [`BootError`] if it could not start.
 pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError> {
     let started = clock::now();
+    let modes = config.authorization.modes.iter();
+    let idle: Vec<&str> = modes
+        .map(String::as_str)
+        .filter(|mode| Mode::parse(mode).is_some_and(|mode| !mode.is_built()))
+        .collect();
+    if !idle.is_empty() {
+        log::warn!("authorization modes that allow nothing yet: {}", idle.join(", "));
+    }
     credentials::check(&config).map_err(BootError::Config)?;
     preflight::check(config.shards).map_err(BootError::Preflight)?;
     let signals = rt::signal::listen().map_err(|e| failed("cannot take signals", &e))?;
@@ -164,7 +173,9 @@ fn tls_config(config: &Config, own: &Pki, tickets: &tls::Tickets) -> Result<tls:
 }
 
 fn open_store(config: &Config) -> Result<(store::Opened<Entry>, store::Handle), BootError> {
-    let options = store::Options::new(config.shards);
+    let mut options = store::Options::new(config.shards);
+    let interval = config.store.compaction_interval;
+    options.retention.age = if interval.is_zero() { Duration::MAX } else { interval };
     let opened = if config.store.in_memory {
         store::memory::open(&options)
     } else {

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::http;
 use crate::metrics;
 use crate::metrics::Recorder;
+use crate::metrics::RequestKind;
 use crate::registry::network::Cidr;
 use crate::rt;
 use crate::server::bootstrap;
@@ -190,9 +191,23 @@ async fn follow(shard: Rc<Shard>, control: Receiver<Control>, stop: Sender<()>) 
             Control::Reload(config) => *shard.listener.tls.borrow_mut() = config,
             // Whoever asked may have gone; a second stop changes nothing.
             Control::Scrape(answer) => drop(answer.try_send(scrape::snapshot(&shard))),
-            Control::Stop => drop(stop.try_send(())),
+            Control::Stop => rt::spawn(stop_listening(Rc::clone(&shard), stop.clone())),
         }
     }
+}
+
+/// Closes the listener: at once, or if clients are to be told to come back, when nothing is served.
+async fn stop_listening(shard: Rc<Shard>, stop: Sender<()>) {
+    let shutdown = shard.config.shutdown;
+    let begun = rt::now();
+    let serves = || {
+        let kinds = [RequestKind::Mutating, RequestKind::ReadOnly];
+        kinds.iter().any(|kind| shard.metrics.in_flight_count(*kind) > 0)
+    };
+    while shutdown.send_retry_after && serves() && begun.elapsed() < shutdown.drain {
+        rt::sleep(DRAIN_POLL).await;
+    }
+    stop.try_send(()).ok();
 }
 
 /// Lets connections end, watches after their grace, and everything after the deadline.
