@@ -66,9 +66,6 @@ impl<A: Admit> Registry<A> {
         };
         if how == Deletion::Remove && is_graceful(storage) {
             // What a pod's last answer and event show.
-            if !meta::is_deleting(&object) {
-                meta::bump_generation(&mut object, &arena);
-            }
             meta::mark_deleting(&mut object, &timestamp::rfc3339(now), 0, &arena);
         }
         let (write, removed) = match how {
@@ -84,7 +81,7 @@ impl<A: Admit> Registry<A> {
         if options.dry_run {
             let value = match write {
                 Write::Put { value, .. } => value,
-                Write::Delete => stored::encode(storage, &object, &arena),
+                Write::Delete => entry.value().clone(),
             };
             let entry = Arc::new(Entry::new(entry.key().clone(), entry.revision(), value));
             return Ok(Ok(Deleted { entry, removed }));

@@ -41,6 +41,7 @@ pub(crate) fn scope<'a, 's>(
         arena,
         group,
         version: "v1",
+        served_group: group,
         resource,
         kind: "",
         namespaced: true,

@@ -211,6 +211,7 @@ fn bare_scope<'a, 's>(
         arena,
         group: resource.group,
         version: resource.version,
+        served_group: resource.group,
         resource: resource.name,
         kind: resource.kind,
         namespaced: resource.namespaced,
@@ -237,6 +238,7 @@ pub fn scope<'a, 's>(
         arena,
         group: storage.group,
         version: storage.version,
+        served_group: at.resource.group,
         resource: storage.resource,
         kind: storage.kind,
         namespaced: storage.namespaced,
@@ -288,13 +290,10 @@ pub fn modified(resource: &Resource, name: &str) -> Fault {
     Fault::Conflict { subject: subject(resource, name), message: text.into() }
 }
 
-/// 422 for the object, which the message names by its kind as stored.
+/// 422 for the object, which the message names by kind.
 pub fn invalid(resource: &Resource, name: &str, errors: Vec<FieldError>) -> Fault {
-    let (group, kind) = match resource.storage {
-        Some(storage) => (storage.group, storage.kind),
-        None => (resource.group, resource.kind),
-    };
-    let subject = Subject { group: group.into(), resource: kind.into(), name: name.into() };
+    let subject =
+        Subject { group: resource.group.into(), resource: resource.kind.into(), name: name.into() };
     Fault::Invalid { subject, errors }
 }
 

@@ -60,7 +60,7 @@ fn device_request(request: &mut Map<'_>) {
 /// ResourceSlice: a taint was added now unless it says when.
 pub fn resource_slice<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     let spec = object.as_map_mut().and_then(|object| object.map_mut("spec"));
-    let Some(spec) = spec else { return };
+    let Some(spec) = spec.filter(|_| !scope.now.is_empty()) else { return };
     for device in spec.maps_mut("devices") {
         for taint in device.maps_mut("taints") {
             taint.fill("timeAdded", || Value::str_in(scope.now, scope.arena));

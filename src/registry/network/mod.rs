@@ -12,6 +12,7 @@ pub use cidr::Cidr;
 pub use ports::PortBitmap;
 
 use super::store::{Admit, Registry};
+use super::strategy::service;
 use super::{meta, stored};
 use crate::base::{clock, ids, timestamp};
 use crate::catalog::catalog;
@@ -76,8 +77,12 @@ impl<A: Admit> Registry<A> {
         if at.resource.name != "services" || !at.subresource.is_empty() {
             return Ok(Taken::default());
         }
+        let families: Vec<&str> = self.options.service_cidrs.iter().map(Cidr::family).collect();
+        let errors = service::families(object, old, &families, arena);
+        if !errors.is_empty() {
+            return Err(stored::invalid(at.resource, meta::name(object), errors));
+        }
         let mut taken = Taken::default();
-        self.name_families(object, arena);
         let mut result = self.take_addresses(at, object, old, &mut taken, arena).await;
         if result.is_ok() {
             result = self.take_ports(at, object, old, &mut taken, arena).await;
@@ -103,58 +108,6 @@ impl<A: Admit> Registry<A> {
             self.free_addresses(&addresses_of(object)).await;
             self.free_ports(&ports_of(object)).await;
         }
-    }
-
-    /// Which families the Service has: those of its addresses, else the cluster's, as many as its
-    /// policy asks for (`defaultOnReadIPFamilies`, `initIPFamilyFields`).
-    fn name_families<'a>(&self, object: &mut Value<'a>, arena: &'a Bump) {
-        if object.str_at(&["spec", "type"]) == "ExternalName" {
-            return;
-        }
-        let ip = object.str_at(&["spec", "clusterIP"]);
-        let headless = ip == "None";
-        let selects = object.at(&["spec", "selector"]).is_some_and(|map| !map.is_empty());
-        let Some(spec) = object.as_map_mut().map(|map| map.entry_map("spec")) else { return };
-        let texts = |texts: &[&str]| {
-            let mut list = List::with_capacity_in(texts.len(), arena);
-            list.extend(texts.iter().map(|text| Value::str_in(text, arena)));
-            Value::List(list)
-        };
-        if !ip.is_empty() && spec.get("clusterIPs").is_none_or(Value::is_empty) {
-            spec.insert("clusterIPs", texts(&[ip]));
-        }
-        let asked: Vec<&str> = match spec.get("clusterIPs").and_then(Value::as_list) {
-            Some(list) => list.iter().filter_map(Value::as_str).collect(),
-            None => Vec::new(),
-        };
-        if spec.get("ipFamilyPolicy").is_none_or(Value::is_empty) {
-            let dual = asked.len() > 1 || (headless && !selects);
-            let policy = if dual { "RequireDualStack" } else { "SingleStack" };
-            spec.insert("ipFamilyPolicy", Value::Str(policy));
-        }
-        let policy = spec.get("ipFamilyPolicy").and_then(Value::as_str).unwrap_or("");
-        let mut families: Vec<&str> = match spec.get("ipFamilies").and_then(Value::as_list) {
-            Some(list) if !list.is_empty() => list.iter().filter_map(Value::as_str).collect(),
-            _ => asked
-                .iter()
-                .filter_map(|text| text.parse::<IpAddr>().ok())
-                .map(|ip| if ip.is_ipv4() { "IPv4" } else { "IPv6" })
-                .collect(),
-        };
-        let mut own: Vec<&str> = self.options.service_cidrs.iter().map(Cidr::family).collect();
-        if headless && !selects {
-            own = match own.first() {
-                Some(&"IPv6") => vec!["IPv6", "IPv4"],
-                _ => vec!["IPv4", "IPv6"],
-            };
-        }
-        let wanted = if policy == "SingleStack" { 1 } else { 2 };
-        for family in own {
-            if families.len() < wanted && !families.contains(&family) {
-                families.push(family);
-            }
-        }
-        spec.insert("ipFamilies", texts(&families));
     }
 
     async fn take_addresses<'a>(

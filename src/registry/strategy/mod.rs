@@ -7,14 +7,15 @@
 //! [`Strategy::check_create`] → [`Strategy::warn_create`] → [`Strategy::finish`];
 //! update: the same with `old`. Nothing here does I/O or looks at other objects.
 
-mod certificate;
+mod cluster;
+mod core;
+mod endpoints;
 mod generic;
-mod namespace;
+mod groups;
 mod pod;
-mod secret;
-mod service;
+pub mod service;
 mod table;
-mod volume;
+mod workload;
 
 use crate::object::Value;
 use crate::registry::validation::Errors;
@@ -46,6 +47,8 @@ pub struct Scope<'a, 's> {
     pub group: &'s str,
     /// API version of the request.
     pub version: &'s str,
+    /// Group that the request named, where several serve the kind (Event).
+    pub served_group: &'s str,
     /// Plural resource name.
     pub resource: &'s str,
     /// Kind of the resource.

@@ -1,17 +1,16 @@
 //! All rows, by group and resource.
 
 use super::{Generation, MetaCheck, Status, StatusMeta, Strategy};
-use super::{certificate, namespace, pod, secret, service, volume};
-use crate::registry::defaulting::{cluster, core as plain, workload as load};
+use super::{core as base, endpoints, groups, pod, service};
+use crate::registry::defaulting::{core as plain, workload as load};
 use crate::registry::validation as check;
-use crate::registry::validation::Messages;
 use crate::registry::validation::format;
 
-const SPEC: Generation = Generation::Members(&["spec"]);
-const FREE: Status = Status::Split(StatusMeta::Free);
+pub(super) const SPEC: Generation = Generation::Members(&["spec"]);
+pub(super) const FREE: Status = Status::Split(StatusMeta::Free);
 
 /// The row of a kind with no behaviour of its own.
-const BASE: Strategy = Strategy {
+pub(super) const BASE: Strategy = Strategy {
     name: format::dns_subdomain,
     meta: MetaCheck::Kube,
     generation: Generation::Unset,
@@ -41,20 +40,16 @@ pub static CUSTOM_WITH_STATUS: Strategy = Strategy {
     ..CUSTOM
 };
 
-fn any_name(_: &str) -> Messages {
-    Messages::new()
-}
-
 /// The row of `resource` (plural) of `group` ("" for core); custom resources get [`CUSTOM`].
 pub fn strategy(group: &str, resource: &str) -> &'static Strategy {
     match group {
         "" => core(resource),
-        "admissionregistration.k8s.io" => admission(resource),
-        "apps" | "batch" | "autoscaling" | "policy" => workload(resource),
-        "networking.k8s.io" | "discovery.k8s.io" | "events.k8s.io" => network(resource),
-        "storage.k8s.io" | "storagemigration.k8s.io" => storage(resource),
-        "resource.k8s.io" => device(resource),
-        _ => other(group, resource),
+        "admissionregistration.k8s.io" => groups::admission(resource),
+        "apps" | "batch" | "autoscaling" | "policy" => groups::workload(resource),
+        "networking.k8s.io" | "discovery.k8s.io" | "events.k8s.io" => groups::network(resource),
+        "storage.k8s.io" | "storagemigration.k8s.io" => groups::storage(resource),
+        "resource.k8s.io" => groups::device(resource),
+        _ => groups::other(group, resource),
     }
 }
 
@@ -63,29 +58,63 @@ fn core(resource: &str) -> &'static Strategy {
     static CLAIM: Strategy = Strategy {
         status: FREE,
         default: plain::claim,
-        prepare_create: volume::create_claim,
+        prepare_create: base::claim_create,
+        prepare_update: base::claim_update,
         validate_create: check::claim::create,
         validate_update: check::claim::update,
         validate_status: check::claim::status,
         ..BASE
     };
-    static CONTROLLER: Strategy =
-        Strategy { status: FREE, generation: SPEC, default: load::replication_controller, ..BASE };
-    static ENDPOINTS: Strategy = Strategy { ..BASE };
-    static EVENT: Strategy = Strategy { meta: MetaCheck::Generic, ..BASE };
-    static LIMITS: Strategy = Strategy { default: plain::limit_range, ..BASE };
+    static CONFIG: Strategy = Strategy {
+        validate_create: check::core::config_map,
+        validate_update: check::core::config_map_update,
+        ..BASE
+    };
+    static CONTROLLER: Strategy = Strategy {
+        status: FREE,
+        generation: SPEC,
+        default: load::replication_controller,
+        validate_create: check::workload::replication_controller,
+        validate_update: check::workload::replication_controller_update,
+        validate_status: check::workload::status,
+        ..BASE
+    };
+    static ENDPOINTS: Strategy = Strategy {
+        finish: endpoints::finish,
+        validate_create: check::core::endpoints,
+        validate_update: check::core::endpoints_update,
+        ..BASE
+    };
+    static EVENT: Strategy = Strategy {
+        meta: MetaCheck::Generic,
+        validate_create: check::event::create,
+        validate_update: check::event::update,
+        ..BASE
+    };
+    static LIMITS: Strategy = Strategy {
+        default: plain::limit_range,
+        validate_create: check::quota::limit_range,
+        validate_update: check::quota::limit_range_update,
+        ..BASE
+    };
     static NAMESPACE: Strategy = Strategy {
         name: format::dns_label,
         status: FREE,
         default: plain::name_label,
-        prepare_create: namespace::create,
-        prepare_update: namespace::update,
+        prepare_create: base::namespace_create,
+        prepare_update: base::namespace_update,
         finish: plain::name_label,
+        validate_create: check::core::namespace,
+        validate_update: check::core::namespace_update,
+        validate_status: check::core::namespace_status,
         ..BASE
     };
     static NODE: Strategy = Strategy {
         status: Status::SplitKeptOnCreate(StatusMeta::Free),
-        default: plain::node,
+        default: base::node_default,
+        validate_create: check::core::node,
+        validate_update: check::core::node_update,
+        validate_status: check::core::node_status,
         ..BASE
     };
     static POD: Strategy = Strategy {
@@ -99,29 +128,56 @@ fn core(resource: &str) -> &'static Strategy {
         validate_status: check::pod::status,
         ..BASE
     };
-    static QUOTA: Strategy = Strategy { status: FREE, default: plain::quota, ..BASE };
-    static SECRET: Strategy =
-        Strategy { default: secret::default, prepare_update: secret::update, ..BASE };
+    static QUOTA: Strategy = Strategy {
+        status: FREE,
+        default: plain::quota,
+        validate_create: check::quota::resource_quota,
+        validate_update: check::quota::resource_quota_update,
+        validate_status: check::quota::resource_quota_status,
+        ..BASE
+    };
+    static SECRET: Strategy = Strategy {
+        default: base::secret_default,
+        prepare_update: base::secret_update,
+        validate_create: check::core::secret,
+        validate_update: check::core::secret_update,
+        ..BASE
+    };
+    static ACCOUNT: Strategy = Strategy {
+        prepare_create: base::account_create,
+        prepare_update: base::account_update,
+        ..BASE
+    };
     static SERVICE: Strategy = Strategy {
         name: format::dns_label,
         status: FREE,
         default: plain::service,
+        prepare_create: service::create,
         prepare_update: service::update,
+        validate_create: check::service::create,
+        validate_update: check::service::update,
+        validate_status: check::service::status,
         ..BASE
     };
     static TEMPLATE: Strategy = Strategy {
         generation: Generation::Members(&["template"]),
         default: load::pod_template,
+        validate_create: check::workload::pod_template,
+        validate_update: check::workload::pod_template_update,
         ..BASE
     };
     static VOLUME: Strategy = Strategy {
         status: FREE,
         default: plain::volume,
-        prepare_create: volume::create,
-        prepare_update: volume::update,
+        prepare_create: base::volume_create,
+        prepare_update: base::volume_update,
+        validate_create: check::persistent::create,
+        validate_update: check::persistent::update,
+        validate_status: check::persistent::status,
         ..BASE
     };
     match resource {
+        "configmaps" => &CONFIG,
         "endpoints" => &ENDPOINTS,
         "events" => &EVENT,
         "limitranges" => &LIMITS,
@@ -134,160 +190,8 @@ fn core(resource: &str) -> &'static Strategy {
         "replicationcontrollers" => &CONTROLLER,
         "resourcequotas" => &QUOTA,
         "secrets" => &SECRET,
+        "serviceaccounts" => &ACCOUNT,
         "services" => &SERVICE,
         _ => &PLAIN,
-    }
-}
-
-fn admission(resource: &str) -> &'static Strategy {
-    const ROW: Strategy = Strategy { meta: MetaCheck::Plain, generation: SPEC, ..BASE };
-    static BINDING: Strategy = Strategy { ..ROW };
-    static POLICY: Strategy = Strategy { ..ROW };
-    static POLICY_WITH_STATUS: Strategy =
-        Strategy { status: Status::Split(StatusMeta::Reset), ..POLICY_ROW };
-    const POLICY_ROW: Strategy = Strategy { ..ROW };
-    static WEBHOOKS: Strategy = Strategy { generation: Generation::Members(&["webhooks"]), ..ROW };
-    match resource {
-        "mutatingadmissionpolicies" => &POLICY,
-        "mutatingwebhookconfigurations" | "validatingwebhookconfigurations" => &WEBHOOKS,
-        "validatingadmissionpolicies" => &POLICY_WITH_STATUS,
-        _ => &BINDING,
-    }
-}
-
-fn workload(resource: &str) -> &'static Strategy {
-    const SET: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
-    static REVISION: Strategy = BASE;
-    static DAEMON_SET: Strategy = Strategy { default: load::daemon_set, ..SET };
-    static DEPLOYMENT: Strategy = Strategy {
-        status: Status::Split(StatusMeta::KeepLabels),
-        generation: Generation::SpecOrAnnotations,
-        default: load::deployment,
-        ..BASE
-    };
-    static REPLICA_SET: Strategy = Strategy { default: load::replica_set, ..SET };
-    static STATEFUL_SET: Strategy =
-        Strategy { name: format::dns_label, default: load::stateful_set, ..SET };
-    static JOB: Strategy = Strategy { default: load::job, ..SET };
-    static CRON_JOB: Strategy = Strategy { default: load::cron_job, ..SET };
-    static AUTOSCALER: Strategy = Strategy { status: FREE, default: load::autoscaler, ..BASE };
-    static BUDGET: Strategy = Strategy { meta: MetaCheck::Generic, ..SET };
-    static PLAIN: Strategy = BASE;
-    match resource {
-        "controllerrevisions" => &REVISION,
-        "cronjobs" => &CRON_JOB,
-        "daemonsets" => &DAEMON_SET,
-        "deployments" => &DEPLOYMENT,
-        "horizontalpodautoscalers" => &AUTOSCALER,
-        "jobs" => &JOB,
-        "poddisruptionbudgets" => &BUDGET,
-        "replicasets" => &REPLICA_SET,
-        "statefulsets" => &STATEFUL_SET,
-        _ => &PLAIN,
-    }
-}
-
-fn network(resource: &str) -> &'static Strategy {
-    const WITH_SPEC: Strategy = Strategy { generation: SPEC, ..BASE };
-    static PLAIN: Strategy = BASE;
-    static CIDR: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
-    static CLASS: Strategy = Strategy { ..WITH_SPEC };
-    static EVENT: Strategy = Strategy { meta: MetaCheck::Generic, ..BASE };
-    static INGRESS: Strategy = Strategy { status: FREE, ..WITH_SPEC };
-    static POLICY: Strategy = Strategy { default: cluster::network_policy, ..WITH_SPEC };
-    static SLICE: Strategy = Strategy { generation: Generation::AllOrLabels, ..BASE };
-    match resource {
-        "endpointslices" => &SLICE,
-        "events" => &EVENT,
-        "ingressclasses" => &CLASS,
-        "ingresses" => &INGRESS,
-        "networkpolicies" => &POLICY,
-        "servicecidrs" => &CIDR,
-        _ => &PLAIN,
-    }
-}
-
-fn storage(resource: &str) -> &'static Strategy {
-    static PLAIN: Strategy = BASE;
-    static ATTACHMENT: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
-    static CLASS: Strategy = Strategy { ..BASE };
-    static DRIVER: Strategy = Strategy { generation: Generation::SpecLate, ..BASE };
-    match resource {
-        "csidrivers" => &DRIVER,
-        "storageclasses" => &CLASS,
-        "storageversionmigrations" | "volumeattachments" => &ATTACHMENT,
-        _ => &PLAIN,
-    }
-}
-
-fn device(resource: &str) -> &'static Strategy {
-    static PLAIN: Strategy = BASE;
-    static CLAIM: Strategy = Strategy {
-        status: Status::Split(StatusMeta::Reset),
-        default: cluster::resource_claim,
-        ..BASE
-    };
-    static CLASS: Strategy = Strategy { generation: SPEC, ..BASE };
-    static POOL: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
-    static SLICE: Strategy =
-        Strategy { generation: SPEC, default: cluster::resource_slice, ..BASE };
-    static TAINT: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
-    static TEMPLATE: Strategy = Strategy { default: cluster::resource_claim, ..BASE };
-    match resource {
-        "deviceclasses" => &CLASS,
-        "devicetaintrules" => &TAINT,
-        "resourceclaims" => &CLAIM,
-        "resourceclaimtemplates" => &TEMPLATE,
-        "resourcepoolstatusrequests" => &POOL,
-        "resourceslices" => &SLICE,
-        _ => &PLAIN,
-    }
-}
-
-fn other(group: &str, resource: &str) -> &'static Strategy {
-    const FLOW: Strategy =
-        Strategy { status: Status::Split(StatusMeta::KeepAll), generation: SPEC, ..BASE };
-    const DEFINED: Strategy = Strategy { meta: MetaCheck::Plain, ..FLOW };
-    static PLAIN: Strategy = BASE;
-    static BINDING: Strategy =
-        Strategy { name: format::path_segment, default: cluster::role_binding, ..BASE };
-    static CANDIDATE: Strategy =
-        Strategy { name: format::config_key, meta: MetaCheck::Plain, ..BASE };
-    static CERTIFICATE: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
-    static DEFINITION: Strategy = Strategy { default: cluster::definition, ..DEFINED };
-    static FLOW_SCHEMA: Strategy = Strategy { ..FLOW };
-    static GROUP: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
-    static LEASE: Strategy = Strategy { meta: MetaCheck::Plain, ..BASE };
-    static LEVEL: Strategy = Strategy { ..FLOW };
-    static PRIORITY: Strategy = Strategy { generation: Generation::Created, ..BASE };
-    static ROLE: Strategy = Strategy { name: format::path_segment, ..BASE };
-    static SERVICE: Strategy = Strategy { generation: Generation::Unset, ..DEFINED };
-    static SIGNING: Strategy = Strategy {
-        name: any_name,
-        status: FREE,
-        prepare_create: certificate::create,
-        prepare_update: certificate::update,
-        ..BASE
-    };
-    static VERSION: Strategy =
-        Strategy { meta: MetaCheck::Plain, status: Status::Split(StatusMeta::Reset), ..BASE };
-    match (group, resource) {
-        ("apiextensions.k8s.io", _) => &DEFINITION,
-        ("apiregistration.k8s.io", _) => &SERVICE,
-        ("authentication.k8s.io" | "authorization.k8s.io" | "node.k8s.io", _) => &PLAIN,
-        ("certificates.k8s.io", "certificatesigningrequests") => &SIGNING,
-        ("certificates.k8s.io", "podcertificaterequests") => &CERTIFICATE,
-        ("certificates.k8s.io", _) => &PLAIN,
-        ("coordination.k8s.io", "leases") => &LEASE,
-        ("coordination.k8s.io", _) => &CANDIDATE,
-        ("flowcontrol.apiserver.k8s.io", "flowschemas") => &FLOW_SCHEMA,
-        ("flowcontrol.apiserver.k8s.io", _) => &LEVEL,
-        ("internal.apiserver.k8s.io", _) => &VERSION,
-        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => &BINDING,
-        ("rbac.authorization.k8s.io", _) => &ROLE,
-        ("scheduling.k8s.io", "podgroups") => &GROUP,
-        ("scheduling.k8s.io", "priorityclasses") => &PRIORITY,
-        ("scheduling.k8s.io", _) => &PLAIN,
-        _ => &CUSTOM,
     }
 }

@@ -1,7 +1,8 @@
 //! Formats of names, labels and other short texts (`apimachinery util/validation`,
 //! `api/validate/content`): each rule says what is wrong, in upstream's words.
 
-use super::Messages;
+use super::{Errors, Messages, Report as _};
+use crate::object::field::Path;
 use std::borrow::Cow;
 
 /// Longest DNS-1123 subdomain, bytes.
@@ -315,6 +316,29 @@ pub fn range(number: i64, low: i64, high: i64) -> Messages {
         return Messages::new();
     }
     vec![Cow::Owned(format!("must be between {low} and {high}, inclusive"))]
+}
+
+/// `IsDomainPrefixedPath`.
+pub fn domain_path(text: &str, path: &Path<'_>, errors: &mut Errors) {
+    const PATH: &str = "Invalid path (regex used for validation is \
+        '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+    if text.is_empty() {
+        errors.required(path, "");
+        return;
+    }
+    let (host, rest) = match text.split_once('/') {
+        Some((host, rest)) if !host.is_empty() && !rest.is_empty() => (host, rest),
+        _ => {
+            let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+            errors.invalid(path, text, detail);
+            return;
+        }
+    };
+    errors.messages(path, host, dns_subdomain(host));
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b);
+    if !rest.bytes().all(allowed) {
+        errors.invalid(path, rest, PATH);
+    }
 }
 
 #[cfg(test)]

@@ -3,22 +3,41 @@
 //! Everything here is a pure function over `Value`: it reads canonical, defaulted objects and
 //! appends to a list of field errors in the order in which upstream finds them.
 
+pub mod admission;
+pub mod autoscaling;
 pub mod claim;
+pub mod class;
 pub mod container;
+pub mod core;
+pub mod cron;
+pub mod device;
 pub mod env;
+pub mod event;
+pub mod extension;
+pub mod flow;
 pub mod format;
 pub mod go_form;
 pub mod ip;
+pub mod job;
 pub mod line_diff;
 pub mod metadata;
+pub mod network;
+pub mod persistent;
 pub mod pod;
 pub mod pod_spec;
 pub mod probe;
+pub mod quota;
+pub mod rbac;
 pub mod resources;
 pub mod scheduling;
 pub mod security;
 pub mod selector;
+pub mod service;
+pub mod signing;
+pub mod storage;
+pub mod template;
 pub mod volume;
+pub mod workload;
 
 use crate::object::field::{ErrorKind, FieldError, Path, Shown};
 use std::borrow::Cow;

@@ -3,7 +3,6 @@
 //! the server says that it is ready.
 
 use crate::api::Api;
-use crate::cache::ReadAt;
 use crate::catalog::{Resource, catalog};
 use crate::codec::json;
 use crate::object::managed::{Reset, Writer};
@@ -180,13 +179,6 @@ async fn ensure(api: &Api, of: Gvr, namespace: &str, text: &str) -> Result<()> {
         force: None,
     };
     let name = crate::registry::meta::name(&object);
-    // Looked for first: creating what is there may fail for other reasons, as that a Service's
-    // address is taken, namely by itself.
-    if let Some(storage) = resource.storage
-        && let Ok(Some(_)) = api.registry.cache.get(storage, namespace, name, ReadAt::Latest).await
-    {
-        return Ok(());
-    }
     let at = Attributes { name, ..attributes(resource, namespace, &context) };
     let now = crate::base::timestamp::rfc3339(crate::base::clock::unix_seconds());
     let writer = Writer {

@@ -1,0 +1,197 @@
+//! PersistentVolume.
+
+use super::{
+    Errors, IMMUTABLE, Report as _, Verbatim, claim, format, go_form, line_diff, resources,
+    scheduling, volume,
+};
+use crate::object::field::Path;
+use crate::object::{Map, Value};
+use crate::registry::read::{Read as _, same};
+use crate::registry::strategy::Scope;
+use bumpalo::Bump;
+
+const SOURCES: [&str; 22] = [
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "flocker",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "cephfs",
+    "iscsi",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "scaleIO",
+    "local",
+    "storageos",
+    "csi",
+];
+
+/// A new volume.
+pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    let null = Value::Null;
+    spec(object.get("spec").unwrap_or(&null), false, &Path::root("spec"), errors);
+}
+
+/// `ValidatePersistentVolumeSpec`; `inline` inside a VolumeAttachment.
+pub fn spec(spec: &Value<'_>, inline: bool, path: &Path<'_>, errors: &mut Errors) {
+    if inline {
+        let detail = "may not be specified in the context of inline volumes";
+        for name in ["claimRef", "capacity", "nodeAffinity", "storageClassName"] {
+            if spec.get(name).is_some_and(|value| !value.is_empty()) {
+                errors.forbidden(&path.child(name), detail);
+            }
+        }
+        if !spec.has("csi") {
+            let detail = "has to be specified in the context of inline volumes";
+            errors.required(&path.child("csi"), detail);
+        }
+    }
+    claim::access_modes(spec.items("accessModes"), "", &path.child("accessModes"), errors);
+    if !inline {
+        capacity(spec, &path.child("capacity"), errors);
+    }
+    let policy = spec.text("persistentVolumeReclaimPolicy");
+    let policies = ["Delete", "Recycle", "Retain"];
+    let at = path.child("persistentVolumeReclaimPolicy");
+    if errors.one_of(&at, policy, &policies)
+        && policy == "Recycle"
+        && spec.str_at(&["hostPath", "path"]) == "/"
+    {
+        errors.forbidden(&at, "may not be 'recycle' for a hostPath mount of '/'");
+    }
+    if let Some(affinity) = spec.get("nodeAffinity") {
+        let at = path.child("nodeAffinity");
+        match affinity.get("required") {
+            None => {
+                errors.required(&at.child("required"), "must specify required node constraints")
+            }
+            Some(required) => {
+                scheduling::node_selector(required, &at.child("required"), errors);
+            }
+        }
+    }
+    sources(spec, path, errors);
+    let class = spec.text("storageClassName");
+    if !class.is_empty() {
+        errors.messages(&path.child("storageClassName"), class, format::dns_subdomain(class));
+    }
+    errors.one_of(&path.child("volumeMode"), spec.text("volumeMode"), &["Block", "Filesystem"]);
+    attributes_class(spec, path, errors);
+}
+
+fn attributes_class(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let Some(class) = spec.get("volumeAttributesClassName").and_then(Value::as_str) else { return };
+    let at = path.child("volumeAttributesClassName");
+    if class.is_empty() {
+        errors.required(&at, "an empty string is disallowed");
+    } else {
+        errors.messages(&at, class, format::dns_subdomain(class));
+    }
+    if !spec.has("csi") {
+        let detail = "has to be specified when using volumeAttributesClassName";
+        errors.required(&path.child("csi"), detail);
+    }
+}
+
+fn capacity(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let list = spec.get("capacity").filter(|list| !list.is_empty());
+    let Some(list) = list else {
+        errors.required(path, "");
+        return;
+    };
+    let count = list.as_map().map_or(0, Map::len);
+    if list.get("storage").is_none() || count > 1 {
+        let shown = go_form::plain(Some(list));
+        errors.unsupported(path, Verbatim(&shown), &["storage"]);
+    }
+    for (name, value) in list.as_map().into_iter().flat_map(|map| map.iter()) {
+        resources::amount(name, value, &path.key(name), errors);
+        resources::positive(Some(value), &path.key(name), errors);
+    }
+}
+
+fn sources(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let mut found = false;
+    for name in SOURCES {
+        let Some(value) = spec.get(name) else { continue };
+        let at = path.child(name);
+        if found {
+            errors.forbidden(&at, "may not specify more than 1 volume type");
+            continue;
+        }
+        found = true;
+        volume::source(name, value, true, &at, errors);
+        if name == "local" && !spec.has("nodeAffinity") {
+            let detail = "Local volume requires node affinity";
+            errors.required(&path.child("nodeAffinity"), detail);
+        }
+    }
+    if !found {
+        errors.required(path, "must specify a volume type");
+    }
+}
+
+/// A volume, updated.
+pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
+    create(new, scope, errors);
+    let null = Value::Null;
+    let (now, was) = (new.get("spec").unwrap_or(&null), old.get("spec").unwrap_or(&null));
+    let arena = Bump::new();
+    let (before, after) = (source_of(was, was, &arena), source_of(now, was, &arena));
+    if !same(Some(&before), Some(&after)) {
+        let name = "core.v1.PersistentVolumeSpec";
+        let diff = line_diff::unified(
+            &go_form::pretty(Some(&before), name),
+            &go_form::pretty(Some(&after), name),
+        );
+        let detail = format!("spec.persistentvolumesource is immutable after creation\n{diff}");
+        errors.forbidden(&Path::root("spec.persistentvolumesource"), &detail);
+    }
+    if now.text("volumeMode") != was.text("volumeMode") {
+        errors.invalid(&Path::root("volumeMode"), now.text("volumeMode"), IMMUTABLE);
+    }
+    let affinity = "nodeAffinity";
+    if was.has(affinity) && !same(now.get(affinity), was.get(affinity)) {
+        let shown = go_form::compact(now.get(affinity), "core.v1.VolumeNodeAffinity");
+        errors.invalid(&Path::root(affinity), Verbatim(&shown), IMMUTABLE);
+    }
+    let class = "volumeAttributesClassName";
+    if was.has(class) && !now.has(class) {
+        let path = Path::root("spec");
+        errors.forbidden(&path.child(class), "update from non-nil value to nil is forbidden");
+    }
+}
+
+/// The volume's source, without the two secrets that may be added later.
+fn source_of<'a>(spec: &Value<'_>, old: &Value<'_>, arena: &'a Bump) -> Value<'a> {
+    let mut map = Map::new_in(arena);
+    for name in SOURCES {
+        if let Some(value) = spec.get(name) {
+            map.push_unique(name, value.copy_in(arena));
+        }
+    }
+    if let Some(csi) = map.get_mut("csi").and_then(Value::as_map_mut) {
+        for name in ["controllerExpandSecretRef", "nodeExpandSecretRef"] {
+            if old.at(&["csi", name]).is_none() {
+                csi.remove(name);
+            }
+        }
+    }
+    Value::Map(map)
+}
+
+/// Status of a volume.
+pub fn status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    if new.str_at(&["metadata", "resourceVersion"]).is_empty() {
+        errors.required(&Path::root("resourceVersion"), "");
+    }
+}
