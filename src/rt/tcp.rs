@@ -40,7 +40,11 @@ impl TcpListener {
     /// The system's. Out of file descriptors is one of them and does not go away by itself: the
     /// caller waits before it tries again.
     pub async fn accept(&self) -> io::Result<TcpStream> {
-        self.0.accept().await.map(TcpStream).map_err(io::Error::from)
+        let stream = self.0.accept().await?;
+        // Else what a killed server leaves behind keeps its address in use for a minute. The
+        // listener, whose option it would inherit, does not give its descriptor away.
+        socket2::SockRef::from(&stream).set_reuse_address(true)?;
+        Ok(TcpStream(stream))
     }
 }
 

@@ -22,6 +22,7 @@ use crate::tls;
 use async_channel::Receiver;
 use async_channel::Sender;
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -32,6 +33,10 @@ use std::time::SystemTime;
 
 /// How often certificates are looked at.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a port may go on being in use before the start is given up.
+const ADDRESS_WAIT: Duration = Duration::from_secs(3);
+/// How often it is tried meanwhile.
+const ADDRESS_INTERVAL: Duration = Duration::from_millis(20);
 /// How often the progress of loading is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long shards may take beyond their deadline to say that they are drained.
@@ -137,14 +142,25 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
 
 /// The address to listen on, found free just now. Shards share a port by SO_REUSEPORT, which would
 /// also share it with another server of this user without a word; so it is asked for alone first.
+/// A server that was killed may hold it a little longer than it lives, until the kernel has taken
+/// its rings apart; so it is asked for more than once.
 fn free_address(config: &Config) -> Result<SocketAddr, BootError> {
     let wanted = SocketAddr::new(config.serving.bind_address, config.serving.port);
     if config.serving.permit_port_sharing && wanted.port() != 0 {
         return Ok(wanted);
     }
-    TcpListener::bind(wanted).and_then(|socket| socket.local_addr()).map_err(|error| {
+    let deadline = clock::now() + ADDRESS_WAIT;
+    let bound = loop {
+        match TcpListener::bind(wanted) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && clock::now() < deadline => {
+                pause(ADDRESS_INTERVAL);
+            }
+            other => break other,
+        }
+    };
+    bound.and_then(|socket| socket.local_addr()).map_err(|error| {
         BootError::Preflight(match error.kind() {
-            std::io::ErrorKind::AddrInUse => format!(
+            ErrorKind::AddrInUse => format!(
                 "port {} of {} is in use: stop what uses it, or choose another with --secure-port",
                 wanted.port(),
                 wanted.ip()
@@ -152,6 +168,12 @@ fn free_address(config: &Config) -> Result<SocketAddr, BootError> {
             _ => format!("cannot listen on {wanted}: {error}"),
         })
     })
+}
+
+/// Blocks the main thread, before any shard is there.
+#[expect(clippy::disallowed_methods, reason = "no shard runs yet")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 fn tls_config(config: &Config, own: &Pki, tickets: &tls::Tickets) -> Result<tls::Config, String> {

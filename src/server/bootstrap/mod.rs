@@ -180,6 +180,10 @@ async fn ensure(api: &Api, of: Gvr, namespace: &str, text: &str) -> Result<()> {
     };
     let name = crate::registry::meta::name(&object);
     let at = Attributes { name, ..attributes(resource, namespace, &context) };
+    // Looked for first: a second Service would be refused for its address before its name.
+    if api.registry.read(stored::storage(resource)?, namespace, name).await?.is_some() {
+        return Ok(());
+    }
     let now = crate::base::timestamp::rfc3339(crate::base::clock::unix_seconds());
     let writer = Writer {
         manager: "kube-apiserver",
