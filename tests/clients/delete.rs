@@ -64,7 +64,7 @@ fn a_pod_on_a_node_ends_with_grace() {
 apiVersion: v1
 kind: Pod
 metadata: {name: p, namespace: g}
-spec: {nodeName: n, containers: [{name: c, image: nginx}]}
+spec: {nodeName: node-a, containers: [{name: c, image: nginx}]}
 ";
     bench.kubectl_with(&["create", "-f", "-"], pod);
     bench.kubectl(&["delete", "pod", "p", "-n", "g", "--grace-period=20", "--wait=false"]);

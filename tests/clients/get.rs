@@ -116,7 +116,7 @@ fn order_and_chunks() {
 #[test]
 fn watch_prints_what_changes() {
     let Some(bench) = with_pods() else { return };
-    let args = ["get", "pods", "-n", "shop", "-w", "-o", "name", "--output-watch-events"];
+    let args = ["get", "pods", "-n", "shop", "-w", "--output-watch-events"];
     let mut command = bench.command("kubectl", &args);
     let out = bench.scratch().join("watch.txt");
     command.stdout(std::fs::File::create(&out).expect("a file")).stderr(Stdio::null());
@@ -138,7 +138,7 @@ fn watch_prints_what_changes() {
     let printed = std::fs::read_to_string(&out).expect("its output");
     assert!(first && added && deleted, "{printed}");
     let late: Vec<Vec<&str>> =
-        rows(&printed).into_iter().filter(|row| row.contains(&"pod/late")).collect();
+        rows(&printed).into_iter().filter(|row| row.contains(&"late")).collect();
     assert_eq!(late[0][0], "ADDED", "{printed}");
     assert_eq!(late[late.len() - 1][0], "DELETED", "{printed}");
 }
