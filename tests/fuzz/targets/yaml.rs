@@ -21,7 +21,7 @@ pub(crate) fn run(data: &[u8]) {
     yaml::from_json(&text, &mut printed).expect("our own JSON");
     let read = yaml::parse(&printed, &arena).expect("our own YAML");
     let mut again = Vec::new();
-    json::encode_any(&read.any(&arena), &mut again);
+    json::encode_any(&read.any(&arena).expect("a tree"), &mut again);
     let mut twice = Vec::new();
     yaml::from_json(&again, &mut twice).expect("our own JSON");
     assert_eq!(String::from_utf8_lossy(&twice), String::from_utf8_lossy(&printed));
