@@ -344,7 +344,7 @@ fn serving(values: &Values) -> Result<Serving, FlagError> {
             return Err(values.invalid("advertise-address", "must not be the unspecified address"));
         }
         Some(address) => address,
-        None if bind_address.is_unspecified() => outward_address(),
+        None if bind_address.is_unspecified() || bind_address.is_loopback() => outward_address(),
         None => bind_address,
     };
     Ok(Serving {

@@ -108,6 +108,10 @@ async fn service(api: &Api, facts: Facts<'_>) -> Result<()> {
     );
     ensure(api, ("", "v1", "services"), "default", &text).await?;
     let ip = facts.advertise_address;
+    // Of a machine without a network no endpoint can be told.
+    if ip.is_loopback() {
+        return Ok(());
+    }
     let skip = r#"{"endpointslice.kubernetes.io/skip-mirror":"true"}"#;
     let ports = format!(r#"[{{"name":"https","port":{port},"protocol":"TCP"}}]"#);
     let text = format!(
