@@ -125,6 +125,13 @@ fn key(index: u64) -> Bytes {
     Bytes::from(format!("/registry/leases/kube-node-lease/node-{index:08}"))
 }
 
+/// Bytes this process has had written to devices.
+fn device_bytes() -> u64 {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    line.and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
 /// A shard with so many writes waiting.
 struct Client {
     link: Link<Plain>,
@@ -190,7 +197,7 @@ fn commits(
     };
     let before = figures();
     let cpu_now = || cpu(ClockId::ProcessCPUTime).saturating_sub(cpu(ClockId::ThreadCPUTime));
-    let (cpu_before, started) = (cpu_now(), Instant::now());
+    let (device_before, cpu_before, started) = (device_bytes(), cpu_now(), Instant::now());
     let mut rounds = 0;
     let mut next = 0;
     while started.elapsed() < size.patience && rounds < size.groups_max {
@@ -208,10 +215,11 @@ fn commits(
     let (groups, commits) = (after.0 - before.0, after.3 - before.3);
     let each = |micros: u64| micros as f64 / groups as f64;
     println!(
-        "{name:16} {:7.0} commits/s, {:6.2} us CPU/commit, \
+        "{name:16} {:7.0} commits/s, {:6.2} us CPU/commit, {:5} B/commit, \
          group {:5.1}, write {:6.1} us/group, sync {:6.1} us/group",
         commits as f64 / elapsed.as_secs_f64(),
         cpu.as_secs_f64() * 1e6 / commits as f64,
+        (device_bytes() - device_before) / commits,
         commits as f64 / groups as f64,
         each(after.1 - before.1),
         each(after.2 - before.2),
@@ -221,7 +229,9 @@ fn commits(
 /// Start of a store that was written in passing, and again from what fjall has made of it.
 fn load(size: &Size, path: &Path) {
     let value = Bytes::from(vec![b'v'; 2_000]);
+    let started = Instant::now();
     let (opened, handle) = embedded::open(path, &Options::new(1), &mut |_| ()).expect("opens");
+    println!("made in {:.2?}", started.elapsed());
     let link = opened.links.into_iter().next().expect("a link");
     let revisions = vec![0; usize::try_from(size.keys).expect("fits")];
     let mut client = Client { link, revisions, waiting: 0, sent: 0 };

@@ -70,7 +70,7 @@ pub async fn admit<'a>(
     Ok(())
 }
 
-/// A second default class is refused.
+/// A second default class is refused, and so is the end of a system class.
 ///
 /// # Errors
 /// 403 with the name of the class that is the default.
@@ -80,6 +80,12 @@ pub async fn validate(
     old: Option<&Value<'_>>,
     reader: &Reader,
 ) -> Result<()> {
+    if at.operation == Operation::Delete && at.is(GROUP, "priorityclasses") {
+        return match at.name.starts_with("system-") {
+            true => Err(refuse(at, "this is a system priority class and cannot be deleted".into())),
+            false => Ok(()),
+        };
+    }
     let written = matches!(at.operation, Operation::Create | Operation::Update);
     if !written || !at.is(GROUP, "priorityclasses") || !object.bool_at(&["globalDefault"]) {
         return Ok(());

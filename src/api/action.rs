@@ -5,6 +5,7 @@ use super::Api;
 use super::answer::Answer;
 use super::call::Call;
 use super::object::encode_value;
+use super::review;
 use super::route::Target;
 use super::status;
 use crate::base::{clock, timestamp};
@@ -45,6 +46,7 @@ pub async fn create(
 ) -> Result<Answer> {
     match (call.target.resource.name, call.target.subresource_name()) {
         ("pods", "binding") | ("bindings", "") => bind(api, call, options, &object, arena).await,
+        (resource, "") if review::is_review(resource) => review::serve(api, call, object, arena),
         _ => Err(not_built(&call.target)),
     }
 }

@@ -122,6 +122,9 @@ fn reset_fields(resource: &Resource, subresource: &str) -> Reset<'static> {
         ("", "pods", "ephemeralcontainers") => Reset::AllBut(&[&["spec", "ephemeralContainers"]]),
         ("apps", "deployments", "status") => Reset::Paths(&[&["spec"], &["metadata", "labels"]]),
         ("flowcontrol.apiserver.k8s.io", _, "status") => Reset::Paths(&[&["spec"], &["metadata"]]),
+        ("certificates.k8s.io", "certificatesigningrequests", "") => {
+            Reset::Paths(&[&["spec"], &["status"]])
+        }
         (_, _, "status") => Reset::Paths(&[&["spec"]]),
         (_, _, "") if status => Reset::Paths(&[&["status"]]),
         _ => Reset::Nothing,

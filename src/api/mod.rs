@@ -8,13 +8,16 @@ pub mod compress;
 pub mod discovery;
 pub mod documents;
 pub mod form;
+pub mod issuer;
 pub mod object;
 pub mod openapi;
+pub mod review;
 pub mod route;
 pub mod status;
 pub mod table;
 pub mod verb;
 
+use crate::authz::Authorizer;
 use crate::http::RequestBody;
 use crate::metrics::Recorder;
 use crate::registry::Registry;
@@ -32,6 +35,8 @@ use verb::list::Scope;
 pub struct Api {
     /// Objects and verbs.
     pub registry: Registry<Admission>,
+    /// What access reviews ask.
+    pub authorizer: Authorizer,
     /// `--min-request-timeout`, seconds: the least time a watch without a timeout lasts.
     pub min_request_timeout_seconds: u64,
     /// Figures.

@@ -3,7 +3,6 @@
 use super::form::{Form, Transform};
 use super::route::Target;
 use super::table;
-use crate::base::clock;
 use crate::cache::Entry;
 use crate::codec::media::Format;
 use crate::codec::{json, proto};
@@ -198,7 +197,7 @@ impl TableWriter {
     ) -> Self {
         let group = target.resource.group;
         let printer = table::printer(group, target.resource.name, target.subresource_name());
-        let now = table::Moment(clock::unix_seconds());
+        let now = table::Moment::now();
         let table =
             table::Table::begin(Vec::with_capacity(4096), printer, version, meta, header, now);
         Self { table, target: *target, include }

@@ -23,8 +23,8 @@ const USED: u8 = 1;
 /// A newer revision of the object is there: encodings are no longer kept.
 const RETIRED: u8 = 2;
 
-/// Encodings kept. Shards only try the lock: one that finds it taken makes its own encoding and does
-/// not keep it. So none waits, and an entry without encodings costs nothing to drop (an atomic
+/// Encodings kept. Shards only try the lock: one that finds it taken makes its own encoding and
+/// does not keep it. So none waits, and an entry without encodings costs nothing to drop (an atomic
 /// pointer's drop asks every thread whether it is reading).
 #[expect(clippy::disallowed_types, reason = "only ever tried, never waited for")]
 #[derive(Default)]

@@ -41,7 +41,9 @@ impl Scan {
         });
         self.page.revision = revision;
         let Some(resource) = state.known(Resource::of(Some(self.ask.storage))) else {
-            return Some(Answer::Page(std::mem::take(&mut self.page)));
+            // Nothing was ever heard of it; what was before the start is for the store to say.
+            let known = revision >= state.floor;
+            return Some(if known { Answer::Page(self.page()) } else { Answer::Gone });
         };
         let range = (&self.cursor[..], &self.ask.end[..]);
         let mine = |entry: &Entry| owner(entry.slot(), shards) == shard;
@@ -57,9 +59,13 @@ impl Scan {
         }
         let merge = Merge { now: table.walk(start, end).peekable(), stood: peekable(stood) };
         if self.collect(merge) {
-            return Some(Answer::Page(std::mem::take(&mut self.page)));
+            return Some(Answer::Page(self.page()));
         }
         None
+    }
+
+    fn page(&mut self) -> Page {
+        std::mem::take(&mut self.page)
     }
 
     /// Takes what is wanted; false if the chunk was used up.

@@ -60,7 +60,7 @@ pub(super) struct State {
     /// Every change up to this revision is applied and dispatched.
     pub(super) applied: u64,
     /// Revisions at or below this were not known one by one at start.
-    floor: u64,
+    pub(super) floor: u64,
     /// By `Resource::place`.
     resources: Vec<Option<Box<Held>>>,
     /// Questions that wait for a revision.

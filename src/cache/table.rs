@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Places in one chunk at most; a full one splits.
 const CHUNK_MAX: usize = 512;
+/// A chunk with fewer joins the one before it, where the two make less than half a chunk.
+const CHUNK_MIN: usize = 64;
 
 /// Entries by key.
 #[derive(Debug, Default)]
@@ -77,8 +79,8 @@ impl Table {
         let (place, _) = found?.remove();
         if let Some(chunk) = order.get_mut(position.chunk) {
             chunk.remove(position.at);
-            if chunk.is_empty() {
-                order.remove(position.chunk);
+            if chunk.len() < CHUNK_MIN {
+                join(order, position.chunk);
             }
         }
         free.push(place);
@@ -170,6 +172,24 @@ fn insert(order: &mut Vec<Vec<u32>>, position: Position, place: u32) {
     order.insert(position.chunk + 1, upper);
 }
 
+/// Joins a small chunk with the one before it, unless that is well filled.
+fn join(order: &mut Vec<Vec<u32>>, chunk: usize) {
+    let empty = order.get(chunk).is_some_and(Vec::is_empty);
+    let Some((before, small)) = chunk.checked_sub(1).and_then(|at| {
+        let (before, after) = order.split_at_mut_checked(chunk)?;
+        Some((before.get_mut(at)?, after.first_mut()?))
+    }) else {
+        if empty {
+            order.remove(chunk);
+        }
+        return;
+    };
+    if empty || before.len() + small.len() <= CHUNK_MAX / 2 {
+        before.append(small);
+        order.remove(chunk);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +223,12 @@ mod tests {
         assert_eq!(all.len(), 5_000);
         assert!(all.is_sorted_by(|a, b| a.0 < b.0));
         assert_eq!(walk(&table, "/k/00010", "/k/00013").len(), 3);
-        for n in 0..5_000 {
+        for n in (0..5_000).filter(|n| n % 50 != 0) {
+            assert!(table.remove(format!("/k/{n:05}").as_bytes()).is_some());
+        }
+        assert!(walk(&table, "/k/", "/k0").is_sorted_by(|a, b| a.0 < b.0));
+        assert!(table.order.len() <= 3, "100 keys in {} chunks", table.order.len());
+        for n in (0..5_000).step_by(50) {
             assert!(table.remove(format!("/k/{n:05}").as_bytes()).is_some());
         }
         assert!(table.order.is_empty() && table.len() == 0);

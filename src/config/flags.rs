@@ -178,7 +178,7 @@ flags! {
         "advertise-address" Ip "" Built
             "IP that members of the cluster reach this server at. Default: the address of the \
              interface that leads out.";
-        "cors-allowed-origins" List "" Built
+        "cors-allowed-origins" List "" Later
             "Regular expressions of origins for CORS. None disables CORS.";
         "emulated-version" List "" Later
             "Version whose APIs and features are emulated.";
@@ -191,7 +191,7 @@ flags! {
         "goaway-chance" Float "0" Built
             "Chance (at most 0.02) that an HTTP/2 client is asked to connect anew after a request, \
              which spreads clients over servers.";
-        "livez-grace-period" Duration "0s" Built
+        "livez-grace-period" Duration "0s" Moot
             "How long /livez counts unfinished boot sequences as healthy.";
         "max-mutating-requests-inflight" Int "200" Built
             "Writes being served at once; more get 429. 0 for no limit.";
@@ -241,7 +241,7 @@ flags! {
             "Timeout of etcd's health check.";
         "etcd-keyfile" Path "" Later
             "Client key for etcd.";
-        "etcd-prefix" Text "/registry" Built
+        "etcd-prefix" Text "/registry" Later
             "Prefix of all keys in the store.";
         "etcd-readycheck-timeout" Duration "2s" Later
             "Timeout of etcd's readiness check.";
@@ -324,14 +324,15 @@ flags! {
     Features {
         "contention-profiling" Bool "false" Moot "Profiling of locks; there are none.";
         "debug-socket-path" Path "" Later "Unix socket for profiling.";
-        "enable-priority-and-fairness" Bool "true" Later
-            "Queue requests by priority levels; otherwise by the in-flight limits alone.";
+        "enable-priority-and-fairness" Bool "true" Built
+            "Share the server out by priority levels (which is not built yet: nothing is queued). \
+             Without it the in-flight limits hold.";
         "profiling" Bool "true" Later "Serve /debug/pprof.";
     }
     Authentication {
         "anonymous-auth" Bool "true" Built
             "Take requests without credentials as system:anonymous.";
-        "api-audiences" List "" Built
+        "api-audiences" List "" Later
             "Audiences that tokens must be meant for. Default: --service-account-issuer.";
         "authentication-config" Path "" Later "AuthenticationConfiguration file.";
         "authentication-token-webhook-cache-ttl" Duration "2m0s" Later
@@ -353,24 +354,24 @@ flags! {
         "oidc-signing-algs" List "RS256" Later "Signing algorithms that are taken.";
         "oidc-username-claim" Text "sub" Later "Claim with the user name.";
         "oidc-username-prefix" Text "" Later "Prefix of user names.";
-        "requestheader-allowed-names" List "" Built
+        "requestheader-allowed-names" List "" Later
             "Common names of front proxies; any if empty.";
-        "requestheader-client-ca-file" Path "" Built
+        "requestheader-client-ca-file" Path "" Later
             "CAs of front proxies' certificates, PEM.";
-        "requestheader-extra-headers-prefix" List "" Built "Prefixes of headers with extras.";
-        "requestheader-group-headers" List "" Built "Headers with groups.";
-        "requestheader-uid-headers" List "" Built "Headers with the UID.";
-        "requestheader-username-headers" List "" Built "Headers with the user name.";
-        "service-account-extend-token-expiration" Bool "true" Built
+        "requestheader-extra-headers-prefix" List "" Later "Prefixes of headers with extras.";
+        "requestheader-group-headers" List "" Later "Headers with groups.";
+        "requestheader-uid-headers" List "" Later "Headers with the UID.";
+        "requestheader-username-headers" List "" Later "Headers with the user name.";
+        "service-account-extend-token-expiration" Bool "true" Later
             "Let injected tokens live a year, so that old clients go on working.";
         "service-account-issuer" List "https://kubernetes.default.svc.cluster.local" Built
             "Issuer of service account tokens; the first signs, all are accepted.";
         "service-account-jwks-uri" Text "" Built "URI of the keys in the discovery document.";
         "service-account-key-file" List "" Built
             "Public or private keys that verify service account tokens, PEM; repeatable.";
-        "service-account-lookup" Bool "true" Built
+        "service-account-lookup" Bool "true" Later
             "Check that the service account of a token still is there.";
-        "service-account-max-token-expiration" Duration "0s" Built
+        "service-account-max-token-expiration" Duration "0s" Later
             "Longest lifetime of a service account token.";
         "token-auth-file" Path "" Built "Static tokens: token,user,uid,\"group1,group2\" lines.";
     }
@@ -389,7 +390,7 @@ flags! {
             "API version of SubjectAccessReviews sent to the webhook.";
     }
     ApiEnablement {
-        "runtime-config" Map "" Built
+        "runtime-config" Map "" Later
             "APIs to serve or not: api/all, api/ga, api/beta, api/alpha, group/version or \
              group/version/resource, as name=true.";
     }
@@ -399,12 +400,12 @@ flags! {
     Admission {
         "admission-control" List "" Later "Deprecated: plugins in order.";
         "admission-control-config-file" Path "" Later "AdmissionConfiguration file.";
-        "default-not-ready-toleration-seconds" Int "300" Built
+        "default-not-ready-toleration-seconds" Int "300" Later
             "Toleration of notReady:NoExecute that pods without one get.";
-        "default-unreachable-toleration-seconds" Int "300" Built
+        "default-unreachable-toleration-seconds" Int "300" Later
             "Toleration of unreachable:NoExecute that pods without one get.";
-        "disable-admission-plugins" List "" Built "Default plugins to leave out.";
-        "enable-admission-plugins" List "" Built "Plugins beside the default ones.";
+        "disable-admission-plugins" List "" Later "Default plugins to leave out.";
+        "enable-admission-plugins" List "" Later "Plugins beside the default ones.";
     }
     Metrics {
         "allow-metric-labels" Map "" Later "Values that metric labels may have.";
@@ -435,7 +436,7 @@ flags! {
         "enable-aggregator-routing" Bool "false" Later
             "Reach aggregated API servers by endpoints instead of the service IP.";
         "enable-logs-handler" Bool "false" Moot "Deprecated: serve /logs.";
-        "endpoint-reconciler-type" Text "lease" Built
+        "endpoint-reconciler-type" Text "lease" Later
             "How the kubernetes service's endpoints are kept: lease, master-count or none.";
         "event-ttl" Duration "1h0m0s" Built "How long events are kept.";
         "kubelet-certificate-authority" Path "" Later "CA of kubelets' certificates.";

@@ -2,29 +2,30 @@
 //! this server's own.
 //!
 //! `flags` is the one table; `parse` takes arguments apart by it; `resolve` makes the typed
-//! [`Config`] that everything else reads.
+//! [`Config`] (`model`) that everything else reads.
 
 pub mod duration;
 pub mod flags;
 mod help;
+mod model;
 mod parse;
 mod resolve;
 
 pub use help::text as help;
+pub use model::Admission;
+pub use model::Authentication;
+pub use model::Authorization;
+pub use model::Config;
+pub use model::RequestHeader;
+pub use model::Requests;
+pub use model::ServiceAccounts;
+pub use model::Services;
+pub use model::Serving;
+pub use model::Shutdown;
+pub use model::Sni;
+pub use model::Store;
 pub use parse::FlagError;
 pub use parse::Values;
-pub use resolve::Admission;
-pub use resolve::Authentication;
-pub use resolve::Authorization;
-pub use resolve::Config;
-pub use resolve::RequestHeader;
-pub use resolve::Requests;
-pub use resolve::ServiceAccounts;
-pub use resolve::Services;
-pub use resolve::Serving;
-pub use resolve::Shutdown;
-pub use resolve::Sni;
-pub use resolve::Store;
 
 #[cfg(test)]
 mod tests;

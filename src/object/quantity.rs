@@ -1,8 +1,8 @@
 //! `resource.Quantity`: fixed-point numbers with SI, binary or exponent suffixes.
 //!
 //! A quantity is parsed as upstream parses it (`apimachinery pkg/api/resource`): values finer than
-//! a billionth are rounded up, binary ones are capped at `i64::MAX`, and the text is kept as it came
-//! where upstream takes it for canonical already.
+//! a billionth are rounded up, binary ones are capped at `i64::MAX`, and the text is kept as it
+//! came where upstream takes it for canonical already.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -19,6 +19,8 @@ pub struct ApplyChange<'b> {
     pub config: Value<'b>,
     /// What it must be.
     pub expected: Expected,
+    /// The resource applied to.
+    pub resource: &'static Resource,
     /// The resource whose defaults are filled in afterwards; `None` for a Scale.
     pub defaults: Option<&'static Resource>,
     /// Who applies.
@@ -39,12 +41,7 @@ pub struct ApplyChange<'b> {
 
 impl ApplyChange<'_> {
     fn merge<'a>(&self, live: Option<&Value<'a>>, arena: &'a Bump) -> Result<Value<'a>> {
-        let mut config = self.config.copy_in(arena);
-        let metadata = meta::metadata_mut(&mut config, arena);
-        metadata.insert("name", Value::str_in(self.name, arena));
-        if !self.namespace.is_empty() {
-            metadata.insert("namespace", Value::str_in(self.namespace, arena));
-        }
+        let config = self.config.copy_in(arena);
         let last_applied = live
             .filter(|_| self.writer.manager == "kubectl")
             .and_then(|live| live.at(&["metadata", "annotations", LAST_APPLIED])?.as_str())
@@ -67,6 +64,11 @@ impl ApplyChange<'_> {
         let (validation, context) = (self.validation, self.context);
         let mut new =
             body::conform(self.expected.ty, validation, context, Vec::new(), &merged, arena)?;
+        let metadata = meta::metadata_mut(&mut new, arena);
+        metadata.insert("name", Value::str_in(self.name, arena));
+        if !self.namespace.is_empty() {
+            metadata.insert("namespace", Value::str_in(self.namespace, arena));
+        }
         if let Some(resource) = self.defaults {
             stored::fill_defaults(resource, &mut new, arena);
         }
@@ -80,7 +82,21 @@ impl Change for ApplyChange<'_> {
     }
 
     fn create<'a>(&self, arena: &'a Bump) -> Option<Result<Value<'a>>> {
-        self.creates.then(|| self.merge(None, arena))
+        self.creates.then(|| {
+            let uid = meta::uid(&self.config);
+            if !uid.is_empty() {
+                let message = format!(
+                    "uid mismatch: the provided object specified uid {uid}, and no existing object \
+                     was found"
+                );
+                let subject = stored::subject(self.resource, self.name);
+                return Err(Fault::Conflict { subject, message });
+            }
+            let mut new = self.merge(None, arena)?;
+            // There is no revision yet that the configuration could mean.
+            meta::metadata_mut(&mut new, arena).remove("resourceVersion");
+            Ok(new)
+        })
     }
 
     fn owns_managed_fields(&self) -> bool {

@@ -334,20 +334,9 @@ const NO_ENVELOPE: &str =
 /// # Errors
 /// 400 for a body that is neither, or names no kind.
 pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<Value<'a>> {
-    let document = yaml::parse(bytes, arena)
-        .map_err(|error| Fault::BadRequest(format!("error decoding YAML: {error}")))?;
-    let config = document
-        .any(arena)
-        .map_err(|error| Fault::BadRequest(format!("error decoding YAML: {error}")))?;
-    for field in ["kind", "apiVersion"] {
-        if config.str_at(&[field]).is_empty() {
-            let text = String::from_utf8_lossy(bytes);
-            let name = if field == "kind" { "Kind" } else { "apiVersion" };
-            return Err(Fault::BadRequest(format!(
-                "Object '{name}' is missing in '{}'",
-                text.trim_end()
-            )));
-        }
-    }
-    Ok(config)
+    let fail = |why: String| {
+        Fault::BadRequest(format!("error decoding YAML: error converting YAML to JSON: {why}"))
+    };
+    let document = yaml::parse(bytes, arena).map_err(|error| fail(error.to_string()))?;
+    document.any(arena).map_err(|error| fail(error.to_string()))
 }

@@ -23,6 +23,11 @@ pub trait Change {
         None
     }
 
+    /// A uid in the new object is a precondition, not a change (PUT).
+    fn names_its_uid(&self) -> bool {
+        false
+    }
+
     /// The managed fields come from the change itself (server-side apply).
     fn owns_managed_fields(&self) -> bool {
         false
@@ -45,6 +50,10 @@ impl Change for Replace<'_> {
 
     fn create<'a>(&self, arena: &'a Bump) -> Option<Result<Value<'a>>> {
         self.creates.then(|| Ok(self.object.copy_in(arena)))
+    }
+
+    fn names_its_uid(&self) -> bool {
+        true
     }
 }
 

@@ -66,6 +66,9 @@ impl<A: Admit> Registry<A> {
         };
         if how == Deletion::Remove && is_graceful(storage) {
             // What a pod's last answer and event show.
+            if !meta::is_deleting(&object) {
+                meta::bump_generation(&mut object, &arena);
+            }
             meta::mark_deleting(&mut object, &timestamp::rfc3339(now), 0, &arena);
         }
         let (write, removed) = match how {
@@ -81,7 +84,7 @@ impl<A: Admit> Registry<A> {
         if options.dry_run {
             let value = match write {
                 Write::Put { value, .. } => value,
-                Write::Delete => entry.value().clone(),
+                Write::Delete => stored::encode(storage, &object, &arena),
             };
             let entry = Arc::new(Entry::new(entry.key().clone(), entry.revision(), value));
             return Ok(Ok(Deleted { entry, removed }));

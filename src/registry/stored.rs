@@ -290,10 +290,13 @@ pub fn modified(resource: &Resource, name: &str) -> Fault {
     Fault::Conflict { subject: subject(resource, name), message: text.into() }
 }
 
-/// 422 for the object, which the message names by kind.
+/// 422 for the object, which the message names by its kind as stored.
 pub fn invalid(resource: &Resource, name: &str, errors: Vec<FieldError>) -> Fault {
-    let subject =
-        Subject { group: resource.group.into(), resource: resource.kind.into(), name: name.into() };
+    let (group, kind) = match resource.storage {
+        Some(storage) => (storage.group, storage.kind),
+        None => (resource.group, resource.kind),
+    };
+    let subject = Subject { group: group.into(), resource: kind.into(), name: name.into() };
     Fault::Invalid { subject, errors }
 }
 

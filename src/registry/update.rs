@@ -8,7 +8,6 @@ use super::strategy::strategy;
 use super::{meta, stored};
 use crate::base::{clock, timestamp};
 use crate::cache::Entry;
-use crate::catalog::Storage;
 use crate::object::Value;
 use crate::object::managed::{self, Writer};
 use crate::request::{Attributes, Fault, Operation, Result, Subject, WriteOptions};
@@ -75,7 +74,7 @@ impl<A: Admit> Registry<A> {
         let old = stored::decode(storage, entry, arena)?;
         let old_served = stored::to_served(at.resource, old.copy_in(arena), arena)?;
         let mut new = change.apply(&old_served, arena)?;
-        check_identity(at, storage, &mut new, &old, entry, arena)?;
+        check_identity(at, &mut new, &old, entry, change.names_its_uid(), arena)?;
         warn_of_owners(at, &mut new);
         let ty = Some(at.resource.ty);
         if !change.owns_managed_fields() {
@@ -150,14 +149,15 @@ enum Attempt {
 /// uid and resourceVersion of the new object are preconditions (`Store.Update`).
 fn check_identity<'a>(
     at: &Attributes<'_>,
-    storage: &'static Storage,
     new: &mut Value<'a>,
     old: &Value<'a>,
     entry: &Entry,
+    names_its_uid: bool,
     arena: &'a Bump,
 ) -> Result<()> {
+    let storage = stored::storage(at.resource)?;
     let (uid, old_uid) = (meta::uid(new), meta::uid(old));
-    if !uid.is_empty() && uid != old_uid {
+    if names_its_uid && !uid.is_empty() && uid != old_uid {
         let key = String::from_utf8_lossy(entry.key());
         let message = format!(
             "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, \

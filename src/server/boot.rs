@@ -1,6 +1,7 @@
 //! Start and end of the server, each step in its order.
 
 use crate::api::discovery::{Discovery, built_in};
+use crate::authz::Mode;
 use crate::base::clock;
 use crate::base::limits::SHARD_CONTROL_MAX;
 use crate::cache::Cache;
@@ -82,6 +83,15 @@ impl std::error::Error for BootError {}
 /// [`BootError`] if it could not start.
 pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError> {
     let started = clock::now();
+    let modes = config.authorization.modes.iter();
+    let idle: Vec<&str> = modes
+        .map(String::as_str)
+        .filter(|mode| Mode::parse(mode).is_some_and(|mode| !mode.is_built()))
+        .collect();
+    if !idle.is_empty() {
+        log::warn!("authorization modes that allow nothing yet: {}", idle.join(", "));
+    }
+    credentials::check(&config).map_err(BootError::Config)?;
     preflight::check(config.shards).map_err(BootError::Preflight)?;
     let signals = rt::signal::listen().map_err(|e| failed("cannot take signals", &e))?;
     let address = free_address(&config)?;
@@ -96,6 +106,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     let config = Arc::new(config);
     let credentials = Arc::new(credentials);
     let (listening_tx, listening) = async_channel::bounded(config.shards);
+    let (go_tx, go) = async_channel::bounded(1);
     let (drained_tx, drained) = async_channel::bounded(config.shards);
     let advertised = format!("{}:{}", config.serving.advertise_address, address.port());
     let discovery = Arc::new(Discovery::new(&built_in(), &advertised));
@@ -117,6 +128,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
             control,
             peers: controls.clone(),
             listening: listening_tx.clone(),
+            go: go.clone(),
             drained: drained_tx.clone(),
         });
     }
@@ -126,6 +138,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
         let answer = listening.recv_blocking().map_err(|e| failed("a shard ended", &e))?;
         answer.map_err(BootError::Failed)?;
     }
+    drop(go_tx);
     log::info!("serving on {address} with {} shards after {:?}", config.shards, started.elapsed());
     announce(&welcome(&config, &own, address.port()));
 
@@ -182,7 +195,9 @@ fn tls_config(config: &Config, own: &Pki, tickets: &tls::Tickets) -> Result<tls:
 }
 
 fn open_store(config: &Config) -> Result<(store::Opened<Entry>, store::Handle), BootError> {
-    let options = store::Options::new(config.shards);
+    let mut options = store::Options::new(config.shards);
+    let interval = config.store.compaction_interval;
+    options.retention.age = if interval.is_zero() { Duration::MAX } else { interval };
     let opened = if config.store.in_memory {
         store::memory::open(&options)
     } else {

@@ -84,6 +84,31 @@ fn front_proxy_ca(config: &Config, own: &Pki) -> Result<Option<Vec<u8>>, String>
     pki::read("requestheader-client-ca-file", path).map(Some)
 }
 
+/// Whether the files that flags name can be read, before anything is made or opened.
+///
+/// # Errors
+/// The line for the operator.
+pub(in crate::server) fn check(config: &Config) -> Result<(), String> {
+    let serving = &config.serving;
+    let authentication = &config.authentication;
+    let accounts = &authentication.service_accounts;
+    let mut named: Vec<(&str, &PathBuf)> = Vec::new();
+    let single = [
+        ("tls-cert-file", &serving.certificate_file),
+        ("tls-private-key-file", &serving.key_file),
+        ("client-ca-file", &authentication.client_ca_file),
+        ("requestheader-client-ca-file", &authentication.request_header.client_ca_file),
+        ("token-auth-file", &authentication.token_file),
+        ("service-account-signing-key-file", &accounts.signing_key_file),
+    ];
+    named.extend(single.iter().filter_map(|(flag, path)| Some((*flag, path.as_ref()?))));
+    named.extend(accounts.key_files.iter().map(|path| ("service-account-key-file", path)));
+    for pair in &serving.sni {
+        named.extend([&pair.certificate_file, &pair.key_file].map(|p| ("tls-sni-cert-key", p)));
+    }
+    named.into_iter().try_for_each(|(flag, path)| pki::read(flag, path).map(drop))
+}
+
 /// What TLS is configured from, read now.
 ///
 /// # Errors

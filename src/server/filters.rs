@@ -91,9 +91,7 @@ impl Entered {
             return Ok(Self { recorder, labels, begun, lasts, in_flight: None, long_running });
         }
         if shard.lifecycle.is_draining() && !is_exempt(info.path) {
-            let fault = Fault::Unavailable("apiserver is shutting down".to_owned());
-            let answer = Answer::fault(fault, &Form::JSON);
-            return Err(Box::new(Answer { retry_seconds: 1, ..answer }));
+            return Err(Box::new(draining(shard.config.shutdown.send_retry_after)));
         }
         let kind = match info.verb {
             Verb::Get | Verb::List => RequestKind::ReadOnly,
@@ -162,6 +160,16 @@ impl Drop for Sending {
     }
 }
 
+/// The answer to requests that come while the server stops (`WithRetryAfter`, `WithWaitGroup`).
+fn draining(send_retry_after: bool) -> Answer {
+    if send_retry_after {
+        let text = "The apiserver is shutting down, please try again later.\n";
+        return Answer { retry_seconds: 5, ..Answer::text(429, text) };
+    }
+    let fault = Fault::Unavailable("apiserver is shutting down".to_owned());
+    Answer { retry_seconds: 1, ..Answer::fault(fault, &Form::JSON) }
+}
+
 /// The time that a request has (`WithRequestDeadline`): what it asks for, if that is less than the
 /// operator's limit.
 fn deadline(config: &Config, query: Query<'_>) -> Result<Duration, Fault> {
@@ -211,6 +219,7 @@ pub(in crate::server) fn finish(
     {
         response.headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(value);
     }
+    response.close |= shard.lifecycle.is_draining();
     if version != Version::HTTP_2 {
         return;
     }

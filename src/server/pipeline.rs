@@ -11,6 +11,7 @@ use crate::api::compress::compress;
 use crate::api::discovery::Discovery;
 use crate::api::documents;
 use crate::api::form::{Asked, Form, for_status};
+use crate::api::issuer::Issuer;
 use crate::api::{Api, Head};
 use crate::authn::{Authenticator, ClientCertificate, Credentials, TokenFile};
 use crate::authz::{Action, Authorizer, Mode};
@@ -38,6 +39,7 @@ pub struct Gate {
     authorizer: Authorizer,
     api: Api,
     discovery: Arc<Discovery>,
+    issuer: Option<Issuer>,
 }
 
 impl Gate {
@@ -76,17 +78,26 @@ impl Gate {
             options,
             ports_seen: PortsSeen::default(),
         };
+        let authorizer = Authorizer::new(modes.collect::<Result<_, _>>()?);
         let api = Api {
             registry,
+            authorizer: authorizer.clone(),
             min_request_timeout_seconds: config.requests.watch_timeout_min.as_secs(),
             metrics,
         };
+        let accounts = &config.authentication.service_accounts;
+        let address = format!("{}:{}", config.serving.advertise_address, config.serving.port);
+        let own = || format!("https://{address}/openid/v1/jwks");
+        let uri = accounts.jwks_uri.clone().unwrap_or_else(own);
+        let name = accounts.issuers.first().map_or("", String::as_str);
+        let issuer = Issuer::new(name, &uri, &credentials.service_account_keys);
         let anonymous = config.authentication.anonymous;
         Ok(Self {
             authenticator: Authenticator { tokens, anonymous, loopback_token: ids::random() },
-            authorizer: Authorizer::new(modes.collect::<Result<_, _>>()?),
+            authorizer,
             api,
             discovery,
+            issuer,
         })
     }
 }
@@ -213,6 +224,9 @@ impl Gate {
     ) -> Served {
         if let Some(response) = health::answer(shard, info.path, request.query()) {
             return Served::Response(response);
+        }
+        if let Some(answer) = self.issuer.as_ref().and_then(|issuer| issuer.answer(info.path)) {
+            return Served::Answer(answer);
         }
         let asked = documents::Asked {
             path: info.path,

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::http;
 use crate::metrics;
 use crate::metrics::Recorder;
+use crate::metrics::RequestKind;
 use crate::registry::network::Cidr;
 use crate::rt;
 use crate::server::bootstrap;
@@ -82,6 +83,8 @@ pub(in crate::server) struct Seed {
     pub(in crate::server) peers: Vec<Sender<Control>>,
     /// Told once the shard listens, or why it does not.
     pub(in crate::server) listening: Sender<Result<(), String>>,
+    /// Closed when all shards listen and the server's own objects are there: serving begins.
+    pub(in crate::server) go: Receiver<()>,
     /// Told when the shard has nothing to serve any more.
     pub(in crate::server) drained: Sender<usize>,
 }
@@ -137,8 +140,10 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         seed.listening.send(Err(message)).await.ok();
         return;
     }
-    shard.lifecycle.one_listens();
     seed.listening.send(Ok(())).await.ok();
+    // Connections that come meanwhile wait in the socket's queue.
+    seed.go.recv().await.ok();
+    shard.lifecycle.one_listens();
 
     let (stop_tx, stop) = async_channel::bounded(1);
     rt::spawn(follow(Rc::clone(&shard), seed.control, stop_tx));
@@ -186,9 +191,23 @@ async fn follow(shard: Rc<Shard>, control: Receiver<Control>, stop: Sender<()>) 
             Control::Reload(config) => *shard.listener.tls.borrow_mut() = config,
             // Whoever asked may have gone; a second stop changes nothing.
             Control::Scrape(answer) => drop(answer.try_send(scrape::snapshot(&shard))),
-            Control::Stop => drop(stop.try_send(())),
+            Control::Stop => rt::spawn(stop_listening(Rc::clone(&shard), stop.clone())),
         }
     }
+}
+
+/// Closes the listener: at once, or if clients are to be told to come back, when nothing is served.
+async fn stop_listening(shard: Rc<Shard>, stop: Sender<()>) {
+    let shutdown = shard.config.shutdown;
+    let begun = rt::now();
+    let serves = || {
+        let kinds = [RequestKind::Mutating, RequestKind::ReadOnly];
+        kinds.iter().any(|kind| shard.metrics.in_flight_count(*kind) > 0)
+    };
+    while shutdown.send_retry_after && serves() && begun.elapsed() < shutdown.drain {
+        rt::sleep(DRAIN_POLL).await;
+    }
+    stop.try_send(()).ok();
 }
 
 /// Lets connections end, watches after their grace, and everything after the deadline.

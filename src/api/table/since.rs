@@ -1,12 +1,18 @@
 //! Elapsed times as kubectl shows them (`duration.HumanDuration` upstream).
 
+use crate::base::clock;
 use std::fmt;
 
 /// A moment: milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub i64);
+pub struct Moment(pub(super) i64);
 
 impl Moment {
+    /// The present, by the wall clock.
+    pub fn now() -> Self {
+        Self(i64::try_from(clock::unix_time().as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// Reads RFC 3339 text with or without a fraction; `None` if it is not such text.
     pub fn parse(text: &str) -> Option<Self> {
         let (date, rest) = text.split_once(['T', 't', ' '])?;

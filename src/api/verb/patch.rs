@@ -49,6 +49,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
         let change = ApplyChange {
             config,
             expected,
+            resource,
             defaults,
             writer: &writer,
             force: options.force.unwrap_or(false),
@@ -88,8 +89,21 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
 
 /// Name and namespace of an applied configuration are the URL's.
 fn check_config(call: &Call<'_>, config: &Value<'_>) -> Result<()> {
+    let expected = call.expected();
+    let (version, kind) = (config.str_at(&["apiVersion"]), config.str_at(&["kind"]));
+    if kind != expected.kind || version != expected.api_version() {
+        let version =
+            if version.contains('/') { version.to_owned() } else { format!("/{version}") };
+        return Err(Fault::BadRequest(format!("invalid object type: {version}, Kind={kind}")));
+    }
     let (own, wanted) = (meta::name(config), &*call.info.name);
-    if !own.is_empty() && own != wanted {
+    if own.is_empty() {
+        return Err(Fault::BadRequest(format!(
+            "the name of the object ({wanted} based on URL) was undeterminable: name must be \
+             provided"
+        )));
+    }
+    if own != wanted {
         return Err(Fault::BadRequest(format!(
             "the name of the object ({own}) does not match the name on the URL ({wanted})"
         )));

@@ -2,7 +2,8 @@
 
 use super::sample::{Sample, put, storage};
 use super::sim::Sim;
-use crate::base::limits::READ_WAIT_SECONDS;
+use crate::base::limits::{READ_WAIT_SECONDS, SHARD_INBOX_MAX};
+use crate::cache::hop::{Answer, Hop};
 use crate::cache::{ListQuery, ReadAt, ReadFault};
 use crate::store::{Expected, Item};
 use bytes::Bytes;
@@ -203,4 +204,52 @@ fn page_that_ends_at_the_limit_says_so_if_any_key_follows() {
     let names: Vec<_> = page.entries.iter().map(|e| e.name()).collect();
     assert_eq!((names, page.remaining), (vec!["a", "b"], None));
     assert_eq!(page.next, Some(Bytes::from_static(b"/registry/minions/b\0")));
+}
+
+#[test]
+fn revision_before_the_start_is_not_answered_with_an_empty_list() {
+    let mut sim = Sim::new(2, 10);
+    for _ in 0..4 {
+        write(&mut sim, "nodes", "", "n1");
+    }
+    let mut sim = Sim::opened(2, 10, sim.store.history.clone(), 3);
+    sim.store.compact(3);
+    for (revision, expected) in
+        [(2, Err(ReadFault::Expired { requested: 2, oldest: 3 })), (3, Ok(0)), (4, Ok(0))]
+    {
+        let cache = sim.caches[0].clone();
+        let query = ListQuery { at: ReadAt::Exact(revision), ..ListQuery::all(storage("secrets")) };
+        let listed = sim.run(0, async move { cache.list(query).await.map(|p| p.entries.len()) });
+        assert_eq!(listed, expected);
+    }
+}
+
+#[test]
+fn full_inbox_of_a_shard_refuses_and_its_own_reads_go_on() {
+    let mut sim = Sim::new(2, 11);
+    for name in 0..30 {
+        write(&mut sim, "nodes", "", &format!("n{name}"));
+    }
+    sim.stuck = Some(1);
+    let inbox = sim.caches[0].shard.peers[1].clone();
+    for _ in 0..SHARD_INBOX_MAX {
+        let hop = Hop::Answer { ticket: u64::MAX, answer: Answer::Gone };
+        inbox.try_send(hop).expect("room");
+    }
+    let mut refused = 0;
+    for name in 0..30 {
+        let cache = sim.caches[0].clone();
+        let read = async move {
+            let name = format!("n{name}");
+            cache.get(storage("nodes"), "", &name, ReadAt::Any).await.map(|e| e.is_some())
+        };
+        match sim.run(0, read) {
+            Err(fault) => {
+                assert_eq!(fault, ReadFault::Overloaded);
+                refused += 1;
+            }
+            Ok(found) => assert!(found),
+        }
+    }
+    assert!((1..30).contains(&refused), "both shards own nodes");
 }

@@ -29,6 +29,49 @@ fn all_plain(chunk: &[u8; 16]) -> bool {
     })
 }
 
+/// True if any of eight bytes may not stand in a string as it is.
+const fn has_special(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Marks the high bit of bytes below a bound, and of bytes that are zero.
+    const fn below(word: u64, bound: u64) -> u64 {
+        word.wrapping_sub(ONES * bound) & !word
+    }
+    const fn equal(word: u64, byte: u8) -> u64 {
+        below(word ^ (ONES * byte as u64), 1)
+    }
+    let marks = word
+        | below(word, 0x20)
+        | equal(word, b'"')
+        | equal(word, b'\\')
+        | equal(word, b'<')
+        | equal(word, b'>')
+        | equal(word, b'&');
+    marks & HIGH != 0
+}
+
+/// True if a text may stand in a string as it is. Reads the ends of short texts twice rather than
+/// byte by byte.
+fn is_plain(text: &[u8]) -> bool {
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        let (chunks, _) = text.as_chunks::<16>();
+        let middle = chunks.iter().all(all_plain);
+        // What the chunks leave is at most fifteen bytes at the end.
+        let tail = text.last_chunk::<16>().map_or(true, all_plain);
+        let ends = text.len() >= 16
+            || !(has_special(u64::from_le_bytes(*first)) | has_special(u64::from_le_bytes(*last)));
+        return middle && tail && ends;
+    }
+    match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let [a, b, c, d] = *first;
+            let [e, f, g, h] = *last;
+            !has_special(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+        }
+        _ => text.iter().all(|byte| PLAIN[usize::from(*byte)]),
+    }
+}
+
 /// The number of leading bytes that may stand in a string as they are.
 fn plain_width(text: &[u8]) -> usize {
     let (chunks, _) = text.as_chunks::<16>();
@@ -40,7 +83,11 @@ fn plain_width(text: &[u8]) -> usize {
 /// Appends a string literal.
 pub fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    escaped(text, out);
+    if is_plain(text.as_bytes()) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        escaped(text, out);
+    }
     out.push(b'"');
 }
 
@@ -92,7 +139,8 @@ fn special(byte: u8, tail: &[u8], out: &mut Vec<u8>) -> usize {
 /// Appends a string literal of bytes that should be UTF-8; what is not becomes U+FFFD.
 pub fn string_of_bytes(text: &[u8], out: &mut Vec<u8>) {
     // Most strings are short and ASCII throughout: no need to look at them twice.
-    if plain_width(text) == text.len() {
+    if is_plain(text) {
+        out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text);
         out.push(b'"');
@@ -243,6 +291,7 @@ pub fn indented(source: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::{PLAIN, is_plain, plain_width};
     use super::{compact, float, indented, string, string_of_bytes};
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -269,6 +318,24 @@ mod tests {
             );
         }
         assert_eq!(text(|out| string_of_bytes(b"a\xffb", out)), "\"a\u{fffd}b\"");
+    }
+
+    #[test]
+    fn special_bytes_are_seen_wherever_they_stand() {
+        for special in [0u8, 0x1f, b'"', b'\\', b'<', b'>', b'&', 0x80, 0xff] {
+            for len in 1..40usize {
+                for at in 0..len {
+                    let mut text = vec![b'~'; len];
+                    assert!(is_plain(&text));
+                    text[at] = special;
+                    assert!(!is_plain(&text), "{special} at {at} of {len}");
+                    assert_eq!(plain_width(&text), at);
+                }
+            }
+        }
+        for byte in 0x20..0x7fu8 {
+            assert_eq!(is_plain(&[byte; 9]), PLAIN[usize::from(byte)]);
+        }
     }
 
     #[test]

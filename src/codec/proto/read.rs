@@ -138,6 +138,28 @@ impl<'b> Reader<'b> {
     /// The next field; groups, which nobody writes, are skipped.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Item<'b>>, WireError> {
+        // Nearly all fields have a number below 16 and a length or value below 128.
+        match self.rest {
+            [] => return Ok(None),
+            [key @ 8..0x80, len @ ..0x80, rest @ ..] if key & 7 == 2 => {
+                if let Some((bytes, rest)) = rest.split_at_checked(usize::from(*len)) {
+                    self.rest = rest;
+                    let value = Wire::Bytes(bytes);
+                    return Ok(Some(Item { number: u32::from(*key >> 3), value }));
+                }
+            }
+            [key @ 8..0x80, value @ ..0x80, rest @ ..] if key & 7 == 0 => {
+                self.rest = rest;
+                let value = Wire::Varint(u64::from(*value));
+                return Ok(Some(Item { number: u32::from(*key >> 3), value }));
+            }
+            _ => {}
+        }
+        self.any_next()
+    }
+
+    /// As [`Self::next`], whatever comes.
+    fn any_next(&mut self) -> Result<Option<Item<'b>>, WireError> {
         let mut groups = 0usize;
         loop {
             if self.rest.is_empty() {

@@ -3,6 +3,7 @@
 //! the server says that it is ready.
 
 use crate::api::Api;
+use crate::cache::ReadAt;
 use crate::catalog::{Resource, catalog};
 use crate::codec::json;
 use crate::object::managed::{Reset, Writer};
@@ -183,6 +184,13 @@ async fn ensure(api: &Api, of: Gvr, namespace: &str, text: &str) -> Result<()> {
         force: None,
     };
     let name = crate::registry::meta::name(&object);
+    // Looked for first: creating what is there may fail for other reasons, as that a Service's
+    // address is taken, namely by itself.
+    if let Some(storage) = resource.storage
+        && let Ok(Some(_)) = api.registry.cache.get(storage, namespace, name, ReadAt::Latest).await
+    {
+        return Ok(());
+    }
     let at = Attributes { name, ..attributes(resource, namespace, &context) };
     // Looked for first: a second Service would be refused for its address before its name.
     if api.registry.read(stored::storage(resource)?, namespace, name).await?.is_some() {
