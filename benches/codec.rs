@@ -13,7 +13,6 @@ use std::hint::black_box;
 const POD: &str = include_str!("data/pod.json");
 
 /// Nanoseconds of CPU that this process has had: steadier than the clock where others compete.
-#[expect(clippy::disallowed_methods, reason = "a bench reads files")]
 fn cpu_nanos() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
     stat.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0)

@@ -1,7 +1,6 @@
 //! What kube-apiserver says of bodies that it refuses, over all recorded conversations: skipped
 //! where the reference data does not lie beside the checkout.
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "tests read files")]
 
 use bumpalo::Bump;
 use kubering::catalog::catalog;

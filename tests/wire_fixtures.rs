@@ -2,7 +2,6 @@
 //! encodes to the other's bytes. The pairs of Kubernetes itself are used where the reference data
 //! lies beside the checkout; the project's own few pairs always.
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "tests read files")]
 
 use bumpalo::Bump;
 use flate2::read::GzDecoder;

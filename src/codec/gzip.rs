@@ -39,7 +39,8 @@ pub fn compress(body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// True if an `Accept-Encoding` header lets us compress. As upstream, parameters are not understood.
+/// True if an `Accept-Encoding` header lets us compress. As upstream, parameters are not
+/// understood.
 pub fn is_accepted(accept_encoding: &str) -> bool {
     accept_encoding.split(',').any(|coding| coding.trim() == "gzip")
 }

@@ -13,7 +13,7 @@ const FREE: u16 = u16::MAX;
 
 impl NameTable {
     /// A table of names by index.
-    pub(super) fn new<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> Self {
+    pub(super) fn new(names: &[&str]) -> Self {
         let size = (names.len() * 4).next_power_of_two();
         let mut slots = vec![FREE; size].into_boxed_slice();
         for (index, name) in (0u16..FREE).zip(names) {
@@ -65,7 +65,8 @@ mod tests {
     fn every_name_is_found_and_no_other() {
         for count in [0usize, 1, 5, 40, 300] {
             let names: Vec<String> = (0..count).map(|at| format!("field{}", at * 7919)).collect();
-            let table = NameTable::new(names.iter().map(String::as_str));
+            let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
+            let table = NameTable::new(&borrowed);
             let find = |name: &str| table.find(name, |at| names[usize::from(at)] == name);
             for (at, name) in names.iter().enumerate() {
                 assert_eq!(find(name).map(usize::from), Some(at));

@@ -266,7 +266,8 @@ impl Type {
         let keys = fields.iter().map(|field| format!(",\"{}\":", field.name).into()).collect();
         let is_shown = |i: &u16| fields[usize::from(*i)].absent != Absent::Omitted;
         let shown = (0..count).filter(is_shown).collect();
-        let names = NameTable::new(fields.iter().map(|field| field.name));
+        let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+        let names = NameTable::new(&names);
         let go_name = name.rsplit('.').next().unwrap_or(name);
         Self { name, fields, id: u32::MAX, atomic, go_name, by_name, wire, keys, shown, names }
     }

@@ -5,7 +5,7 @@ use crate::object::schema::{Field, Kind, Scalar, Shape, Type};
 /// A place in the object being decoded.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'p> {
-    parent: Option<&'p Place<'p>>,
+    parent: Option<&'p Self>,
     step: Step<'p>,
 }
 

@@ -57,7 +57,7 @@ fn is_plain(text: &[u8]) -> bool {
         let (chunks, _) = text.as_chunks::<16>();
         let middle = chunks.iter().all(all_plain);
         // What the chunks leave is at most fifteen bytes at the end.
-        let tail = text.last_chunk::<16>().map_or(true, all_plain);
+        let tail = text.last_chunk::<16>().is_none_or(all_plain);
         let ends = text.len() >= 16
             || !(has_special(u64::from_le_bytes(*first)) | has_special(u64::from_le_bytes(*last)));
         return middle && tail && ends;

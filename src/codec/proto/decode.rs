@@ -114,8 +114,8 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Reads `item` and those that follow with its number behind the list that is `known`; gives the
-    /// list and the item after them.
+    /// Reads `item` and those that follow with its number behind the list that is `known`; gives
+    /// the list and the item after them.
     fn list(
         &self,
         item: Item<'a>,

@@ -34,8 +34,8 @@ struct Node {
 }
 
 impl Paths {
-    /// Resolves paths of single strings, integers and bools, as `["spec", "nodeName"]`. The index of
-    /// a path that the type does not have is never visited.
+    /// Resolves paths of single strings, integers and bools, as `["spec", "nodeName"]`. The index
+    /// of a path that the type does not have is never visited.
     pub fn new(ty: &'static Type, paths: &[&[&str]]) -> Self {
         let mut resolved = Self::default();
         for (index, path) in paths.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! YAML, read and written as `sigs.k8s.io/yaml` does: reading is a conversion to the JSON tape,
-//! writing a conversion from JSON text. So YAML has the rules of JSON, and of YAML 1.1 where a plain
-//! scalar says what it is.
+//! writing a conversion from JSON text. So YAML has the rules of JSON, and of YAML 1.1 where a
+//! plain scalar says what it is.
 
 mod emit;
 mod error;

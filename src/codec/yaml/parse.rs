@@ -22,7 +22,7 @@ pub fn parse<'a>(source: &[u8], arena: &'a Bump) -> Result<Document<'a, 'static>
     let root = builder.build(source)?;
     let mut flat = Flat::default();
     if let Some(root) = root {
-        flat.node(&root, 0, arena)?;
+        flat.node(&root, 0)?;
     } else {
         flat.nodes.push(Node::Static(StaticNode::Null));
     }
@@ -250,7 +250,7 @@ impl<'a> Flat<'a> {
         Ok(())
     }
 
-    fn node(&mut self, tree: &Tree<'a>, depth: usize, arena: &'a Bump) -> Result<(), YamlError> {
+    fn node(&mut self, tree: &Tree<'a>, depth: usize) -> Result<(), YamlError> {
         self.counted()?;
         if depth > OBJECT_DEPTH_MAX {
             return Err(YamlError::Depth);
@@ -258,7 +258,7 @@ impl<'a> Flat<'a> {
         match tree {
             Tree::Alias(tree) => {
                 self.alias_depth += 1;
-                self.node(tree, depth + 1, arena)?;
+                self.node(tree, depth + 1)?;
                 self.alias_depth -= 1;
             }
             Tree::Bool(value) => self.nodes.push(Node::Static(StaticNode::Bool(*value))),
@@ -271,7 +271,7 @@ impl<'a> Flat<'a> {
                 let start = self.nodes.len();
                 self.nodes.push(Node::Static(StaticNode::Null));
                 for tree in list {
-                    self.node(tree, depth + 1, arena)?;
+                    self.node(tree, depth + 1)?;
                 }
                 let count = self.nodes.len() - start - 1;
                 self.set(start, Node::Array { len: list.len(), count });
@@ -290,7 +290,7 @@ impl<'a> Flat<'a> {
                     }
                     len += 1;
                     self.nodes.push(Node::String(key));
-                    self.node(tree, depth + 1, arena)?;
+                    self.node(tree, depth + 1)?;
                 }
                 let count = self.nodes.len() - start - 1;
                 self.set(start, Node::Object { len, count });

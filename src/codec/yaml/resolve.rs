@@ -151,11 +151,7 @@ fn is_base_60(text: &str) -> bool {
         && loose(fraction)
         && parts.all(|part| {
             count += 1;
-            match part.as_bytes() {
-                [b'0'..=b'9'] => true,
-                [b'0'..=b'5', b'0'..=b'9'] => true,
-                _ => false,
-            }
+            matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9'])
         })
         && count > 0
 }

@@ -87,8 +87,8 @@ pub(super) fn analyze(text: &str) -> Analysis {
     }
 }
 
-/// The style of a string (`encoder.stringv`, `yaml_emitter_select_scalar_style`); `simple_key` if it
-/// is a key that stands on the line of its value.
+/// The style of a string (`encoder.stringv`, `yaml_emitter_select_scalar_style`); `simple_key` if
+/// it is a key that stands on the line of its value.
 pub(super) fn choose(text: &str, analysis: &Analysis, simple_key: bool) -> Style {
     let wanted = if text.contains('\n') {
         Style::Literal
