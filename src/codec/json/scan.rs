@@ -1,6 +1,7 @@
 //! A scanner with exactly Go's grammar and error texts (`encoding/json` scanner), for what
-//! simd-json refuses: texts that are wrong, and the few that Go takes all the same (lone surrogates, bytes
-//! that are not UTF-8, numbers beyond 64 bits). Slow and rarely run. Makes the same tape.
+//! simd-json refuses: texts that are wrong, and the few that Go takes all the same (lone
+//! surrogates, bytes that are not UTF-8, numbers beyond 64 bits). Slow and rarely run. Makes the
+//! same tape.
 
 use crate::base::limits::OBJECT_DEPTH_MAX;
 use bumpalo::Bump;
