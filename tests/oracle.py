@@ -82,7 +82,7 @@ def main():
     for area, result in sorted(areas.items()):
         share = result["passed"] / result["total"]
         floor = floors.get(area, 0)
-        print(f"{area:24} {result['passed']:4}/{result['total']:<4} {share:7.1%}  floor {floor:4.0%}")
+        print(f"{area:26} {result['passed']:4}/{result['total']:<4} {share:7.1%}  floor {floor:4.0%}")
         if share < floor:
             low.append(area)
     if write:
