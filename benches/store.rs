@@ -1,6 +1,6 @@
 //! What a durable commit and a start cost: `cargo bench --bench store [-- CASE]`, with a part of a
-//! case's name; on the device of TMPDIR. Without `--bench` (as under `cargo test --benches`) every case runs
-//! once, small.
+//! case's name; on the device of TMPDIR. Without `--bench` (as under `cargo test --benches`) every
+//! case runs once, small.
 //!
 //! CPU is the process's without the client's thread: the store's thread, fjall's worker and the
 //! kernel's part of their writes and syncs; time spent waiting for the device does not count.

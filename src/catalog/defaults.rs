@@ -1,9 +1,10 @@
 //! Defaults that hold whatever other fields say, as data, and the walk that fills them in.
 //!
-//! `data/defaults.txt` has a line `<Type>.<field>[.<field>…] = <JSON>` for each, and names those that
-//! are left to code because they are conditional; defaults that the API declares (`Field::default`)
-//! are applied alike. Like upstream's `SetDefaults_*`, a default fills a field that is nil, or zero
-//! where the Go field is no pointer, in every message that is there; Go's value structs always are.
+//! `data/defaults.txt` has a line `<Type>.<field>[.<field>…] = <JSON>` for each, and names those
+//! that are left to code because they are conditional; defaults that the API declares
+//! (`Field::default`) are applied alike. Like upstream's `SetDefaults_*`, a default fills a field
+//! that is nil, or zero where the Go field is no pointer, in every message that is there; Go's
+//! value structs always are.
 
 use super::types::{Types, bad};
 use crate::object::schema::{Field, Shape, Type};

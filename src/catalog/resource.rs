@@ -2,7 +2,8 @@
 //! `data/resources.txt`.
 //!
 //! ```text
-//! resource [<group>/]<version> <plural> <singular> <Kind> [namespaced] [off] [virtual] [hash=<hash>]
+//! resource [<group>/]<version> <plural> <singular> <Kind> [namespaced] [off] [virtual]
+//!     [hash=<hash>] (on the same line)
 //!   verbs <verb>…
 //!   short <name>…
 //!   categories <name>…

@@ -11,8 +11,8 @@
 //! (`AllowCreateOnUpdate`, no `AllowUnconditionalUpdate`); `returns-deleted`
 //! (`ReturnDeletedObject`); `generation=<rule>`; `propagation=orphan|none`.
 //! `select` names a field whose value every entry keeps at hand for field selectors, `labels` the
-//! labels that one served group accepts: `metadata.name`, `metadata.namespace`, or a selected label,
-//! under another name if `=` follows; `=-` is accepted and never set.
+//! labels that one served group accepts: `metadata.name`, `metadata.namespace`, or a selected
+//! label, under another name if `=` follows; `=-` is accepted and never set.
 
 use super::types::{Types, bad};
 use crate::object::Value;

@@ -20,8 +20,8 @@ const GENERATE_BASE_BYTES_MAX: usize = 58;
 
 impl<A: Admit> Registry<A> {
     /// Stores a new object. `object` is the decoded, defaulted body in the version of the URL; the
-    /// answer is the entry as stored, or for a dry run as it would be. Without a `writer` the managed
-    /// fields are taken as they are.
+    /// answer is the entry as stored, or for a dry run as it would be. Without a `writer` the
+    /// managed fields are taken as they are.
     ///
     /// # Errors
     /// Whatever the steps refuse: 400, 403, 409, 422.
@@ -141,8 +141,9 @@ fn generate_name<'a>(object: &mut Value<'a>, arena: &'a Bump) {
 }
 
 /// The warning for owner references that stand twice.
-pub(super) const DUPLICATE_OWNERS: &str = ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in \
-     1.20+, and may reject such requests as early as 1.24; please fix your requests";
+pub(super) const DUPLICATE_OWNERS: &str = ".metadata.ownerReferences contains duplicate entries; \
+     API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; \
+     please fix your requests";
 
 /// Drops owner references that stand twice and says so.
 pub(super) fn warn_of_owners(at: &Attributes<'_>, object: &mut Value<'_>) {

@@ -21,10 +21,11 @@ const TYPE_FILES: [&str; 9] = [
     "storage",
     "workloads",
 ];
-const TYPE_HEADER: &str = "# Types of the Kubernetes v1.36 API; tests/catalog/facts.rs makes this file \
-                           and checks it.\n# Format: see src/catalog/types.rs.\n";
-const RESOURCE_HEADER: &str = "# Resources and subresources of Kubernetes v1.36; tests/catalog/facts.rs \
-                               makes this file and checks it.\n# Format: see src/catalog/resource.rs.\n";
+const TYPE_HEADER: &str = "# Types of the Kubernetes v1.36 API; tests/catalog/facts.rs makes this \
+                           file and checks it.\n# Format: see src/catalog/types.rs.\n";
+const RESOURCE_HEADER: &str = "# Resources and subresources of Kubernetes v1.36; \
+                               tests/catalog/facts.rs makes this file and checks it.\n\
+                               # Format: see src/catalog/resource.rs.\n";
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))

@@ -3,7 +3,8 @@
 //!
 //! Facts and recordings lie outside the repository. Without them the tables are still checked for
 //! consistency. `KUBERING_FACTS` and `KUBERING_ORACLE` name their directories (default:
-//! `../shared/facts` and `../shared/oracle`); `KUBERING_WRITE=1` rewrites data files that are stale.
+//! `../shared/facts` and `../shared/oracle`); `KUBERING_WRITE=1` rewrites data files that
+//! are stale.
 #![cfg(test)]
 
 mod consistency;

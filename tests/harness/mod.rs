@@ -1,5 +1,5 @@
-//! The real binary under test: started in a directory of its own on a free port, waited for, stopped
-//! or killed, its log shown when the test fails.
+//! The real binary under test: started in a directory of its own on a free port, waited for,
+//! stopped or killed, its log shown when the test fails.
 
 use std::fs::File;
 use std::net::TcpListener;

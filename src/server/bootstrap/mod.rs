@@ -105,7 +105,10 @@ async fn service(api: &Api, facts: Facts<'_>) -> Result<()> {
     let policy = if addresses.len() > 1 { "PreferDualStack" } else { "SingleStack" };
     let labels = r#"{"component":"apiserver","provider":"kubernetes"}"#;
     let text = format!(
-        r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{labels}}},"spec":{{"type":"ClusterIP","clusterIP":{first},"clusterIPs":[{all}],"ipFamilyPolicy":"{policy}","sessionAffinity":"None","ports":[{{"name":"https","port":443,"protocol":"TCP","targetPort":{port}}}]}}}}"#
+        r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{labels}}},
+            "spec":{{"type":"ClusterIP","clusterIP":{first},"clusterIPs":[{all}],
+                "ipFamilyPolicy":"{policy}","sessionAffinity":"None",
+                "ports":[{{"name":"https","port":443,"protocol":"TCP","targetPort":{port}}}]}}}}"#
     );
     ensure(api, ("", "v1", "services"), "default", &text).await?;
     let ip = facts.advertise_address;
@@ -116,14 +119,17 @@ async fn service(api: &Api, facts: Facts<'_>) -> Result<()> {
     let skip = r#"{"endpointslice.kubernetes.io/skip-mirror":"true"}"#;
     let ports = format!(r#"[{{"name":"https","port":{port},"protocol":"TCP"}}]"#);
     let text = format!(
-        r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{skip}}},"subsets":[{{"addresses":[{{"ip":"{ip}"}}],"ports":{ports}}}]}}"#
+        r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{skip}}},
+            "subsets":[{{"addresses":[{{"ip":"{ip}"}}],"ports":{ports}}}]}}"#
     );
     replace(api, ("", "v1", "endpoints"), "default", "kubernetes", &text).await?;
     let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
     let of = r#"{"kubernetes.io/service-name":"kubernetes"}"#;
     let ready = r#"{"ready":true}"#;
     let text = format!(
-        r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{of}}},"addressType":"{family}","endpoints":[{{"addresses":["{ip}"],"conditions":{ready}}}],"ports":{ports}}}"#
+        r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{of}}},
+            "addressType":"{family}",
+            "endpoints":[{{"addresses":["{ip}"],"conditions":{ready}}}],"ports":{ports}}}"#
     );
     let slices = ("discovery.k8s.io", "v1", "endpointslices");
     replace(api, slices, "default", "kubernetes", &text).await
