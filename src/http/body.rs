@@ -8,9 +8,12 @@ use http_body::Body as _;
 use http_body::Frame;
 use http_body::SizeHint;
 use hyper::body::Incoming;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
 
@@ -30,7 +33,40 @@ pub struct RequestBody(Source);
 #[derive(Debug)]
 enum Source {
     Full(Bytes),
-    Network(Incoming),
+    Network(Incoming, Refused),
+}
+
+/// Where a body goes that was refused and has not been read to its end.
+#[derive(Debug, Clone, Default)]
+pub(in crate::http) struct Refused(Option<Rc<RefCell<Option<Incoming>>>>);
+
+impl Refused {
+    /// For a request with this body: none is needed without one.
+    pub(in crate::http) fn new(incoming: &Incoming) -> Self {
+        Self((!incoming.is_end_stream()).then(Rc::default))
+    }
+
+    fn put(self, incoming: Incoming) {
+        if let Some(place) = self.0 {
+            *place.borrow_mut() = Some(incoming);
+        }
+    }
+
+    /// The task that reads it on for a while, so that a client which sends all before it reads sees
+    /// the refusal and not a broken connection; to run beside the answer.
+    pub(in crate::http) fn rest(&self) -> Option<impl Future<Output = ()> + use<>> {
+        let mut incoming = self.0.as_ref()?.borrow_mut().take()?;
+        Some(async move {
+            let mut left = REFUSED_BODY_BYTES_MAX;
+            while let Some(Ok(frame)) =
+                std::future::poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await
+            {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                let Some(rest) = left.checked_sub(length) else { break };
+                left = rest;
+            }
+        })
+    }
 }
 
 impl RequestBody {
@@ -40,8 +76,8 @@ impl RequestBody {
         Self(Source::Full(bytes.into()))
     }
 
-    pub(in crate::http) fn network(incoming: Incoming) -> Self {
-        Self(Source::Network(incoming))
+    pub(in crate::http) const fn network(incoming: Incoming, refused: Refused) -> Self {
+        Self(Source::Network(incoming, refused))
     }
 
     /// True if there is certainly no body.
@@ -49,7 +85,7 @@ impl RequestBody {
     pub fn is_empty(&self) -> bool {
         match &self.0 {
             Source::Full(bytes) => bytes.is_empty(),
-            Source::Network(incoming) => incoming.is_end_stream(),
+            Source::Network(incoming, _) => incoming.is_end_stream(),
         }
     }
 
@@ -58,14 +94,14 @@ impl RequestBody {
     /// # Errors
     /// [`BodyError`]; a declared length above `bytes_max` fails before anything is read.
     pub async fn read(self, bytes_max: usize) -> Result<Bytes, BodyError> {
-        let mut incoming = match self.0 {
+        let (mut incoming, refused) = match self.0 {
             Source::Full(bytes) if bytes.len() > bytes_max => return Err(BodyError::TooLarge),
             Source::Full(bytes) => return Ok(bytes),
-            Source::Network(incoming) => incoming,
+            Source::Network(incoming, refused) => (incoming, refused),
         };
         let declared = incoming.size_hint();
         if declared.lower() > bytes_max as u64 {
-            drain(&mut incoming).await;
+            refused.put(incoming);
             return Err(BodyError::TooLarge);
         }
         let mut first: Option<Bytes> = None;
@@ -80,7 +116,7 @@ impl RequestBody {
             let so_far =
                 first.as_ref().map_or(0, Bytes::len).max(whole.as_ref().map_or(0, |w| w.len()));
             if data.len() > bytes_max.saturating_sub(so_far) {
-                drain(&mut incoming).await;
+                refused.put(incoming);
                 return Err(BodyError::TooLarge);
             }
             match (&mut whole, first.take()) {
@@ -96,19 +132,6 @@ impl RequestBody {
             }
         }
         Ok(whole.map(BytesMut::freeze).or(first).unwrap_or_default())
-    }
-}
-
-/// Reads on for a while, so that a client which sends all before it reads sees the refusal and not
-/// a broken connection.
-async fn drain(incoming: &mut Incoming) {
-    let mut left = REFUSED_BODY_BYTES_MAX;
-    while let Some(Ok(frame)) =
-        std::future::poll_fn(|cx| Pin::new(&mut *incoming).poll_frame(cx)).await
-    {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        let Some(rest) = left.checked_sub(length) else { break };
-        left = rest;
     }
 }
 

@@ -18,6 +18,7 @@ use crate::http::StatusCode;
 use crate::http::Transport;
 use crate::http::Version;
 use crate::http::body::Outgoing;
+use crate::http::body::Refused;
 use crate::http::connections::End;
 use crate::http::connections::InFlight;
 use crate::http::connections::Slot;
@@ -33,7 +34,6 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -95,7 +95,15 @@ impl<S: Spawn, F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Exec
 ///
 /// Each request is handled on its own: over HTTP/2 they run at once. A panic in the handler is a
 /// 500 for that request. A broken connection is no error of the server and is not told.
-pub async fn serve<T, H, F>(transport: T, accepted: Accepted, spawn: impl Spawn, handler: H)
+///
+/// The future is boxed here, by a function that is not async, so that the caller's own future holds
+/// no room for what it was made from: idle connections are many.
+pub fn serve<T, H, F>(
+    transport: T,
+    accepted: Accepted,
+    spawn: impl Spawn,
+    handler: H,
+) -> Pin<Box<dyn Future<Output = ()>>>
 where
     T: Transport,
     H: Fn(Request) -> F + Clone + 'static,
@@ -104,16 +112,18 @@ where
     let Accepted { protocol, peer, slot, options } = accepted;
     slot.begin(protocol == Protocol::Http1);
     let io = Io { transport, slot: Rc::clone(&slot) };
-    let requests = Requests { handler, peer, slot: Rc::clone(&slot) };
+    let requests = Requests { handler, peer, slot: Rc::clone(&slot), spawn: spawn.clone() };
     match protocol {
         Protocol::Http1 => {
-            let connection =
-                http1::Builder::new().max_buf_size(HEADER_BYTES_MAX).serve_connection(io, requests);
-            drive(connection, &slot, http1::Connection::graceful_shutdown).await;
+            let mut builder = http1::Builder::new();
+            builder.max_buf_size(HEADER_BYTES_MAX);
+            let connection = Box::pin(builder.serve_connection(io, requests));
+            Box::pin(drive(connection, slot, http1::Connection::graceful_shutdown))
         }
         Protocol::Http2 => {
-            let connection = http2_builder(options, spawn).serve_connection(io, requests);
-            drive(connection, &slot, http2::Connection::graceful_shutdown).await;
+            let builder = http2_builder(options, spawn);
+            let connection = Box::pin(builder.serve_connection(io, requests));
+            Box::pin(drive(connection, slot, http2::Connection::graceful_shutdown))
         }
     }
 }
@@ -133,8 +143,11 @@ fn http2_builder<S: Spawn>(options: Options, spawn: S) -> http2::Builder<Executo
 }
 
 /// Polls a connection to its end, passing on what the slot wants.
-async fn drive<C: Future>(connection: C, slot: &Slot, shut_down: impl Fn(Pin<&mut C>)) {
-    let mut connection = pin!(connection);
+async fn drive<C: Future>(
+    mut connection: Pin<Box<C>>,
+    slot: Rc<Slot>,
+    shut_down: impl Fn(Pin<&mut C>),
+) {
     let mut told = false;
     std::future::poll_fn(|cx| {
         match slot.poll_end(cx.waker()) {
@@ -152,14 +165,16 @@ async fn drive<C: Future>(connection: C, slot: &Slot, shut_down: impl Fn(Pin<&mu
 }
 
 /// The handler as hyper wants it.
-struct Requests<H> {
+struct Requests<H, S> {
     handler: H,
+    spawn: S,
     peer: Rc<Peer>,
     slot: Rc<Slot>,
 }
 
-impl<H, F> Service<hyper::Request<Incoming>> for Requests<H>
+impl<H, F, S> Service<hyper::Request<Incoming>> for Requests<H, S>
 where
+    S: Spawn,
     H: Fn(Request) -> F + Clone + 'static,
     F: Future<Output = Response> + 'static,
 {
@@ -169,6 +184,8 @@ where
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         let (parts, body) = request.into_parts();
+        let refused = Refused::new(&body);
+        let spawn = self.spawn.clone();
         let is_head = parts.method == Method::HEAD;
         let version = parts.version;
         let request = Request {
@@ -176,7 +193,7 @@ where
             uri: parts.uri,
             version,
             headers: parts.headers,
-            body: RequestBody::network(body),
+            body: RequestBody::network(body, refused.clone()),
             peer: Rc::clone(&self.peer),
         };
         let in_flight = InFlight::new(&self.slot);
@@ -187,6 +204,9 @@ where
             let mut response = answer
                 .await
                 .unwrap_or_else(|_| Response::text(StatusCode::INTERNAL_SERVER_ERROR, PANIC_TEXT));
+            if let Some(rest) = refused.rest() {
+                spawn.spawn(rest);
+            }
             if response.close && version == Version::HTTP_2 {
                 slot.end(End::Gracefully);
             } else if response.close {

@@ -15,6 +15,8 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -104,14 +106,33 @@ impl Listener {
         }
         let config = self.tls.borrow().clone();
         let limit = Duration::from_secs(TLS_HANDSHAKE_SECONDS_MAX);
-        let Ok(Ok(stream)) = rt::timeout(limit, tls::Stream::accept(stream, &config)).await else {
+        // Boxed, so that its room is given back once it is done.
+        let handshake = Box::pin(tls::Stream::accept(stream, &config));
+        let Ok(Ok(stream)) = rt::timeout(limit, handshake).await else {
             self.handshake_errors.set(self.handshake_errors.get() + 1);
             return;
         };
-        let peer = Rc::new(Peer { address, certificates: stream.client_certificates(&config) });
+        let connection = self.speak(stream, &config, address, slot, handler);
         drop(config);
+        connection.await;
+    }
+
+    /// What follows the handshake; not async, so that nothing of it stays in the task.
+    fn speak<H, F>(
+        &self,
+        stream: Box<tls::Stream>,
+        config: &tls::Config,
+        address: SocketAddr,
+        slot: Rc<Slot>,
+        handler: H,
+    ) -> Pin<Box<dyn Future<Output = ()>>>
+    where
+        H: Fn(Request) -> F + Clone + 'static,
+        F: Future<Output = Response> + 'static,
+    {
+        let peer = Rc::new(Peer { address, certificates: stream.client_certificates(config) });
         let accepted = Accepted { protocol: stream.protocol(), peer, slot, options: self.options };
-        http::serve(stream, accepted, OnShard, handler).await;
+        http::serve(*stream, accepted, OnShard, handler)
     }
 }
 

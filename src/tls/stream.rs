@@ -95,10 +95,10 @@ impl Stream {
     ///
     /// # Errors
     /// [`AcceptError`]; the client has been sent an alert where there is one for it.
-    pub async fn accept(tcp: TcpStream, config: &Config) -> Result<Self, AcceptError> {
+    pub async fn accept(tcp: TcpStream, config: &Config) -> Result<Box<Self>, AcceptError> {
         let tls =
             UnbufferedServerConnection::new(config.server.clone()).map_err(AcceptError::Tls)?;
-        let mut stream = Self {
+        let mut stream = Box::new(Self {
             tcp,
             tls,
             received: Buffer::default(),
@@ -107,7 +107,7 @@ impl Stream {
             sealed: Buffer::default(),
             ended: false,
             closing: false,
-        };
+        });
         let mut is_first = true;
         loop {
             if stream.received.filled().first().is_some_and(|byte| is_first && *byte != 0x16) {
