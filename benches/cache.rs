@@ -394,4 +394,4 @@ fn two_shards(scale: Scale) {
     assert!(shards.join().iter().all(Option::is_some), "a shard panicked");
 }
 
-const POD: &str = include_str!("data/pod.json");
+const POD: &str = include_str!("data/deployment-pod.json");

@@ -20,6 +20,7 @@ mod group;
 mod header;
 mod header_scan;
 mod hop;
+mod inbox;
 mod list;
 mod partition;
 mod read;

@@ -4,13 +4,14 @@ use crate::base::limits::{FEED_YIELD_FRAMES, INBOX_YIELD_HOPS, TICK_MILLIS};
 use crate::cache::Cache;
 use crate::cache::entry::Entry;
 use crate::cache::hop::Hop;
+use crate::cache::inbox::Inbox;
 use crate::cache::partition::owner;
 use crate::cache::rows::storage_of;
 use crate::cache::shard::{Shard, State};
 use crate::cache::tick;
 use crate::cache::window::Change;
 use crate::store::{Item, Link, Opened, StoreError};
-use async_channel::{Receiver, Sender};
+use async_channel::Receiver;
 use futures_lite::future::yield_now;
 use std::fmt;
 use std::future::Future;
@@ -26,8 +27,7 @@ pub struct CacheSeed {
     history: Arc<[Change]>,
     revision: u64,
     compacted: u64,
-    inbox: Receiver<Hop>,
-    peers: Vec<Sender<Hop>>,
+    peers: Arc<[Inbox]>,
 }
 
 impl fmt::Debug for CacheSeed {
@@ -62,18 +62,15 @@ pub(super) fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
             }
         })
         .collect();
-    // Bounded where questions are put in; answers must always find room.
-    let (peers, inboxes): (Vec<_>, Vec<_>) =
-        std::iter::repeat_with(async_channel::unbounded).take(shards).unzip();
-    let links = opened.links.into_iter().zip(states).zip(inboxes);
-    let seeds = links.map(|((link, state), inbox)| CacheSeed {
+    let peers: Arc<[_]> = std::iter::repeat_with(Inbox::default).take(shards).collect();
+    let links = opened.links.into_iter().zip(states);
+    let seeds = links.map(|(link, state)| CacheSeed {
         link,
         state,
         history: Arc::clone(&history),
         revision: opened.revision,
         compacted: opened.compacted,
-        inbox,
-        peers: peers.clone(),
+        peers: Arc::clone(&peers),
     });
     seeds.collect()
 }
@@ -103,7 +100,7 @@ impl CacheSeed {
 
     /// The cache and the tasks it needs, for an executor of the caller, who must also tick it.
     pub(super) fn assemble(self) -> (Cache, Vec<Task>) {
-        let Self { link, state: entries, history, revision, compacted, inbox, peers } = self;
+        let Self { link, state: entries, history, revision, compacted, peers } = self;
         let mut state = State::new(revision, compacted);
         for entry in entries {
             state.resource(entry.storage()).table.put(entry);
@@ -118,7 +115,7 @@ impl CacheSeed {
         let feed = feed(Rc::clone(&shard), link.batches);
         let tasks: Vec<Task> = vec![
             Box::pin(feed),
-            Box::pin(answer(Rc::clone(&shard), inbox)),
+            Box::pin(answer(Rc::clone(&shard))),
             Box::pin(scan(Rc::clone(&shard))),
         ];
         (Cache { shard }, tasks)
@@ -147,10 +144,11 @@ async fn feed(shard: Rc<Shard>, batches: Receiver<crate::store::Batch<Entry>>) {
 }
 
 /// Answers what other shards ask, and hands out what they answer.
-async fn answer(shard: Rc<Shard>, inbox: Receiver<Hop>) {
+async fn answer(shard: Rc<Shard>) {
     let mut taken = 0;
-    while let Ok(hop) = inbox.recv().await {
-        let mut next = Some(hop);
+    let Some(inbox) = shard.peers.get(shard.number) else { return };
+    loop {
+        let mut next = Some(inbox.next().await);
         // One wake-up for all that has come.
         while let Some(hop) = next {
             match hop {
@@ -161,7 +159,7 @@ async fn answer(shard: Rc<Shard>, inbox: Receiver<Hop>) {
             if taken % INBOX_YIELD_HOPS == 0 {
                 yield_now().await;
             }
-            next = inbox.try_recv().ok();
+            next = inbox.take();
         }
     }
 }

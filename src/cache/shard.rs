@@ -5,6 +5,7 @@ use crate::cache::entry::Entry;
 use crate::cache::frame::Frame;
 use crate::cache::group::Groups;
 use crate::cache::hop::{Answer, Ask, Hop};
+use crate::cache::inbox::Inbox;
 use crate::cache::partition::{Resource, owner};
 use crate::cache::read::ReadFault;
 use crate::cache::scan::Scan;
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Shard {
     pub(super) number: usize,
     /// Every shard's inbox, this one's included.
-    pub(super) peers: Vec<Sender<Hop>>,
+    pub(super) peers: Arc<[Inbox]>,
     pub(super) requests: Sender<(usize, Request<Entry>)>,
     pub(super) committed: Arc<AtomicU64>,
     pub(super) compacted: Arc<AtomicU64>,
@@ -165,7 +166,7 @@ impl State {
 impl Shard {
     pub(super) fn new(
         number: usize,
-        peers: Vec<Sender<Hop>>,
+        peers: Arc<[Inbox]>,
         requests: Sender<(usize, Request<Entry>)>,
         (committed, compacted): (Arc<AtomicU64>, Arc<AtomicU64>),
         state: State,
@@ -293,7 +294,7 @@ impl Shard {
                 return Err(ReadFault::Overloaded);
             }
             let hop = Hop::Ask { from: self.number, ticket: ticket.number(), ask };
-            peer.try_send(hop).map_err(|_| ReadFault::Timeout)?;
+            peer.put(hop);
         }
         ticket.await.ok_or(ReadFault::Timeout)
     }
@@ -315,8 +316,7 @@ impl Shard {
             return self.answered(ticket, answer);
         }
         if let Some(peer) = self.peers.get(to) {
-            // Fails only if the asker's shard has ended.
-            let _ended = peer.try_send(Hop::Answer { ticket, answer });
+            peer.put(Hop::Answer { ticket, answer });
         }
     }
 
