@@ -295,7 +295,8 @@ mod tests {
 
     #[test]
     fn a_status_update_keeps_spec_and_for_deployments_labels() {
-        let sent = json!({"metadata": {"name": "d", "labels": {"x": "y"}, "annotations": {"n": "1"}},
+        let sent = json!({"metadata": {"name": "d", "labels": {"x": "y"},
+            "annotations": {"n": "1"}},
             "spec": {"replicas": 2}, "status": {"replicas": 9}});
         updated(&sent, "status", |new| {
             assert_eq!(new.i64_at(&["status", "replicas"]), Some(9));
@@ -337,8 +338,10 @@ mod tests {
             &json!({
                 "name": "a", "namespace": "ns", "finalizers": ["bad"],
                 "ownerReferences": [
-                    {"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "u", "controller": true},
-                    {"apiVersion": "v1", "kind": "Pod", "name": "y", "uid": "v", "controller": true},
+                    {"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "u",
+                        "controller": true},
+                    {"apiVersion": "v1", "kind": "Pod", "name": "y", "uid": "v",
+                        "controller": true},
                 ],
             }),
         );
@@ -349,8 +352,8 @@ mod tests {
              \"name\":\"x\",\"uid\":\"u\",\"controller\":true},{\"apiVersion\":\"v1\",\"kind\":\
              \"Pod\",\"name\":\"y\",\"uid\":\"v\",\"controller\":true}]: Only one reference can \
              have Controller set to true. Found \"true\" in references for Pod/x and Pod/y",
-                "metadata.finalizers[0]: Invalid value: \"bad\": name is neither a standard finalizer \
-             name nor is it fully qualified",
+                "metadata.finalizers[0]: Invalid value: \"bad\": name is neither a standard \
+             finalizer name nor is it fully qualified",
             ]
         );
     }

@@ -31,8 +31,8 @@ fn ip_name(name: &str) -> Messages {
 pub(super) fn admission(resource: &str) -> &'static Strategy {
     const ROW: Strategy = Strategy { meta: MetaCheck::Plain, generation: SPEC, ..BASE };
     static BINDING: Strategy = Strategy {
-        validate_create: check::admission::binding,
-        validate_update: check::admission::binding_update,
+        validate_create: check::binding::binding,
+        validate_update: check::binding::binding_update,
         ..ROW
     };
     static MUTATING: Strategy = Strategy {

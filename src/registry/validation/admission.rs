@@ -9,8 +9,8 @@ use crate::registry::strategy::Scope;
 const CONDITIONS_MAX: usize = 64;
 const POLICIES: [&str; 2] = ["Fail", "Ignore"];
 const MATCHES: [&str; 2] = ["Equivalent", "Exact"];
-const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
-const MUTATING: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
+pub(super) const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+pub(super) const MUTATING: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
 
 /// ValidatingWebhookConfiguration and MutatingWebhookConfiguration.
 pub fn webhooks(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
@@ -410,7 +410,7 @@ fn policy_basics(
     }
 }
 
-fn match_resources(
+pub(super) fn match_resources(
     found: &Value<'_>,
     operations: &[&str],
     indexed: bool,
@@ -579,71 +579,4 @@ pub fn mutating_policy_update(
     errors: &mut Errors,
 ) {
     mutating_policy(new, scope, errors);
-}
-
-/// The bindings of both kinds of policy.
-pub fn binding(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
-    let null = Value::Null;
-    let spec = object.get("spec").unwrap_or(&null);
-    let path = Path::root("spec");
-    let validating = scope.resource == "validatingadmissionpolicybindings";
-    errors.required_text(&path.child("policyName"), spec.text("policyName"), format::dns_subdomain);
-    if let Some(reference) = spec.get("paramRef") {
-        param_ref(reference, &path.child("paramRef"), errors);
-    }
-    if let Some(found) = spec.get("matchResources") {
-        let operations: &[&str] = if validating { &OPERATIONS } else { &MUTATING };
-        match_resources(found, operations, validating, &path.child("matchResources"), errors);
-    }
-    if validating {
-        actions(spec, &path.child("validationActions"), errors);
-    }
-}
-
-fn actions(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    let list: Vec<&str> = spec.texts("validationActions").collect();
-    if list.is_empty() {
-        errors.required(path, "at least one validation action is required");
-    }
-    for (index, action) in list.iter().enumerate() {
-        errors.one_of(&path.index(index), action, &["Audit", "Deny", "Warn"]);
-        if list.get(..index).is_some_and(|before| before.contains(action)) {
-            errors.duplicate(&path.index(index), *action);
-        }
-    }
-    if list.contains(&"Deny") && list.contains(&"Warn") {
-        let shown = go_form::plain(spec.get("validationActions"));
-        let detail = "must not contain both Deny and Warn (repeating the same validation failure \
-                      information in the API response and headers serves no purpose)";
-        errors.invalid(path, Verbatim(&shown), detail);
-    }
-}
-
-fn param_ref(reference: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    let name = reference.text("name");
-    if !name.is_empty() {
-        errors.messages(&path.child("name"), name, format::path_segment(name));
-        if reference.has("selector") {
-            let detail = "name and selector are mutually exclusive";
-            errors.forbidden(&path.child("name"), detail);
-            errors.forbidden(&path.child("selector"), detail);
-        }
-    } else if !reference.has("selector") {
-        errors.required(path, "one of name or selector must be specified");
-    } else {
-        let at = path.child("selector");
-        selector::label_selector(reference.get("selector"), &at, errors);
-    }
-    let at = path.child("parameterNotFoundAction");
-    match reference.get("parameterNotFoundAction").and_then(Value::as_str) {
-        None => errors.required(&at, ""),
-        Some(action) => {
-            errors.one_of(&at, action, &["Allow", "Deny"]);
-        }
-    }
-}
-
-/// Both bindings, updated.
-pub fn binding_update(new: &Value<'_>, _: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
-    binding(new, scope, errors);
 }

@@ -342,7 +342,8 @@ mod tests {
                 "metadata": {"labels": {"job-name": "j"}},
                 "spec": {
                     "containers": [{"name": "c", "image": "i", "terminationMessagePolicy": "File",
-                        "terminationMessagePath": "/dev/termination-log", "imagePullPolicy": "Always"}],
+                        "terminationMessagePath": "/dev/termination-log",
+                        "imagePullPolicy": "Always"}],
                     "restartPolicy": "OnFailure", "terminationGracePeriodSeconds": 30,
                     "dnsPolicy": "ClusterFirst", "securityContext": {},
                     "schedulerName": "default-scheduler",
@@ -363,7 +364,8 @@ mod tests {
         );
         let shown = pretty(Some(&spec), "core.v1.PersistentVolumeClaimSpec");
         let head = "{\n \"AccessModes\": [\n  \"ReadWriteOnce\"\n ],\n \"Selector\": null,\n \
-            \"Resources\": {\n  \"Limits\": null,\n  \"Requests\": {\n   \"storage\": \"1Gi\"\n  }\n },\n";
+            \"Resources\": {\n  \"Limits\": null,\n  \"Requests\": {\n   \"storage\": \"1Gi\"\n  \
+            }\n },\n";
         assert!(shown.starts_with(head), "{shown}");
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod autoscaling;
+pub mod binding;
 pub mod claim;
 pub mod class;
 pub mod container;
