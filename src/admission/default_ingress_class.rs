@@ -12,7 +12,7 @@ const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
 ///
 /// # Errors
 /// Those of reading the classes.
-pub async fn admit<'a>(
+pub(super) async fn admit<'a>(
     at: &Attributes<'_>,
     object: &mut Value<'a>,
     reader: &Reader,

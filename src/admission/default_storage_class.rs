@@ -16,7 +16,7 @@ const DEFAULTS: [&str; 2] = [
 ///
 /// # Errors
 /// Those of reading the classes.
-pub async fn admit<'a>(
+pub(super) async fn admit<'a>(
     at: &Attributes<'_>,
     object: &mut Value<'a>,
     reader: &Reader,

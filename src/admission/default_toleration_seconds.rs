@@ -9,7 +9,7 @@ const SECONDS: i64 = 300;
 const KEYS: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 
 /// Adds the tolerations that the pod has no match for.
-pub fn admit<'a>(at: &Attributes<'_>, object: &mut Value<'a>, arena: &'a Bump) {
+pub(super) fn admit<'a>(at: &Attributes<'_>, object: &mut Value<'a>, arena: &'a Bump) {
     let written = matches!(at.operation, Operation::Create | Operation::Update);
     if !written || !at.is("", "pods") {
         return;

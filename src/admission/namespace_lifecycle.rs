@@ -12,7 +12,7 @@ const PROTECTED: [&str; 3] = ["default", "kube-system", "kube-public"];
 ///
 /// # Errors
 /// 403 for a protected or terminating namespace, 404 for a missing one.
-pub async fn admit(at: &Attributes<'_>, reader: &Reader) -> Result<()> {
+pub(super) async fn admit(at: &Attributes<'_>, reader: &Reader) -> Result<()> {
     let namespaces = at.resource.group.is_empty() && at.resource.name == "namespaces";
     if at.operation == Operation::Delete {
         if namespaces && PROTECTED.contains(&at.name) {

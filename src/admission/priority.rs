@@ -13,7 +13,7 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 ///
 /// # Errors
 /// 403 for an unknown class, or a number that is not the class's.
-pub async fn admit<'a>(
+pub(super) async fn admit<'a>(
     at: &Attributes<'_>,
     object: &mut Value<'a>,
     old: Option<&Value<'_>>,
@@ -74,7 +74,7 @@ pub async fn admit<'a>(
 ///
 /// # Errors
 /// 403 with the name of the class that is the default.
-pub async fn validate(
+pub(super) async fn validate(
     at: &Attributes<'_>,
     object: &Value<'_>,
     old: Option<&Value<'_>>,

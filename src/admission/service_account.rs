@@ -15,7 +15,7 @@ const TOKEN_SECONDS: i64 = 3607;
 ///
 /// # Errors
 /// 403 if the account is not there, or a mirror pod refers to one.
-pub async fn admit<'a>(
+pub(super) async fn admit<'a>(
     at: &Attributes<'_>,
     object: &mut Value<'a>,
     reader: &Reader,
@@ -49,7 +49,11 @@ pub async fn admit<'a>(
 ///
 /// # Errors
 /// 403 naming the reference.
-pub async fn validate(at: &Attributes<'_>, object: &Value<'_>, reader: &Reader) -> Result<()> {
+pub(super) async fn validate(
+    at: &Attributes<'_>,
+    object: &Value<'_>,
+    reader: &Reader,
+) -> Result<()> {
     if at.operation != Operation::Create || !at.is("", "pods") {
         return Ok(());
     }

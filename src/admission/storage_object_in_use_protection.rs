@@ -6,7 +6,7 @@ use crate::request::{Attributes, Operation};
 use bumpalo::Bump;
 
 /// Adds the kind's finalizer on create.
-pub fn admit<'a>(at: &Attributes<'_>, object: &mut Value<'a>, arena: &'a Bump) {
+pub(super) fn admit<'a>(at: &Attributes<'_>, object: &mut Value<'a>, arena: &'a Bump) {
     if at.operation != Operation::Create || !at.subresource.is_empty() {
         return;
     }

@@ -7,7 +7,7 @@ use bumpalo::Bump;
 const TAINT: &str = "node.kubernetes.io/not-ready";
 
 /// Adds the taint on create unless it is there.
-pub fn admit<'a>(at: &Attributes<'_>, object: &mut Value<'a>, arena: &'a Bump) {
+pub(super) fn admit<'a>(at: &Attributes<'_>, object: &mut Value<'a>, arena: &'a Bump) {
     if at.operation != Operation::Create || !at.is("", "nodes") {
         return;
     }

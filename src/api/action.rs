@@ -46,7 +46,7 @@ pub async fn create(
 ) -> Result<Answer> {
     match (call.target.resource.name, call.target.subresource_name()) {
         ("pods", "binding") | ("bindings", "") => bind(api, call, options, &object, arena).await,
-        (resource, "") if review::is_review(resource) => review::serve(api, call, object, arena),
+        (resource, "") if review::is_review(resource) => review::serve(api, call, &object, arena),
         _ => Err(not_built(&call.target)),
     }
 }

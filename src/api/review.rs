@@ -27,7 +27,7 @@ pub fn is_review(resource: &str) -> bool {
 ///
 /// # Errors
 /// 422 for a review that asks for nothing or for two things.
-pub fn serve(api: &Api, call: &Call<'_>, review: Value<'_>, arena: &Bump) -> Result<Answer> {
+pub fn serve(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &Bump) -> Result<Answer> {
     let mut review = review.copy_in(arena);
     let resource = call.target.resource.name;
     let status = if resource == "selfsubjectreviews" {

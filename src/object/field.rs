@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// A path to a field, made only when an error needs one: `spec.containers[0].name`, `data[key]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Path<'p> {
-    parent: Option<&'p Path<'p>>,
+    parent: Option<&'p Self>,
     step: Step<'p>,
 }
 
@@ -195,6 +195,7 @@ impl FieldError {
         Self { kind, field: path.to_string(), body }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "taken as the public constructors take it")]
     fn valued(kind: ErrorKind, path: &Path<'_>, value: impl Shown, detail: &str) -> Self {
         let mut body = String::from(kind.text());
         body.push_str(": ");

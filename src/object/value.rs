@@ -150,7 +150,7 @@ impl<'a> Map<'a> {
 
     /// Sorts the entries bytewise by key.
     pub fn sort_keys(&mut self) {
-        self.entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        self.entries.sort_unstable_by_key(|(key, _)| *key);
     }
 
     /// A deep copy in `arena`.

@@ -10,7 +10,7 @@ use bumpalo::Bump;
 
 /// How a delete goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deletion {
+pub(super) enum Deletion {
     /// The object is marked already and nothing changes.
     Keep,
     /// The object was changed (marked, grace shortened, finalizers set) and must be stored.
@@ -23,7 +23,7 @@ const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
 /// Decides and, for [`Deletion::Mark`], changes `object`. `now` is seconds since the epoch.
-pub fn decide<'a>(
+pub(super) fn decide<'a>(
     object: &mut Value<'a>,
     storage: &Storage,
     options: &DeleteOptions,
@@ -64,7 +64,7 @@ pub fn decide<'a>(
 }
 
 /// Pods alone are given time to stop.
-pub fn is_graceful(storage: &Storage) -> bool {
+pub(super) fn is_graceful(storage: &Storage) -> bool {
     storage.resource == "pods"
 }
 

@@ -8,7 +8,7 @@ use crate::object::Value;
 use bumpalo::Bump;
 
 /// Marks the namespace on the first delete; a later one removes it when nothing holds it.
-pub fn decide_delete<'a>(object: &mut Value<'a>, now: i64, arena: &'a Bump) -> Deletion {
+pub(super) fn decide_delete<'a>(object: &mut Value<'a>, now: i64, arena: &'a Bump) -> Deletion {
     if !meta::is_deleting(object) {
         meta::mark_deleting(object, &timestamp::rfc3339(now), 0, arena);
         if let Some(metadata) = object.at_mut(&["metadata"]).and_then(Value::as_map_mut) {
@@ -24,7 +24,7 @@ pub fn decide_delete<'a>(object: &mut Value<'a>, now: i64, arena: &'a Bump) -> D
 }
 
 /// True if no finalizer of either kind holds the namespace.
-pub fn is_free(object: &Value<'_>) -> bool {
+pub(super) fn is_free(object: &Value<'_>) -> bool {
     object.list_at(&["spec", "finalizers"]).is_empty() && meta::finalizers(object).next().is_none()
 }
 

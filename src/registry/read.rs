@@ -38,7 +38,7 @@ impl<'a> Read<'a> for Value<'a> {
         self.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
 
-    fn items(&self, name: &str) -> &[Value<'a>] {
+    fn items(&self, name: &str) -> &[Self] {
         self.get(name).and_then(Value::as_list).map_or(&[], |list| list.as_slice())
     }
 

@@ -9,6 +9,7 @@ use bumpalo::Bump;
 use std::sync::Arc;
 
 /// The admission chain, as the registry calls it.
+#[expect(async_fn_in_trait, reason = "a shard is one thread; its futures need not be Send")]
 pub trait Admit {
     /// Runs the plugins that may change `object`; `old` is what an update or delete found.
     ///

@@ -327,6 +327,7 @@ pub fn read_fault(fault: ReadFault) -> Fault {
 }
 
 /// 500 for stored bytes that are no object.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err calls")]
 pub fn unreadable(error: Unreadable) -> Fault {
     Fault::Internal(error.to_string())
 }

@@ -60,14 +60,14 @@ impl<A: Admit> Registry<A> {
         Err(stored::modified(at.resource, at.name))
     }
 
-    async fn attempt<'a>(
+    async fn attempt(
         &self,
         at: &Attributes<'_>,
         options: &WriteOptions,
         writer: &Writer<'_>,
         change: &impl Change,
         entry: &Arc<Entry>,
-        arena: &'a Bump,
+        arena: &Bump,
     ) -> Result<Attempt> {
         let storage = stored::storage(at.resource)?;
         let strategy = strategy(storage.group, storage.resource);

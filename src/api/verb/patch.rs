@@ -29,7 +29,7 @@ pub fn kind(content_type: &str) -> std::result::Result<PatchKind, RouterFault> {
 /// # Errors
 /// 400, 403, 404, 409, 413, 415, 422.
 pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<Answer> {
-    let kind = kind(call.content_type).map_err(crate::request::Fault::Router)?;
+    let kind = kind(call.content_type).map_err(Fault::Router)?;
     let verb = if kind == PatchKind::Apply { WriteVerb::Apply } else { WriteVerb::Patch };
     let options = WriteOptions::parse(call.query, verb)?;
     let text = read_body(request).await?;

@@ -34,7 +34,7 @@ pub fn convert<'a>(
 }
 
 /// Moves a member to another name, unless it is not there.
-fn move_member<'a>(map: &mut Map<'a>, from: &str, to: &'static str) {
+fn move_member(map: &mut Map<'_>, from: &str, to: &'static str) {
     if let Some(value) = map.remove(from) {
         map.insert(to, value);
     }

@@ -61,6 +61,7 @@ pub(super) fn admission(resource: &str) -> &'static Strategy {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one table, a row for each resource")]
 pub(super) fn workload(resource: &str) -> &'static Strategy {
     const SET: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };
     static PLAIN: Strategy = BASE;

@@ -53,6 +53,7 @@ pub fn strategy(group: &str, resource: &str) -> &'static Strategy {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one table, a row for each resource")]
 fn core(resource: &str) -> &'static Strategy {
     static PLAIN: Strategy = BASE;
     static CLAIM: Strategy = Strategy {
