@@ -125,7 +125,8 @@ fn element(kind: Kind, choices: &mut Choices<'_>, depth: usize, out: &mut String
     });
 }
 
-/// Runs `work` with three quarters of the stack that a thread has by default; unoptimized code needs more.
+/// Runs `work` with three quarters of the stack that a thread has by default; unoptimized code
+/// needs more.
 fn on_small_stack(work: impl FnOnce() + Send + 'static) {
     let bytes = if cfg!(debug_assertions) { 64 << 20 } else { 3 << 19 };
     std::thread::Builder::new().stack_size(bytes).spawn(work).unwrap().join().unwrap();
