@@ -139,7 +139,7 @@ fn nesting_up_to_the_limit_fits_the_stack() {
         let crd = catalog().kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition").unwrap();
         let open = r#"{"spec":{"versions":[{"schema":{"openAPIV3Schema":"#;
         let source =
-            open.to_owned() + &r#"{"not":"#.repeat(900) + "{}" + &"}".repeat(900) + "}}]}}";
+            open.to_owned() + &r#"{"not":"#.repeat(380) + "{}" + &"}".repeat(380) + "}}]}}";
         let value = json::decode(source.as_bytes(), crd, &arena, Strictness::Report).unwrap().value;
         let mut text = Vec::new();
         json::encode(&value, crd, &mut text);
@@ -149,7 +149,7 @@ fn nesting_up_to_the_limit_fits_the_stack() {
         assert_eq!(proto::decode(raw, crd, &arena).unwrap(), value);
         let mut hot = Vec::new();
         transcode::to_json(&stored, crd, Some(NAMES), 7, &mut hot).unwrap();
-        let deep = "[".repeat(999) + &"]".repeat(999);
+        let deep = "[".repeat(399) + &"]".repeat(399);
         let value = json::parse_any(deep.as_bytes(), &arena).unwrap();
         let mut text = Vec::new();
         json::encode_any(&value, &mut text);

@@ -377,17 +377,6 @@ pub fn parse_revision(text: &str) -> Result<u64> {
     })
 }
 
-/// The field manager when none is given: the user agent up to the first `/`, printable, at most
-/// 128 bytes (`prefixFromUserAgent`).
-pub fn manager_from_user_agent(agent: &str) -> String {
-    let prefix = agent.split('/').next().unwrap_or("");
-    let mut manager: String = prefix.chars().filter(|c| !c.is_control()).collect();
-    while manager.len() > 128 {
-        manager.pop();
-    }
-    manager
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -409,12 +398,6 @@ mod tests {
     fn a_negative_grace_period_is_one_second() {
         let raw = RawDeleteOptions { grace_seconds: Some(-4), ..RawDeleteOptions::default() };
         assert_eq!(raw.check().unwrap().grace_seconds, Some(1));
-    }
-
-    #[test]
-    fn the_manager_is_the_user_agent_before_the_slash() {
-        assert_eq!(manager_from_user_agent("kubectl/v1.36 (linux)"), "kubectl");
-        assert_eq!(manager_from_user_agent(""), "");
     }
 
     #[test]

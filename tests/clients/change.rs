@@ -27,7 +27,7 @@ fn create_makes_what_its_flags_say() {
     let again = bench.kubectl_fails(&["create", "configmap", "c"]);
     assert!(again.contains("configmaps \"c\" already exists"), "{again}");
     let bad = bench.kubectl_fails(&["create", "configmap", "C_"]);
-    assert!(bad.contains("The ConfigMap \"C_\" is invalid: metadata.name: Invalid value"), "{bad}");
+    assert!(bad.contains("ConfigMap \"C_\" is invalid: metadata.name: Invalid value"), "{bad}");
 }
 
 #[test]

@@ -158,7 +158,9 @@ fn describe_knows_every_kind_it_is_asked_for() {
     let namespace = bench.kubectl(&["describe", "namespace", "shop"]);
     assert!(namespace.contains("Status:       Active"), "{namespace}");
     bench.kubectl(&["describe", "serviceaccount", "default", "-n", "shop"]);
-    bench.kubectl(&["describe", "clusterrole", "admin"]);
+    bench.kubectl(&["create", "clusterrole", "reader", "--verb=get", "--resource=pods"]);
+    let role = bench.kubectl(&["describe", "clusterrole", "reader"]);
+    assert!(role.contains("pods       []"), "{role}");
 }
 
 #[test]

@@ -54,8 +54,9 @@ pub fn stateful_set<'a>(object: &mut Value<'a>, _: &mut Scope<'a, '_>) {
         rolling.fill_int("partition", 0);
     }
     for claim in spec.maps_mut("volumeClaimTemplates") {
-        claim.insert("apiVersion", Value::Str("v1"));
-        claim.insert("kind", Value::Str("PersistentVolumeClaim"));
+        // The stored protobuf has no room for them; kept here they would look like a change.
+        claim.remove("apiVersion");
+        claim.remove("kind");
         volume::claim_spec(claim.entry_map("spec"));
     }
 }
