@@ -124,8 +124,8 @@ fn known_zone(zone: &str) -> bool {
     ];
     const ALONE: &str = " UTC GMT UCT Zulu Universal Greenwich GMT+0 GMT-0 GMT0 EST EST5EDT \
         CST6CDT MST MST7MDT PST8PDT HST CET EET MET WET Cuba Egypt Eire GB GB-Eire Hongkong \
-        Iceland Iran Israel Jamaica Japan Kwajalein Libya NZ NZ-CHAT Navajo PRC Poland Portugal ROC ROK \
-        Singapore Turkey W-SU Factory ";
+        Iceland Iran Israel Jamaica Japan Kwajalein Libya NZ NZ-CHAT Navajo PRC Poland Portugal \
+        ROC ROK Singapore Turkey W-SU Factory ";
     match zone.split_once('/') {
         Some((area, place)) => {
             !place.is_empty()

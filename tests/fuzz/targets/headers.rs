@@ -2,7 +2,7 @@
 
 use kubering::codec::gzip;
 use kubering::codec::media;
-use kubering::request::manager_from_user_agent;
+use kubering::object::managed::manager_or_user_agent;
 
 /// What is negotiated is one of what was offered.
 pub(crate) fn run(data: &[u8]) {
@@ -17,5 +17,5 @@ pub(crate) fn run(data: &[u8]) {
             assert!(offered.contains(&accepted.format));
         }
     }
-    assert!(manager_from_user_agent(text).len() <= text.len());
+    assert!(manager_or_user_agent("", text).len() <= text.len());
 }
