@@ -23,6 +23,7 @@ pub struct Connections {
 struct Shared {
     open: Cell<usize>,
     in_flight: Cell<usize>,
+    panics: Cell<u64>,
     /// The time of the last tick: exact enough for limits of seconds, and free to read.
     now: Cell<Instant>,
     draining: Cell<bool>,
@@ -60,6 +61,7 @@ impl Connections {
         let shared = Shared {
             open: Cell::new(0),
             in_flight: Cell::new(0),
+            panics: Cell::new(0),
             now: Cell::new(clock::now()),
             draining: Cell::new(false),
         };
@@ -98,6 +100,12 @@ impl Connections {
         self.shared.in_flight.get()
     }
 
+    /// Requests whose handler has panicked.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.shared.panics.get()
+    }
+
     /// Ends what has exceeded its time and forgets what is gone. To be called about every second.
     pub fn tick(&self) {
         let now = clock::now();
@@ -134,6 +142,10 @@ impl Slot {
     pub(in crate::http) fn begin(&self, is_http1: bool) {
         self.is_http1.set(is_http1);
         self.idle_since.set(self.shared.now.get());
+    }
+
+    pub(in crate::http) fn panicked(&self) {
+        self.shared.panics.set(self.shared.panics.get() + 1);
     }
 
     pub(in crate::http) fn received(&self) {

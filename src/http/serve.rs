@@ -201,9 +201,10 @@ where
         let handler = self.handler.clone();
         Box::pin(async move {
             let answer = AssertUnwindSafe(async move { handler(request).await }).catch_unwind();
-            let mut response = answer
-                .await
-                .unwrap_or_else(|_| Response::text(StatusCode::INTERNAL_SERVER_ERROR, PANIC_TEXT));
+            let mut response = answer.await.unwrap_or_else(|_| {
+                slot.panicked();
+                Response::text(StatusCode::INTERNAL_SERVER_ERROR, PANIC_TEXT)
+            });
             if let Some(rest) = refused.rest() {
                 spawn.spawn(rest);
             }

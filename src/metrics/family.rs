@@ -100,7 +100,8 @@ const TERMINATIONS: Family = family(
     Kind::Counter,
     "[ALPHA] Requests turned away in self-defence, by HTTP response code.",
 );
-const PANICS: Family =
+/// Requests whose handler panicked.
+pub const PANICS: Family =
     family("kubering_panics_total", Kind::Counter, "[ALPHA] Requests whose handler panicked.");
 /// TLS handshakes that failed.
 pub const TLS_HANDSHAKE_ERRORS: Family = family(
@@ -199,40 +200,28 @@ pub enum Tally {
     AuthenticationSuccess,
     /// Credentials did not hold.
     AuthenticationFailure,
-    /// An authenticator failed itself.
-    AuthenticationError,
     /// An authorizer allowed.
     AuthorizationAllowed,
-    /// An authorizer denied.
-    AuthorizationDenied,
     /// No authorizer allowed.
     AuthorizationNoOpinion,
-    /// An authorizer failed itself.
-    AuthorizationError,
     /// The client left before the answer.
     Aborted,
     /// Answered 429 for lack of room.
     TerminatedTooMany,
     /// Answered 504 at the deadline.
     TerminatedTimeout,
-    /// A handler panicked.
-    Panicked,
 }
 
 impl Tally {
     /// All of them, in the order of their cells.
-    pub(in crate::metrics) const ALL: [Self; 11] = [
+    pub(in crate::metrics) const ALL: [Self; 7] = [
         Self::AuthenticationSuccess,
         Self::AuthenticationFailure,
-        Self::AuthenticationError,
         Self::AuthorizationAllowed,
-        Self::AuthorizationDenied,
         Self::AuthorizationNoOpinion,
-        Self::AuthorizationError,
         Self::Aborted,
         Self::TerminatedTooMany,
         Self::TerminatedTimeout,
-        Self::Panicked,
     ];
 
     /// The metric and its label.
@@ -242,15 +231,11 @@ impl Tally {
         match self {
             Self::AuthenticationSuccess => (&AUTHENTICATION, Some(("result", "success"))),
             Self::AuthenticationFailure => (&AUTHENTICATION, Some(("result", "failure"))),
-            Self::AuthenticationError => (&AUTHENTICATION, Some(("result", "error"))),
             Self::AuthorizationAllowed => (&AUTHORIZATION, Some(("result", "allowed"))),
-            Self::AuthorizationDenied => (&AUTHORIZATION, Some(("result", "denied"))),
             Self::AuthorizationNoOpinion => (&AUTHORIZATION, Some(("result", "no-opinion"))),
-            Self::AuthorizationError => (&AUTHORIZATION, Some(("result", "error"))),
             Self::Aborted => (&ABORTS, None),
             Self::TerminatedTooMany => (&TERMINATIONS, Some(("code", "429"))),
             Self::TerminatedTimeout => (&TERMINATIONS, Some(("code", "504"))),
-            Self::Panicked => (&PANICS, None),
         }
     }
 }

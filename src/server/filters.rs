@@ -68,6 +68,7 @@ pub(in crate::server) struct Entered {
     lasts: bool,
     in_flight: Option<InFlight>,
     long_running: Option<LongRunning>,
+    answered: bool,
 }
 
 impl Entered {
@@ -88,7 +89,15 @@ impl Entered {
         if lasts {
             let long_running = Some(recorder.long_running(&labels));
             let begun = rt::now();
-            return Ok(Self { recorder, labels, begun, lasts, in_flight: None, long_running });
+            return Ok(Self {
+                recorder,
+                labels,
+                begun,
+                lasts,
+                in_flight: None,
+                long_running,
+                answered: false,
+            });
         }
         if shard.lifecycle.is_draining() && !is_exempt(info.path) {
             return Err(Box::new(draining(shard.config.shutdown.send_retry_after)));
@@ -104,7 +113,15 @@ impl Entered {
             return Err(Box::new(Answer { retry_seconds: 1, ..answer }));
         }
         let in_flight = Some(recorder.in_flight(kind));
-        Ok(Self { recorder, labels, begun: rt::now(), lasts, in_flight, long_running: None })
+        Ok(Self {
+            recorder,
+            labels,
+            begun: rt::now(),
+            lasts,
+            in_flight,
+            long_running: None,
+            answered: false,
+        })
     }
 
     /// Runs the rest of the chain, to its deadline.
@@ -132,14 +149,24 @@ impl Entered {
     }
 
     /// Counts the answer: now if it is all there, otherwise when it has been sent.
-    pub(in crate::server) fn answered(self, response: &mut Response) {
+    pub(in crate::server) fn answered(mut self, response: &mut Response) {
         let code = response.status.as_u16();
+        self.answered = true;
         match response.body.length() {
             Some(bytes) => {
                 let bytes = matches!(self.labels.verb, "GET" | "LIST").then_some(bytes);
                 self.recorder.request(&self.labels, code, self.begun.elapsed(), bytes);
             }
             None => response.held = Some(Box::new(Sending { entered: self, code })),
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // The client left, or the handler panicked.
+        if !self.answered {
+            self.recorder.tally(Tally::Aborted);
         }
     }
 }

@@ -45,6 +45,7 @@ pub(in crate::server) fn snapshot(shard: &Shard) -> Snapshot {
     let mut snapshot = shard.metrics.snapshot();
     let listener = &shard.listener;
     snapshot.add(&metrics::CONNECTIONS, listener.connections.open() as f64);
+    snapshot.add(&metrics::PANICS, listener.connections.panics() as f64);
     snapshot.add(&metrics::TLS_HANDSHAKE_ERRORS, listener.handshake_errors.get() as f64);
     snapshot.add(&metrics::TERMINATED_WATCHERS, shard.cache.slow_watchers() as f64);
     snapshot.add(&metrics::WATCH_FRAMES, shard.cache.frames_queued() as f64);

@@ -72,3 +72,82 @@ fn a_port_in_use_is_one_line_and_exit_code_3() {
     assert_eq!(code, Some(3), "{err}");
     assert!(err.trim_end().lines().last().is_some_and(|line| line.contains("in use")), "{err}");
 }
+
+#[test]
+fn flags_that_do_nothing_yet_are_one_warning_line() {
+    let server = Server::start(&["--oidc-issuer-url=https://x", "--audit-log-path=-"]);
+    let log = server.log();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ")).collect();
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(warning.ends_with("--audit-log-path, --oidc-issuer-url"), "{warning}");
+}
+
+#[test]
+fn requests_are_counted_under_upstreams_names() {
+    let server = Server::start(&[]);
+    for _ in 0..3 {
+        server.get("/api/v1/namespaces/default").expect("the namespace");
+    }
+    let text = server.get("/metrics").expect("figures");
+    let line = text.lines().find(|line| {
+        line.starts_with("apiserver_request_total{code=\"200\"")
+            && line.contains("resource=\"namespaces\",scope=\"resource\"")
+            && line.contains("verb=\"GET\"")
+    });
+    assert!(line.is_some_and(|line| line.ends_with(" 3")), "{line:?}");
+    for name in [
+        "apiserver_request_duration_seconds_bucket",
+        "apiserver_current_inflight_requests",
+        "apiserver_storage_objects{resource=\"namespaces\"}",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(text.contains(name), "no {name}");
+    }
+}
+
+#[test]
+fn a_stop_ends_an_open_watch_and_is_quick() {
+    let mut server = Server::start(&[]);
+    let kubeconfig = server.kubeconfig();
+    let mut watch = Command::new("kubectl")
+        .arg(format!("--kubeconfig={}", kubeconfig.display()))
+        .args(["get", "--raw", "/api/v1/namespaces?watch=true"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("kubectl starts");
+    let mut seen = [0; 16];
+    std::io::Read::read_exact(watch.stdout.as_mut().expect("a pipe"), &mut seen).expect("an event");
+    let begun = std::time::Instant::now();
+    assert!(server.stop().success(), "{}", server.log());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(!server.log().contains("cut off"), "{}", server.log());
+    drop(watch.wait());
+}
+
+#[test]
+fn new_certificates_are_shown_after_a_hangup() {
+    let files = tempfile::tempdir().expect("a directory");
+    let (certificate, key) = (files.path().join("a.crt"), files.path().join("a.key"));
+    let make = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned(), "127.0.0.1".to_owned()]);
+        let made = made.expect("a certificate");
+        std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+        std::fs::write(&certificate, made.cert.pem()).expect("a file");
+    };
+    make("first.example");
+    let flags = [
+        format!("--tls-cert-file={}", certificate.display()),
+        format!("--tls-private-key-file={}", key.display()),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let server = Server::start(&flags);
+    server.get("/version").expect("the kubeconfig trusts the first certificate");
+    make("second.example");
+    server.signal(rustix::process::Signal::HUP);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !server.log().contains("certificates were reloaded") {
+        assert!(std::time::Instant::now() < deadline, "{}", server.log());
+        crate::harness::pause(std::time::Duration::from_millis(20));
+    }
+    server.get("/version").expect("the kubeconfig was renewed with it");
+}

@@ -102,9 +102,8 @@ impl Server {
 
     /// Asks it to end (SIGTERM) and waits.
     pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.signal(rustix::process::Signal::TERM);
         let mut child = self.child.take().expect("the server runs");
-        let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a signal");
         let deadline = Instant::now() + STOP;
         loop {
             if let Some(status) = child.try_wait().expect("the state of a child") {
@@ -116,6 +115,13 @@ impl Server {
             }
             pause(Duration::from_millis(10));
         }
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let child = self.child.as_ref().expect("the server runs");
+        let pid = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process(pid, signal).expect("a signal");
     }
 
     fn exited(&mut self) -> Option<ExitStatus> {
