@@ -19,8 +19,9 @@
 //!
 //! # A shard
 //! One core and all it owns: executor, listener, connections, TLS sessions, counters, a part of the
-//! cache, its watchers. No locks and no shared mutable state; what crosses shards is bounded
-//! messages and immutable reference-counted bytes. A slow shard does not stop another.
+//! cache, its watchers. What crosses shards is bounded messages and immutable reference-counted
+//! bytes. No lock is waited on: the one there is, around an entry's kept encodings, is only tried,
+//! and who misses it encodes for himself. A slow shard does not stop another.
 //!
 //! # A request's way
 //! `rt` → `tls` → `http` → `request` → `authn` → `authz` → `api` → `admission` and `registry` →
