@@ -29,8 +29,26 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def openssl(*arguments):
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+def make_keys(home):
+    """The keys that the recorded server was started with: RSA for service account tokens, and a
+    client certificate of a front proxy."""
+    key, ca, proxy = (os.path.join(home, name) for name in ("sa", "proxy-ca", "proxy"))
+    openssl("genrsa", "-out", f"{key}.key", "2048")
+    openssl("rsa", "-in", f"{key}.key", "-pubout", "-out", f"{key}.pub")
+    new = ["req", "-newkey", "rsa:2048", "-nodes"]
+    openssl(*new, "-x509", "-keyout", f"{ca}.key", "-out", f"{ca}.crt", "-subj", "/CN=front-proxy-ca")
+    openssl(*new, "-keyout", f"{proxy}.key", "-out", f"{proxy}.csr", "-subj", "/CN=front-proxy-client")
+    sign = ["x509", "-req", "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-CAcreateserial"]
+    openssl(*sign, "-in", f"{proxy}.csr", "-out", f"{proxy}.crt")
+
+
 def start(home, port):
     log = open(os.path.join(home, "log"), "w")
+    make_keys(home)
     command = [
         BINARY,
         f"--data-dir={home}/data",
@@ -42,6 +60,11 @@ def start(home, port):
         "--allow-privileged=true",
         "--enable-admission-plugins=NodeRestriction",
         "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={home}/sa.pub",
+        f"--service-account-signing-key-file={home}/sa.key",
+        f"--requestheader-client-ca-file={home}/proxy-ca.crt",
+        f"--proxy-client-cert-file={home}/proxy.crt",
+        f"--proxy-client-key-file={home}/proxy.key",
     ]
     server = subprocess.Popen(command, stdout=log, stderr=log)
     deadline = time.time() + START_SECONDS
