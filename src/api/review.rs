@@ -53,7 +53,7 @@ fn decide<'a>(
 ) -> Result<Value<'a>> {
     check(call, review)?;
     let own = call.target.resource.name == "selfsubjectaccessreviews";
-    let asked = if own { call.context.user.clone() } else { user_of(review) };
+    let asked = if own { User::clone(&call.context.user) } else { user_of(review) };
     let attributes = |name: &str| review.at(&["spec", "resourceAttributes", name]);
     let text = |name: &str| attributes(name).and_then(Value::as_str).unwrap_or("");
     let is_resource = review.at(&["spec", "resourceAttributes"]).is_some();

@@ -1,23 +1,30 @@
 //! What travels with a request from the gate to the store.
 
 use super::User;
+use std::borrow::Cow;
 use std::cell::RefCell;
+use std::rc::Rc;
+
+/// An audit annotation: key and value.
+pub type Annotation = (Cow<'static, str>, String);
 
 /// The facts of one request that every stage may need.
 #[derive(Debug, Default)]
 pub struct Context {
     /// Who asks, after impersonation.
-    pub user: User,
+    pub user: Rc<User>,
     /// The `User-Agent` header; "" if none.
     pub user_agent: String,
     /// Texts for `Warning` headers, in order, without duplicates.
     warnings: RefCell<Vec<String>>,
+    /// For the audit event, without duplicate keys.
+    annotations: RefCell<Vec<Annotation>>,
 }
 
 impl Context {
     /// A context for `user`.
-    pub fn new(user: User, user_agent: String) -> Self {
-        Self { user, user_agent, warnings: RefCell::default() }
+    pub fn new(user: impl Into<Rc<User>>, user_agent: String) -> Self {
+        Self { user: user.into(), user_agent, ..Self::default() }
     }
 
     /// Adds a warning unless the same text is there.
@@ -32,5 +39,33 @@ impl Context {
     /// Takes the warnings for the answer.
     pub fn take_warnings(&self) -> Vec<String> {
         self.warnings.take()
+    }
+
+    /// Adds an annotation to the request's audit event; the first value of a key stays
+    /// (`audit.AddAuditAnnotation`).
+    pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        let key = key.into();
+        let mut annotations = self.annotations.borrow_mut();
+        if annotations.iter().all(|(known, _)| *known != key) {
+            annotations.push((key, value.into()));
+        }
+    }
+
+    /// Takes the annotations for the audit event.
+    pub fn take_annotations(&self) -> Vec<Annotation> {
+        self.annotations.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Context;
+
+    #[test]
+    fn the_first_value_of_an_annotation_stays() {
+        let context = Context::default();
+        context.annotate("a/b", "1");
+        context.annotate("a/b", "2");
+        assert_eq!(context.take_annotations(), [("a/b".into(), "1".to_owned())]);
     }
 }

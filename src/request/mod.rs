@@ -9,7 +9,7 @@ mod query;
 mod user;
 
 pub use attributes::{Attributes, Operation};
-pub use context::Context;
+pub use context::{Annotation, Context};
 pub use fault::{Fault, Result, RouterFault, Subject};
 pub use info::{BadPath, RequestInfo, Verb};
 pub use options::{

@@ -176,7 +176,7 @@ impl Gate {
         match self.authenticate(&request) {
             Ok(user) => {
                 shard.metrics.tally(Tally::AuthenticationSuccess);
-                context.user = user;
+                context.user = user.into();
             }
             Err(fault) => {
                 shard.metrics.tally(Tally::AuthenticationFailure);
