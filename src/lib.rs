@@ -12,7 +12,7 @@
 //! | 3 | `request`: URL → verb, resource, options; faults as data |
 //! | 4 | `store`: bytes and revisions; embedded and memory backends |
 //! | 5 | `cache`: entries, windows, lists at a revision, watchers |
-//! | 6 | `authn` · `authz` · `admission` · `registry`: what verbs do to resources, and what each kind adds |
+//! | 6 | `authn` · `authz` · `flow`: whose turn it is · `admission` · `registry`: what verbs do to resources, and what each kind adds |
 //! | 7 | `api`: routes, negotiation, answers, discovery, OpenAPI, tables |
 //! | 8 | `config`: the command line |
 //! | 9 | `server`: boot, shards, the handler chain, draining |
@@ -50,6 +50,7 @@ pub mod cache;
 pub mod catalog;
 pub mod codec;
 pub mod config;
+pub mod flow;
 pub mod http;
 pub mod metrics;
 pub mod object;

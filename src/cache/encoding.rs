@@ -79,6 +79,12 @@ fn is_plain(entry: &Entry, storage: &Storage) -> bool {
     !storage.json && entry.revision() > 0
 }
 
+/// The object as a tree, in the stored version.
+pub(super) fn tree<'a>(entry: &Entry, arena: &'a Bump) -> Result<Value<'a>, Unreadable> {
+    let storage = storage(entry)?;
+    object(entry, storage, &api_version(storage), arena)
+}
+
 /// The object with kind, apiVersion and, if it has one, resourceVersion.
 fn object<'a>(
     entry: &Entry,

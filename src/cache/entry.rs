@@ -7,7 +7,9 @@ use crate::cache::header_scan;
 use crate::cache::partition::{self, Resource};
 use crate::cache::rows::{Unreadable, storage_of};
 use crate::catalog::Storage;
+use crate::object::Value;
 use crate::store::Item;
+use bumpalo::Bump;
 use bytes::Bytes;
 use std::fmt;
 #[expect(clippy::disallowed_types, reason = "only ever tried, never waited for: see `Kept`")]
@@ -209,6 +211,14 @@ impl Entry {
         let bytes = encoding::protobuf(self)?;
         self.keep(bytes.len(), |kept| kept.protobuf = Some(bytes.clone()));
         Ok(bytes)
+    }
+
+    /// The object as a tree, in the stored version; decoded at each call.
+    ///
+    /// # Errors
+    /// The stored bytes are not an object.
+    pub fn object<'a>(&self, arena: &'a Bump) -> Result<Value<'a>, Unreadable> {
+        encoding::tree(self, arena)
     }
 
     /// A newer revision is there: drops the encodings and keeps none from now on.

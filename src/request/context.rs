@@ -1,6 +1,7 @@
 //! What travels with a request from the gate to the store.
 
 use super::User;
+use crate::http::HeaderValue;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,6 +16,8 @@ pub struct Context {
     pub user: Rc<User>,
     /// The `User-Agent` header; "" if none.
     pub user_agent: String,
+    /// The uids of its flow schema and priority level, as response headers.
+    pub flow: Option<[HeaderValue; 2]>,
     /// Texts for `Warning` headers, in order, without duplicates.
     warnings: RefCell<Vec<String>>,
     /// For the audit event, without duplicate keys.

@@ -60,6 +60,11 @@ fn is_long_running(info: &RequestInfo<'_>) -> bool {
         || LASTING_SUBRESOURCES.contains(&info.subresource)
 }
 
+/// Long-running requests other than watches have no turn to wait for.
+pub(in crate::server) fn is_exempt_from_flow(info: &RequestInfo<'_>) -> bool {
+    info.verb != Verb::Watch && is_long_running(info)
+}
+
 /// One request, from when its URL is understood to when its answer has been sent.
 pub(in crate::server) struct Entered {
     recorder: Rc<Recorder>,

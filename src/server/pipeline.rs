@@ -19,6 +19,7 @@ use crate::base::ids;
 use crate::cache::Cache;
 use crate::catalog::catalog;
 use crate::config::Config;
+use crate::flow::{Digest, Flow};
 use crate::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::metrics::{Recorder, Tally};
 use crate::registry::network::{Cidr, PortsSeen};
@@ -32,6 +33,9 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
+const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
+const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
+
 /// What a shard's requests pass through.
 #[derive(Debug)]
 pub struct Gate {
@@ -40,6 +44,7 @@ pub struct Gate {
     api: Api,
     discovery: Arc<Discovery>,
     issuer: Option<Issuer>,
+    flow: Flow,
 }
 
 impl Gate {
@@ -98,6 +103,7 @@ impl Gate {
             api,
             discovery,
             issuer,
+            flow: Flow::default(),
         })
     }
 }
@@ -106,6 +112,11 @@ impl Gate {
     /// The resources, for the server's own writes.
     pub const fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Flow control.
+    pub const fn flow(&self) -> &Flow {
+        &self.flow
     }
 }
 
@@ -188,6 +199,7 @@ impl Gate {
         } else {
             Cow::Owned(head.method.to_ascii_lowercase())
         };
+        self.classify(shard, context, info, &verb);
         let action = Action { info, verb: &verb };
         if let Err(fault) = self.authorizer.authorize(&context.user, action) {
             shard.metrics.tally(Tally::AuthorizationNoOpinion);
@@ -204,6 +216,16 @@ impl Gate {
         let encodings = text(&request, header::ACCEPT_ENCODING);
         let answer = self.api.serve(context, info, head, request.body).await;
         Served::Answer(compress(answer, &encodings))
+    }
+
+    /// Finds out what flow schema and priority level the request has (`WithPriorityAndFairness`).
+    fn classify(&self, shard: &Shard, context: &mut Context, info: &RequestInfo<'_>, verb: &str) {
+        if !shard.config.requests.priority_and_fairness || filters::is_exempt_from_flow(info) {
+            return;
+        }
+        let digest = Digest { user: &context.user, info, verb };
+        let class = self.flow.classify(digest);
+        context.flow = class.map(|class| [class.schema_uid().clone(), class.level_uid().clone()]);
     }
 
     fn authenticate(&self, request: &Request) -> Result<User, Fault> {
@@ -291,6 +313,10 @@ fn add_headers(response: &mut Response, context: &Context, audit_id: &str) {
     }
     if let Ok(id) = HeaderValue::from_str(audit_id) {
         headers.insert(HeaderName::from_static("audit-id"), id);
+    }
+    if let Some([schema, level]) = &context.flow {
+        headers.insert(FLOW_SCHEMA, schema.clone());
+        headers.insert(PRIORITY_LEVEL, level.clone());
     }
     for warning in context.take_warnings() {
         if let Ok(value) = HeaderValue::from_str(&format!("299 - {}", quoted(&warning))) {

@@ -13,6 +13,7 @@ use crate::registry::network::Cidr;
 use crate::rt;
 use crate::server::bootstrap;
 use crate::server::credentials::Credentials;
+use crate::server::keep;
 use crate::server::lifecycle::Lifecycle;
 use crate::server::listener::Listener;
 use crate::server::pipeline;
@@ -134,11 +135,15 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         }
     };
     rt::spawn(look_after_connections(Rc::clone(&shard)));
+    rt::spawn(shard.gate.flow().clone().follow(shard.cache.clone()));
     if id == 0
         && let Err(message) = bootstrap(&shard, seed.address.port()).await
     {
         seed.listening.send(Err(message)).await.ok();
         return;
+    }
+    if id == 0 {
+        keep::start(&shard);
     }
     seed.listening.send(Ok(())).await.ok();
     // Connections that come meanwhile wait in the socket's queue.
@@ -173,7 +178,11 @@ async fn bootstrap(shard: &Shard, port: u16) -> Result<(), String> {
         service_cidrs: &texts,
         service_addresses: &addresses,
     };
-    let written = bootstrap::run(shard.gate.api(), facts).await;
+    let written = async {
+        bootstrap::run(shard.gate.api(), facts).await?;
+        keep::write_first(shard).await
+    };
+    let written = written.await;
     written.map_err(|fault| format!("the server's own objects cannot be written: {fault:?}"))
 }
 

@@ -226,3 +226,30 @@ fn idle_watch_costs_less_than_a_kibibyte() {
     assert!(size_of::<Watcher>() + size_of::<WatchCell>() + group < 700);
     assert_eq!(FrameKind::Added, FrameKind::Added);
 }
+
+#[test]
+fn mirror_holds_the_state_and_follows_it() {
+    let mut sim = Sim::new(2, 9);
+    write(&mut sim, "nodes", "", "a");
+    write(&mut sim, "nodes", "", "b");
+    let mut mirror = sim.caches[0].mirror(storage("nodes"));
+    let mut mirror = sim.run(0, async move {
+        mirror.changed().await;
+        mirror
+    });
+    let names = |mirror: &crate::cache::Mirror| {
+        mirror.entries().map(|entry| entry.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&mirror), ["a", "b"]);
+    let cache = sim.caches[0].clone();
+    let gone = super::sample::delete(storage("nodes").key("", "a"), 1);
+    sim.run(0, async move { cache.commit(gone).await }).expect("deleted");
+    write(&mut sim, "nodes", "", "c");
+    while names(&mirror) != ["b", "c"] {
+        mirror = sim.run(0, async move {
+            mirror.changed().await;
+            mirror
+        });
+    }
+    assert!(mirror.get("c").is_some() && mirror.get("a").is_none());
+}

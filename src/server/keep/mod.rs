@@ -1,0 +1,22 @@
+//! What the server looks after while it runs: objects of its own that must not go, and the status
+//! of objects that only it can tell. One shard does it, through [`Own`](super::own::Own) writes.
+
+mod flow;
+
+use crate::rt;
+use crate::server::shard::Shard;
+use std::rc::Rc;
+
+/// Starts the keepers; they run as long as the shard.
+pub(in crate::server) fn start(shard: &Rc<Shard>) {
+    rt::spawn(flow::keep_objects(Rc::clone(shard)));
+    rt::spawn(flow::keep_conditions(Rc::clone(shard)));
+}
+
+/// Writes what must be there before the server serves.
+///
+/// # Errors
+/// The first write that fails.
+pub(in crate::server) async fn write_first(shard: &Shard) -> crate::request::Result<()> {
+    flow::ensure(shard).await
+}
