@@ -4,10 +4,12 @@
 use super::Api;
 use super::answer::Answer;
 use super::call::Call;
+use super::identity_review;
 use super::object::encode_value;
 use super::review;
 use super::route::Target;
 use super::status;
+use super::token_request;
 use crate::base::{clock, timestamp};
 use crate::catalog::catalog;
 use crate::object::{List, Map, Value};
@@ -37,15 +39,21 @@ pub fn not_built(target: &Target) -> Fault {
 ///
 /// # Errors
 /// Those of the action.
-pub async fn create(
+pub async fn create<'a>(
     api: &Api,
     call: &Call<'_>,
     options: &WriteOptions,
-    object: Value<'_>,
-    arena: &Bump,
+    object: Value<'a>,
+    arena: &'a Bump,
 ) -> Result<Answer> {
     match (call.target.resource.name, call.target.subresource_name()) {
         ("pods", "binding") | ("bindings", "") => bind(api, call, options, &object, arena).await,
+        ("serviceaccounts", "token") => {
+            token_request::serve(api, call, options, &object, arena).await
+        }
+        (resource, "") if identity_review::is_identity_review(resource) => {
+            identity_review::serve(api, call, options, &object, arena).await
+        }
         (resource, "") if review::is_review(resource) => review::serve(api, call, &object, arena),
         _ => Err(not_built(&call.target)),
     }

@@ -8,6 +8,7 @@ pub mod compress;
 pub mod discovery;
 pub mod documents;
 pub mod form;
+pub mod identity_review;
 pub mod issuer;
 pub mod object;
 pub mod openapi;
@@ -15,8 +16,10 @@ pub mod review;
 pub mod route;
 pub mod status;
 pub mod table;
+pub mod token_request;
 pub mod verb;
 
+use crate::authn::{Authenticator, TokenIssuer};
 use crate::authz::Authorizer;
 use crate::http::RequestBody;
 use crate::metrics::Recorder;
@@ -35,6 +38,10 @@ use verb::list::Scope;
 pub struct Api {
     /// Objects and verbs.
     pub registry: Registry<Admission>,
+    /// What token reviews ask.
+    pub authenticator: Rc<Authenticator>,
+    /// What makes tokens.
+    pub token_issuer: Rc<TokenIssuer>,
     /// What access reviews ask.
     pub authorizer: Authorizer,
     /// `--min-request-timeout`, seconds: the least time a watch without a timeout lasts.

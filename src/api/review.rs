@@ -1,5 +1,5 @@
 //! Access reviews: what the authorizer would say, asked as an object
-//! (`pkg/registry/authorization`, `pkg/registry/authentication/selfsubjectreview`).
+//! (`pkg/registry/authorization`).
 
 use super::Api;
 use super::answer::Answer;
@@ -7,7 +7,7 @@ use super::call::Call;
 use super::object::encode_value;
 use crate::authz::Action;
 use crate::object::field::{FieldError, Path};
-use crate::object::{List, Map, Value};
+use crate::object::{Map, Value};
 use crate::request::{Fault, RequestInfo, Result, Subject, User, Verb};
 use bumpalo::Bump;
 use std::borrow::Cow;
@@ -16,10 +16,7 @@ use std::borrow::Cow;
 pub fn is_review(resource: &str) -> bool {
     matches!(
         resource,
-        "localsubjectaccessreviews"
-            | "selfsubjectaccessreviews"
-            | "selfsubjectreviews"
-            | "subjectaccessreviews"
+        "localsubjectaccessreviews" | "selfsubjectaccessreviews" | "subjectaccessreviews"
     )
 }
 
@@ -29,14 +26,7 @@ pub fn is_review(resource: &str) -> bool {
 /// 422 for a review that asks for nothing or for two things.
 pub fn serve(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &Bump) -> Result<Answer> {
     let mut review = review.copy_in(arena);
-    let resource = call.target.resource.name;
-    let status = if resource == "selfsubjectreviews" {
-        let mut status = Map::new_in(arena);
-        status.push_unique("userInfo", user_info(&call.context.user, arena));
-        Value::Map(status)
-    } else {
-        decide(api, call, &review, arena)?
-    };
+    let status = decide(api, call, &review, arena)?;
     if let Some(map) = review.as_map_mut() {
         map.insert("status", status);
     }
@@ -127,28 +117,4 @@ fn user_of(review: &Value<'_>) -> User {
         groups: groups.map(str::to_owned).collect(),
         extra: Vec::new(),
     }
-}
-
-/// `authentication.v1.UserInfo`.
-fn user_info<'a>(user: &User, arena: &'a Bump) -> Value<'a> {
-    let mut info = Map::new_in(arena);
-    info.push_unique("username", Value::str_in(&user.name, arena));
-    if !user.uid.is_empty() {
-        info.push_unique("uid", Value::str_in(&user.uid, arena));
-    }
-    let texts = |texts: &[String]| {
-        let mut list = List::with_capacity_in(texts.len(), arena);
-        list.extend(texts.iter().map(|text| Value::str_in(text, arena)));
-        Value::List(list)
-    };
-    if !user.groups.is_empty() {
-        info.push_unique("groups", texts(&user.groups));
-    }
-    if !user.extra.is_empty() {
-        let extra = info.entry_map("extra");
-        for (key, values) in &user.extra {
-            extra.push_unique(arena.alloc_str(key), texts(values));
-        }
-    }
-    Value::Map(info)
 }

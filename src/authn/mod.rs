@@ -1,136 +1,234 @@
-//! Who asks: client certificates, static bearer tokens, anonymous, in kube-apiserver's order
-//! (features.md section 4). The other authenticators of that section are not built yet.
+//! Who asks: the request authenticators in kube-apiserver's order (features.md section 4). The
+//! server's own token, front proxies, client certificates, bearer tokens, and last anonymous, which
+//! is only for those who show nothing: a credential that does not hold is a refusal.
+//!
+//! Nothing here waits for another shard but through the cache, and what was found good is kept for
+//! a moment. Secrets are compared by their digests and never logged.
 
+mod bearer;
+mod bootstrap;
 mod certificate;
+mod failure;
+mod front_proxy;
+pub mod jwt;
+pub mod key;
+mod objects;
+mod service_account;
+pub mod sign;
+mod token;
+mod token_cache;
 mod token_file;
 
 pub use certificate::{ClientCertificate, user_of_certificate};
+pub use failure::Failure;
+pub use front_proxy::{FrontProxy, unescaped};
+pub use objects::Objects;
+pub use service_account::{Issued, Order, Reference, ServiceAccounts, TokenIssuer, user_name};
+pub use token::{Asked, Tokens};
+pub use token_cache::TokenCache;
 pub use token_file::{TokenFile, TokenFileError};
 
-use crate::request::User;
+use crate::http::{ClientCertificates, HeaderMap, header};
+use crate::request::{Context, User};
 use ring::digest::{SHA256, digest};
+use std::rc::Rc;
 
 /// Every authenticated user is in this group.
 pub const AUTHENTICATED: &str = "system:authenticated";
+const UNAUTHENTICATED: &str = "system:unauthenticated";
+/// What a token that nobody knows is called.
+const INVALID_TOKEN: &str = "invalid bearer token";
+
+/// Whom a credential names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub user: Rc<User>,
+    /// Audiences that were asked for and that the credential is meant for; none if it knows none.
+    pub audiences: Rc<[String]>,
+    /// When the credential ends, seconds since the epoch.
+    pub expires: Option<i64>,
+}
+
+/// What one authenticator says: the user, or nothing if the credential is none of its own.
+pub type Verdict = Result<Option<Identity>, Failure>;
+
+impl Identity {
+    /// A user whose credential knows no audiences.
+    pub fn of(user: Rc<User>) -> Self {
+        Self { user, audiences: Rc::default(), expires: None }
+    }
+
+    /// With the user in `group`, unless he says of himself whether he is authenticated
+    /// (`AuthenticatedGroupAdder`).
+    fn in_group(mut self, group: &str) -> Self {
+        let says = |user: &User| user.in_group(AUTHENTICATED) || user.in_group(UNAUTHENTICATED);
+        if !says(&self.user) && self.user.name != "system:anonymous" {
+            Rc::make_mut(&mut self.user).groups.push(group.to_owned());
+        }
+        self
+    }
+}
+
+/// What authenticators tell beside the user.
+#[derive(Debug, Clone, Default)]
+pub struct Notes {
+    warnings: Vec<&'static str>,
+    annotations: Vec<(&'static str, String)>,
+}
+
+impl Notes {
+    fn tell(&self, context: &Context) {
+        self.warnings.iter().for_each(|text| context.warn(*text));
+        for (key, value) in &self.annotations {
+            context.annotate(*key, value.as_str());
+        }
+    }
+}
+
+/// Who may go without credentials.
+#[derive(Debug, Clone, Default)]
+pub struct Anonymous {
+    /// `--anonymous-auth`.
+    pub enabled: bool,
+    /// Paths at which; all if empty.
+    pub paths: Vec<String>,
+}
 
 /// What a request shows.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Credentials<'r> {
-    /// The `Authorization` header.
-    pub authorization: Option<&'r str>,
-    /// The client certificate of the connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'r> {
+    /// Its headers.
+    pub headers: &'r HeaderMap,
+    /// The certificates of its connection.
+    pub certificates: Option<&'r ClientCertificates>,
+    /// What is known of the first of them.
     pub certificate: Option<&'r ClientCertificate>,
+    /// Its path, decoded.
+    pub path: &'r str,
 }
 
 /// The authenticators of one shard.
 #[derive(Debug)]
 pub struct Authenticator {
-    /// `--token-auth-file`.
-    pub tokens: TokenFile,
-    /// `--anonymous-auth`.
-    pub anonymous: bool,
-    /// The server's own token, made at start; user `system:apiserver`.
+    /// Front proxies.
+    pub front_proxy: FrontProxy,
+    /// Bearer tokens.
+    pub tokens: Tokens,
+    /// Those who show nothing.
+    pub anonymous: Anonymous,
+    /// SHA-256 of the server's own token, made at start.
     pub loopback_token: [u8; 32],
+    /// The user of that token.
+    pub loopback: Rc<User>,
 }
-
-/// The credentials are missing or wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unauthenticated;
 
 impl Authenticator {
-    /// Finds the user. A credential that is shown and does not hold is a refusal, never a reason to
-    /// go on as anonymous.
+    /// The server's own token and user, for [`Authenticator::loopback_token`].
+    pub fn own() -> Rc<User> {
+        token::loopback()
+    }
+
+    /// Audiences of tokens for this server.
+    pub fn audiences(&self) -> &[String] {
+        &self.tokens.audiences
+    }
+
+    /// Finds the user of a request.
     ///
     /// # Errors
-    /// [`Unauthenticated`]: answer 401.
-    pub fn authenticate(&self, shown: Credentials<'_>) -> Result<User, Unauthenticated> {
-        let mut failed = false;
-        match shown.certificate {
-            Some(ClientCertificate::Verified(user)) => return Ok(with_group(user.clone())),
-            Some(ClientCertificate::Refused) => failed = true,
-            None => {}
+    /// [`Failure`]: answer 401, and say nothing of why.
+    pub async fn authenticate(
+        &self,
+        shown: Shown<'_>,
+        context: &Context,
+    ) -> Result<Identity, Failure> {
+        let mut failure = Failure::default();
+        match self.front_proxy.authenticate(shown.certificates, shown.headers) {
+            Ok(Some(identity)) => return Ok(identity.in_group(AUTHENTICATED)),
+            Ok(None) => {}
+            Err(error) => failure.add(error),
         }
-        if let Some(token) = shown.authorization.and_then(bearer) {
-            let hash: [u8; 32] =
-                digest(&SHA256, token.as_bytes()).as_ref().try_into().unwrap_or_default();
-            if hash == self.loopback_token {
-                return Ok(loopback());
+        match shown.certificate.map(ClientCertificate::user) {
+            Some(Ok(Some(user))) => return Ok(Identity::of(user)),
+            Some(Err(error)) => failure.add(error),
+            Some(Ok(None)) | None => {}
+        }
+        let authorization = shown.headers.get(header::AUTHORIZATION);
+        let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let audiences = Rc::clone(&self.tokens.audiences);
+        if let Some(token) = authorization.as_deref().and_then(|t| bearer::of_text(t, context)) {
+            match self.token(token, &audiences, context).await {
+                Ok(identity) => return Ok(identity),
+                Err(error) => failure.add(error),
             }
-            match self.tokens.user(&hash) {
-                Some(user) => return Ok(user.clone()),
-                None => failed = true,
-            }
         }
-        if failed || !self.anonymous {
-            return Err(Unauthenticated);
+        match bearer::of_protocols(shown.headers) {
+            Ok(Some((token, _))) => match self.token(&token, &audiences, context).await {
+                Ok(identity) => return Ok(identity),
+                Err(error) => failure.add(error),
+            },
+            Ok(None) => {}
+            Err(error) => failure.add(error),
         }
-        Ok(User::anonymous())
-    }
-}
-
-/// The token of `Authorization: Bearer TOKEN`. Any other scheme is not a credential here, as
-/// upstream; `Basic` is gone there since 1.19.
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.trim().split_once(' ')?;
-    let token = token.trim_start();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-fn loopback() -> User {
-    User {
-        name: "system:apiserver".into(),
-        groups: vec!["system:masters".into(), AUTHENTICATED.into()],
-        ..User::default()
-    }
-}
-
-/// Adds `system:authenticated` unless the user has it.
-fn with_group(mut user: User) -> User {
-    if !user.in_group(AUTHENTICATED) {
-        user.groups.push(AUTHENTICATED.into());
-    }
-    user
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn authenticator() -> Authenticator {
-        let tokens = TokenFile::parse("secret,alice,u1,\"dev,ops\"\nplain,bob,u2\n").unwrap();
-        Authenticator { tokens, anonymous: true, loopback_token: [7; 32] }
+        self.anonymous(failure, &audiences, shown.path)
     }
 
-    fn with_header(header: &str) -> Result<User, Unauthenticated> {
-        let shown = Credentials { authorization: Some(header), certificate: None };
-        authenticator().authenticate(shown)
+    /// Finds the user of a token that somebody shows on behalf of another (TokenReview).
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn review(
+        &self,
+        token: &str,
+        audiences: &[String],
+        context: &Context,
+    ) -> Result<Identity, Failure> {
+        match bearer::of_text(&format!("Bearer {token}"), context) {
+            Some(token) => self.token(token, audiences, context).await,
+            None => self.anonymous(Failure::default(), audiences, ""),
+        }
     }
 
-    #[test]
-    fn a_known_token_names_its_user_and_groups() {
-        let user = with_header("Bearer secret").unwrap();
-        assert_eq!(user.name, "alice");
-        assert_eq!(user.groups, ["dev", "ops", AUTHENTICATED]);
-        assert_eq!(with_header("bearer plain").unwrap().groups, [AUTHENTICATED]);
+    /// Takes credentials out of a request that is authenticated.
+    pub fn clear(&self, headers: &mut HeaderMap) {
+        bearer::clear(headers);
+        self.front_proxy.clear(headers);
     }
 
-    #[test]
-    fn a_wrong_token_is_refused_and_never_anonymous() {
-        assert_eq!(with_header("Bearer wrong"), Err(Unauthenticated));
+    async fn token(
+        &self,
+        token: &str,
+        audiences: &[String],
+        context: &Context,
+    ) -> Result<Identity, Failure> {
+        let hash = digest(&SHA256, token.as_bytes());
+        if *hash.as_ref() == self.loopback_token {
+            let own = Identity::of(Rc::clone(&self.loopback));
+            return Ok(Identity { audiences: Rc::clone(&self.tokens.audiences), ..own });
+        }
+        // The own token comes first, and knows no other.
+        let mut failure = Failure::one(INVALID_TOKEN);
+        match self.tokens.authenticate(token, audiences, context).await {
+            Ok(Some(identity)) => return Ok(identity),
+            Ok(None) => {}
+            Err(error) => failure.add(error),
+        }
+        Err(failure)
     }
 
-    #[test]
-    fn no_credential_is_anonymous_if_that_is_allowed() {
-        let user = authenticator().authenticate(Credentials::default()).unwrap();
-        assert_eq!(user.name, "system:anonymous");
-        let strict = Authenticator { anonymous: false, ..authenticator() };
-        assert_eq!(strict.authenticate(Credentials::default()), Err(Unauthenticated));
-    }
-
-    #[test]
-    fn a_certificate_that_does_not_verify_is_refused() {
-        let refused = ClientCertificate::Refused;
-        let shown = Credentials { authorization: None, certificate: Some(&refused) };
-        assert_eq!(authenticator().authenticate(shown), Err(Unauthenticated));
+    fn anonymous(
+        &self,
+        failure: Failure,
+        audiences: &[String],
+        path: &str,
+    ) -> Result<Identity, Failure> {
+        let Anonymous { enabled, paths } = &self.anonymous;
+        let may = *enabled && (paths.is_empty() || paths.iter().any(|allowed| allowed == path));
+        if !failure.is_empty() || !may {
+            return Err(failure);
+        }
+        let identity = Identity::of(Rc::new(User::anonymous()));
+        Ok(Identity { audiences: audiences.into(), ..identity })
     }
 }

@@ -6,11 +6,12 @@ use super::AUTHENTICATED;
 use crate::base::hash::HashMap;
 use crate::request::User;
 use ring::digest::{SHA256, digest};
+use std::rc::Rc;
 
 /// The users by the SHA-256 of their token.
 #[derive(Debug, Default)]
 pub struct TokenFile {
-    users: HashMap<[u8; 32], User>,
+    users: HashMap<[u8; 32], Rc<User>>,
 }
 
 /// Why a token file cannot be used; line numbers start at 1.
@@ -60,13 +61,13 @@ impl TokenFile {
             groups.push(AUTHENTICATED.into());
             let user = User { name: name.clone(), uid: uid.clone(), groups, extra: Vec::new() };
             let hash = digest(&SHA256, token.as_bytes());
-            users.insert(hash.as_ref().try_into().unwrap_or_default(), user);
+            users.insert(hash.as_ref().try_into().unwrap_or_default(), Rc::new(user));
         }
         Ok(Self { users })
     }
 
     /// The user whose token has this SHA-256.
-    pub fn user(&self, hash: &[u8; 32]) -> Option<&User> {
+    pub fn user(&self, hash: &[u8; 32]) -> Option<&Rc<User>> {
         self.users.get(hash)
     }
 }

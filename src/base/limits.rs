@@ -100,3 +100,5 @@ pub const METRIC_SERIES_MAX: usize = 4_096;
 pub const SHARD_CONTROL_MAX: usize = 256;
 /// Requests that one shard serves at once, watches not counted; more are turned away with 429.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 8_192;
+/// Bearer tokens that one shard remembers as good.
+pub const TOKENS_CACHED_MAX: usize = 16_384;

@@ -332,7 +332,7 @@ flags! {
     Authentication {
         "anonymous-auth" Bool "true" Built
             "Take requests without credentials as system:anonymous.";
-        "api-audiences" List "" Later
+        "api-audiences" List "" Built
             "Audiences that tokens must be meant for. Default: --service-account-issuer.";
         "authentication-config" Path "" Later "AuthenticationConfiguration file.";
         "authentication-token-webhook-cache-ttl" Duration "2m0s" Later
@@ -343,7 +343,7 @@ flags! {
             "API version of TokenReviews sent to the webhook.";
         "client-ca-file" Path "" Built
             "CAs of client certificates, PEM. A CA of the server's own is made if not given.";
-        "enable-bootstrap-token-auth" Bool "false" Later
+        "enable-bootstrap-token-auth" Bool "false" Built
             "Take secrets of type bootstrap.kubernetes.io/token as tokens.";
         "oidc-ca-file" Path "" Later "CA of the OpenID issuer.";
         "oidc-client-id" Text "" Later "Client id of the OpenID issuer.";
@@ -354,24 +354,24 @@ flags! {
         "oidc-signing-algs" List "RS256" Later "Signing algorithms that are taken.";
         "oidc-username-claim" Text "sub" Later "Claim with the user name.";
         "oidc-username-prefix" Text "" Later "Prefix of user names.";
-        "requestheader-allowed-names" List "" Later
+        "requestheader-allowed-names" List "" Built
             "Common names of front proxies; any if empty.";
-        "requestheader-client-ca-file" Path "" Later
+        "requestheader-client-ca-file" Path "" Built
             "CAs of front proxies' certificates, PEM.";
-        "requestheader-extra-headers-prefix" List "" Later "Prefixes of headers with extras.";
-        "requestheader-group-headers" List "" Later "Headers with groups.";
-        "requestheader-uid-headers" List "" Later "Headers with the UID.";
-        "requestheader-username-headers" List "" Later "Headers with the user name.";
-        "service-account-extend-token-expiration" Bool "true" Later
+        "requestheader-extra-headers-prefix" List "" Built "Prefixes of headers with extras.";
+        "requestheader-group-headers" List "" Built "Headers with groups.";
+        "requestheader-uid-headers" List "" Built "Headers with the UID.";
+        "requestheader-username-headers" List "" Built "Headers with the user name.";
+        "service-account-extend-token-expiration" Bool "true" Built
             "Let injected tokens live a year, so that old clients go on working.";
         "service-account-issuer" List "https://kubernetes.default.svc.cluster.local" Built
             "Issuer of service account tokens; the first signs, all are accepted.";
         "service-account-jwks-uri" Text "" Built "URI of the keys in the discovery document.";
         "service-account-key-file" List "" Built
             "Public or private keys that verify service account tokens, PEM; repeatable.";
-        "service-account-lookup" Bool "true" Later
+        "service-account-lookup" Bool "true" Built
             "Check that the service account of a token still is there.";
-        "service-account-max-token-expiration" Duration "0s" Later
+        "service-account-max-token-expiration" Duration "0s" Built
             "Longest lifetime of a service account token.";
         "token-auth-file" Path "" Built "Static tokens: token,user,uid,\"group1,group2\" lines.";
     }

@@ -144,6 +144,8 @@ pub struct Authentication {
     pub request_header: RequestHeader,
     /// Static tokens.
     pub token_file: Option<PathBuf>,
+    /// Secrets of type bootstrap.kubernetes.io/token are tokens.
+    pub bootstrap_tokens: bool,
     /// Service accounts.
     pub service_accounts: ServiceAccounts,
 }

@@ -283,6 +283,7 @@ fn authentication(values: &Values) -> Result<Authentication, FlagError> {
         client_ca_file,
         request_header,
         token_file: values.path("token-auth-file"),
+        bootstrap_tokens: values.bool("enable-bootstrap-token-auth"),
         service_accounts: ServiceAccounts {
             key_files: values
                 .list("service-account-key-file")

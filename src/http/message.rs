@@ -12,6 +12,7 @@ use crate::http::Version;
 use crate::http::header;
 use bytes::Bytes;
 use std::any::Any;
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -68,6 +69,16 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The certificates it showed in the TLS handshake, if any.
     pub certificates: Option<ClientCertificates>,
+    /// What was found out about it; kept for its further requests.
+    pub known: OnceCell<Rc<dyn Any>>,
+}
+
+impl Peer {
+    /// A peer of which nothing is known yet.
+    #[must_use]
+    pub fn new(address: SocketAddr, certificates: Option<ClientCertificates>) -> Self {
+        Self { address, certificates, known: OnceCell::new() }
+    }
 }
 
 /// Client certificates. That the peer holds the private key of the first is proven.

@@ -130,7 +130,7 @@ impl Listener {
         H: Fn(Request) -> F + Clone + 'static,
         F: Future<Output = Response> + 'static,
     {
-        let peer = Rc::new(Peer { address, certificates: stream.client_certificates(config) });
+        let peer = Rc::new(Peer::new(address, stream.client_certificates(config)));
         let accepted = Accepted { protocol: stream.protocol(), peer, slot, options: self.options };
         http::serve(*stream, accepted, OnShard, handler)
     }

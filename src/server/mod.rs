@@ -3,6 +3,7 @@
 //! [`boot`] runs on the process's first thread, which then waits for signals; [`shard`] is what
 //! runs on each shard; [`pipeline`] is what every request goes through.
 
+mod authentication;
 pub mod boot;
 pub mod bootstrap;
 pub mod credentials;

@@ -13,7 +13,7 @@ use crate::api::documents;
 use crate::api::form::{Asked, Form, for_status};
 use crate::api::issuer::Issuer;
 use crate::api::{Api, Head};
-use crate::authn::{Authenticator, ClientCertificate, Credentials, TokenFile};
+use crate::authn::{Authenticator, ClientCertificate, Shown};
 use crate::authz::{Action, Authorizer, Mode};
 use crate::base::ids;
 use crate::cache::Cache;
@@ -25,6 +25,7 @@ use crate::metrics::{Recorder, Tally};
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User};
+use crate::server::authentication::Authentication;
 use crate::server::filters::{self, Entered};
 use crate::server::shard::Shard;
 use crate::server::{credentials, health, scrape};
@@ -39,7 +40,7 @@ const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prio
 /// What a shard's requests pass through.
 #[derive(Debug)]
 pub struct Gate {
-    authenticator: Authenticator,
+    authenticator: Rc<Authenticator>,
     authorizer: Authorizer,
     api: Api,
     discovery: Arc<Discovery>,
@@ -59,12 +60,8 @@ impl Gate {
         discovery: Arc<Discovery>,
         metrics: Rc<Recorder>,
     ) -> Result<Self, String> {
-        let tokens = match &credentials.tokens {
-            Some(text) => {
-                TokenFile::parse(text).map_err(|error| format!("--token-auth-file: {error}"))?
-            }
-            None => TokenFile::default(),
-        };
+        let Authentication { authenticator, issuer: token_issuer, keys } =
+            Authentication::new(config, credentials, cache)?;
         let modes = config.authorization.modes.iter().map(|text| {
             Mode::parse(text).ok_or_else(|| format!("--authorization-mode: unknown mode {text:?}"))
         });
@@ -86,6 +83,8 @@ impl Gate {
         let authorizer = Authorizer::new(modes.collect::<Result<_, _>>()?);
         let api = Api {
             registry,
+            authenticator: Rc::clone(&authenticator),
+            token_issuer,
             authorizer: authorizer.clone(),
             min_request_timeout_seconds: config.requests.watch_timeout_min.as_secs(),
             metrics,
@@ -95,16 +94,9 @@ impl Gate {
         let own = || format!("https://{address}/openid/v1/jwks");
         let uri = accounts.jwks_uri.clone().unwrap_or_else(own);
         let name = accounts.issuers.first().map_or("", String::as_str);
-        let issuer = Issuer::new(name, &uri, &credentials.service_account_keys);
-        let anonymous = config.authentication.anonymous;
-        Ok(Self {
-            authenticator: Authenticator { tokens, anonymous, loopback_token: ids::random() },
-            authorizer,
-            api,
-            discovery,
-            issuer,
-            flow: Flow::default(),
-        })
+        let issuer = Issuer::new(name, &uri, &keys);
+        let flow = Flow::default();
+        Ok(Self { authenticator, authorizer, api, discovery, issuer, flow })
     }
 }
 
@@ -181,13 +173,14 @@ impl Gate {
         context: &mut Context,
         info: &RequestInfo<'_>,
         head: Head<'_>,
-        request: Request,
+        mut request: Request,
     ) -> Served {
         let Head { accept, query, .. } = head;
-        match self.authenticate(&request) {
+        match self.authenticate(&request, info.path, context).await {
             Ok(user) => {
                 shard.metrics.tally(Tally::AuthenticationSuccess);
-                context.user = user.into();
+                context.user = user;
+                self.authenticator.clear(&mut request.headers);
             }
             Err(fault) => {
                 shard.metrics.tally(Tally::AuthenticationFailure);
@@ -228,13 +221,28 @@ impl Gate {
         context.flow = class.map(|class| [class.schema_uid().clone(), class.level_uid().clone()]);
     }
 
-    fn authenticate(&self, request: &Request) -> Result<User, Fault> {
-        let certificate = request.peer.certificates.as_ref().and_then(ClientCertificate::of_peer);
-        let shown = Credentials {
-            authorization: request.header(header::AUTHORIZATION),
-            certificate: certificate.as_ref(),
+    async fn authenticate(
+        &self,
+        request: &Request,
+        path: &str,
+        context: &Context,
+    ) -> Result<Rc<User>, Fault> {
+        let peer = &request.peer;
+        let certificates = peer.certificates.as_ref();
+        let known =
+            peer.known.get_or_init(|| Rc::new(certificates.map(ClientCertificate::of_peer)));
+        let certificate = known.downcast_ref::<Option<ClientCertificate>>();
+        let shown = Shown {
+            headers: &request.headers,
+            certificates,
+            certificate: certificate.and_then(Option::as_ref),
+            path,
         };
-        self.authenticator.authenticate(shown).map_err(|_| Fault::Unauthorized)
+        let found = self.authenticator.authenticate(shown, context).await;
+        found.map(|identity| identity.user).map_err(|failure| {
+            log::debug!("not authenticated: {failure}");
+            Fault::Unauthorized
+        })
     }
 
     async fn non_resource(
