@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod admit;
+pub mod aggregate;
 pub mod answer;
 pub mod call;
 pub mod compress;

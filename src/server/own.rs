@@ -70,6 +70,25 @@ impl Own<'_> {
         self.api.registry.update(&at, &self.options(), &writer, change).await.map(drop)
     }
 
+    /// Changes the status of an object that is there.
+    ///
+    /// # Errors
+    /// Those of an update; 404 if it is not there.
+    pub(in crate::server) async fn update_status(
+        self,
+        of: Gvr,
+        (namespace, name): (&str, &str),
+        change: &impl Change,
+    ) -> Result<()> {
+        let resource = resource(of)?;
+        let context = context();
+        let at = attributes(resource, namespace, &context);
+        let at = Attributes { name, subresource: "status", ..at };
+        let (now, api_version) = (now(), expected(resource).api_version());
+        let writer = self.writer(&api_version, "status", &now);
+        self.api.registry.update(&at, &self.options(), &writer, change).await.map(drop)
+    }
+
     /// Applies the JSON to the status of an object that is there, by force.
     ///
     /// # Errors

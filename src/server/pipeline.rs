@@ -6,6 +6,7 @@
 
 use crate::admission::{Chain, Reader};
 use crate::api::admit::Admission;
+use crate::api::aggregate::Aggregator;
 use crate::api::answer::Answer;
 use crate::api::compress::compress;
 use crate::api::discovery::Discovery;
@@ -46,6 +47,7 @@ pub struct Gate {
     discovery: Arc<Discovery>,
     issuer: Option<Issuer>,
     flow: Flow,
+    aggregator: Aggregator,
 }
 
 impl Gate {
@@ -96,7 +98,8 @@ impl Gate {
         let name = accounts.issuers.first().map_or("", String::as_str);
         let issuer = Issuer::new(name, &uri, &keys);
         let flow = Flow::default();
-        Ok(Self { authenticator, authorizer, api, discovery, issuer, flow })
+        let aggregator = Aggregator::default();
+        Ok(Self { authenticator, authorizer, api, discovery, issuer, flow, aggregator })
     }
 }
 
@@ -104,6 +107,11 @@ impl Gate {
     /// The resources, for the server's own writes.
     pub const fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// API services of other servers.
+    pub const fn aggregator(&self) -> &Aggregator {
+        &self.aggregator
     }
 
     /// Flow control.
@@ -199,6 +207,9 @@ impl Gate {
             return Served::Answer(refuse(fault, accept, context, query));
         }
         shard.metrics.tally(Tally::AuthorizationAllowed);
+        if let Some(remote) = self.aggregator.find(info.path) {
+            return Served::Answer(Aggregator::answer(&remote));
+        }
         if info.path == "/metrics" {
             return Served::Response(scrape::answer(shard).await);
         }

@@ -136,6 +136,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     };
     rt::spawn(look_after_connections(Rc::clone(&shard)));
     rt::spawn(shard.gate.flow().clone().follow(shard.cache.clone()));
+    rt::spawn(shard.gate.aggregator().clone().follow(shard.cache.clone()));
     if id == 0
         && let Err(message) = bootstrap(&shard, seed.address.port()).await
     {

@@ -35,9 +35,7 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 /// # Errors
 /// The first write that fails for another reason than that the object is there.
 pub async fn run(api: &Api, facts: Facts<'_>) -> Result<()> {
-    for name in NAMESPACES {
-        ensure(api, ("", "v1", "namespaces"), "", &named(name, "")).await?;
-    }
+    namespaces(api).await?;
     for (name, value, description) in PRIORITY_CLASSES {
         let text = format!(
             r#"{{"metadata":{{"name":"{name}"}},"value":{value},"description":"{description}"}}"#
@@ -46,6 +44,17 @@ pub async fn run(api: &Api, facts: Facts<'_>) -> Result<()> {
     }
     service_cidr(api, facts).await?;
     service(api, facts).await
+}
+
+/// Makes the system namespaces that are missing.
+///
+/// # Errors
+/// As [`run`].
+pub(in crate::server) async fn namespaces(api: &Api) -> Result<()> {
+    for name in NAMESPACES {
+        ensure(api, ("", "v1", "namespaces"), "", &named(name, "")).await?;
+    }
+    Ok(())
 }
 
 const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [

@@ -1,7 +1,10 @@
 //! What the server looks after while it runs: objects of its own that must not go, and the status
 //! of objects that only it can tell. One shard does it, through [`Own`](super::own::Own) writes.
 
+mod api_services;
+mod availability;
 mod flow;
+mod objects;
 
 use crate::rt;
 use crate::server::shard::Shard;
@@ -11,6 +14,9 @@ use std::rc::Rc;
 pub(in crate::server) fn start(shard: &Rc<Shard>) {
     rt::spawn(flow::keep_objects(Rc::clone(shard)));
     rt::spawn(flow::keep_conditions(Rc::clone(shard)));
+    rt::spawn(api_services::keep_custom(Rc::clone(shard)));
+    rt::spawn(availability::keep(Rc::clone(shard)));
+    rt::spawn(objects::keep(Rc::clone(shard)));
 }
 
 /// Writes what must be there before the server serves.
@@ -18,5 +24,7 @@ pub(in crate::server) fn start(shard: &Rc<Shard>) {
 /// # Errors
 /// The first write that fails.
 pub(in crate::server) async fn write_first(shard: &Shard) -> crate::request::Result<()> {
-    flow::ensure(shard).await
+    flow::ensure(shard).await?;
+    api_services::ensure(shard).await?;
+    objects::ensure(shard).await
 }
