@@ -1,10 +1,10 @@
 //! Delete of one object and of collections (behaviours.md section 1.6,
 //! `genericregistry.Store.Delete`).
 
-use super::deletion::{Deletion, decide, is_graceful};
+use super::deletion::{Deletion, decide};
 use super::store::{Admit, Registry};
 use super::{meta, stored};
-use crate::base::{clock, timestamp};
+use crate::base::clock;
 use crate::cache::Entry;
 use crate::catalog::Storage;
 use crate::object::Value;
@@ -32,13 +32,21 @@ impl<A: Admit> Registry<A> {
     pub async fn delete(&self, at: &Attributes<'_>, options: &DeleteOptions) -> Result<Deleted> {
         let storage = stored::storage(at.resource)?;
         let mut current = self.read(storage, at.namespace, at.name).await?;
+        // The object as this delete stored it, marked, before it is to go.
+        let mut marked: Option<Arc<Entry>> = None;
         for _ in 0..ATTEMPTS_MAX {
             let Some(entry) = current else {
-                return Err(stored::missing(at.resource, at.name));
+                // Who else wanted it gone was faster: it is.
+                let gone = marked.map(|entry| Deleted { entry, removed: true });
+                return gone.ok_or_else(|| stored::missing(at.resource, at.name));
             };
-            match self.delete_attempt(at, options, storage, &entry).await? {
-                Ok(deleted) => return Ok(deleted),
-                Err(newer) => current = newer,
+            match self.delete_attempt(at, options, storage, &entry, marked.is_some()).await? {
+                Step::Done(deleted) => return Ok(deleted),
+                Step::Lost(newer) => current = newer,
+                Step::Marked(entry) => {
+                    current = Some(Arc::clone(&entry));
+                    marked = Some(entry);
+                }
             }
         }
         Err(stored::modified(at.resource, at.name))
@@ -50,62 +58,64 @@ impl<A: Admit> Registry<A> {
         options: &DeleteOptions,
         storage: &'static Storage,
         entry: &Arc<Entry>,
-    ) -> Result<std::result::Result<Deleted, Option<Arc<Entry>>>> {
+        marked: bool,
+    ) -> Result<Step> {
         let arena = Bump::new();
         let old = stored::decode(storage, entry, &arena)?;
-        check_preconditions(at, &old, entry, options)?;
+        if !marked {
+            check_preconditions(at, &old, entry, options)?;
+        }
         let mut object = old.copy_in(&arena);
         self.admit.mutate(at, &mut object, Some(&old), &arena).await?;
         self.admit.validate(at, &object, Some(&old)).await?;
         let mut object = old.copy_in(&arena);
         let now = clock::unix_seconds();
-        let how = if storage.resource == "namespaces" && storage.group.is_empty() {
-            super::namespace::decide_delete(&mut object, now, &arena)
+        let how = if is_namespace(storage) {
+            super::namespace::decide_delete(&mut object, storage, options, now, &arena)
         } else {
             decide(&mut object, storage, options, now, &arena)
         };
-        if how == Deletion::Remove && is_graceful(storage) {
-            // What a pod's last answer and event show.
-            if !meta::is_deleting(&object) {
-                meta::bump_generation(&mut object, &arena);
-            }
-            meta::mark_deleting(&mut object, &timestamp::rfc3339(now), 0, &arena);
+        let value = stored::encode(storage, &object, &arena);
+        let same = value == *entry.value();
+        if how == Deletion::Keep || (how == Deletion::Mark && same) {
+            return Ok(Step::Done(Deleted { entry: Arc::clone(entry), removed: false }));
         }
-        let (write, removed) = match how {
-            Deletion::Keep => {
-                return Ok(Ok(Deleted { entry: Arc::clone(entry), removed: false }));
-            }
-            Deletion::Mark => {
-                let value = stored::encode(storage, &object, &arena);
-                (Write::Put { value, ttl_seconds: None }, false)
-            }
-            Deletion::Remove => (Write::Delete, true),
-        };
+        let removed = how != Deletion::Mark;
         if options.dry_run {
-            let value = match write {
-                Write::Put { value, .. } => value,
-                Write::Delete => stored::encode(storage, &object, &arena),
-            };
             let entry = Arc::new(Entry::new(entry.key().clone(), entry.revision(), value));
-            return Ok(Ok(Deleted { entry, removed }));
+            return Ok(Step::Done(Deleted { entry, removed }));
         }
+        let write = match how {
+            Deletion::Remove => Write::Delete,
+            _ => Write::Put { value: value.clone(), ttl_seconds: None },
+        };
         let expected = Expected::Revision(entry.revision());
         let txn = Txn { key: entry.key().clone(), expected, write };
-        Ok(match self.commit(txn).await? {
-            Outcome::Applied { item, revision } => {
-                if removed {
-                    self.release(at, &old).await;
-                }
-                let gone = || {
-                    let value = stored::encode(storage, &object, &arena);
-                    Entry::new(item.key().clone(), revision, value)
-                };
-                let entry = if removed { Arc::new(gone()) } else { item };
-                Ok(Deleted { entry, removed })
+        match self.commit(txn).await? {
+            Outcome::Conflict { current } => Ok(Step::Lost(current)),
+            Outcome::Applied { item, .. } if how == Deletion::MarkAndRemove => {
+                Ok(Step::Marked(item))
             }
-            Outcome::Conflict { current } => Err(current),
-        })
+            Outcome::Applied { item, .. } if how == Deletion::Mark => {
+                Ok(Step::Done(Deleted { entry: item, removed }))
+            }
+            Outcome::Applied { item, revision } => {
+                self.release(at, &old).await;
+                let entry = Arc::new(Entry::new(item.key().clone(), revision, value));
+                Ok(Step::Done(Deleted { entry, removed }))
+            }
+        }
     }
+}
+
+enum Step {
+    Done(Deleted),
+    Lost(Option<Arc<Entry>>),
+    Marked(Arc<Entry>),
+}
+
+fn is_namespace(storage: &Storage) -> bool {
+    storage.resource == "namespaces" && storage.group.is_empty()
 }
 
 /// uid and resourceVersion that the client insists on; the message names the Kind.
@@ -115,30 +125,39 @@ fn check_preconditions(
     entry: &Entry,
     options: &DeleteOptions,
 ) -> Result<()> {
-    let conflict = |message: String| {
+    let namespace = stored::storage(at.resource).is_ok_and(is_namespace);
+    let conflict = |field: &str, asked: &str, own: &str, more: &str| {
+        if namespace {
+            let message = format!(
+                "Precondition failed: {field} in precondition: {asked}, {field} in object meta: \
+                 {own}"
+            );
+            return Err(Fault::Conflict {
+                subject: stored::subject(at.resource, at.name),
+                message,
+            });
+        }
         let subject = Subject {
             group: at.resource.group.into(),
             resource: at.resource.kind.into(),
             name: at.name.into(),
         };
+        let message = format!(
+            "the {field} in the precondition ({asked}) does not match the {field} in record \
+             ({own}). The object might have been {more}"
+        );
         Err(Fault::Conflict { subject, message })
     };
     if let Some(uid) = &options.uid {
         let own = meta::uid(object);
         if uid != own {
-            return conflict(format!(
-                "the UID in the precondition ({uid}) does not match the UID in record ({own}). \
-                 The object might have been deleted and then recreated"
-            ));
+            return conflict("UID", uid, own, "deleted and then recreated");
         }
     }
     if let Some(version) = &options.resource_version {
         let own = entry.revision().to_string();
         if *version != own {
-            return conflict(format!(
-                "the ResourceVersion in the precondition ({version}) does not match the \
-                 ResourceVersion in record ({own}). The object might have been modified"
-            ));
+            return conflict("ResourceVersion", version, &own, "modified");
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! Follows `rest.BeforeDelete` and `Store.Delete` of `k8s.io/apiserver/pkg/registry`.
 
 use super::meta;
+use crate::base::timestamp;
 use crate::catalog::{Propagation as Default, Storage};
 use crate::object::Value;
 use crate::request::{DeleteOptions, Propagation};
@@ -15,6 +16,8 @@ pub(super) enum Deletion {
     Keep,
     /// The object was changed (marked, grace shortened, finalizers set) and must be stored.
     Mark,
+    /// The object was marked without any time to stop: it is stored so, then it goes.
+    MarkAndRemove,
     /// The object goes at once.
     Remove,
 }
@@ -22,7 +25,8 @@ pub(super) enum Deletion {
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
-/// Decides and, for [`Deletion::Mark`], changes `object`. `now` is seconds since the epoch.
+/// Decides and, for [`Deletion::Mark`] and [`Deletion::MarkAndRemove`], changes `object`. `now` is
+/// seconds since the epoch.
 pub(super) fn decide<'a>(
     object: &mut Value<'a>,
     storage: &Storage,
@@ -30,49 +34,77 @@ pub(super) fn decide<'a>(
     now: i64,
     arena: &'a Bump,
 ) -> Deletion {
+    let grace = match grace(object, storage, options, now) {
+        Grace::Pending => return Deletion::Keep,
+        Grace::None => None,
+        Grace::Until(seconds, at) => Some((seconds, at)),
+    };
     let finalizers = finalizers_after(object, storage, options);
-    let before: Vec<&str> = meta::finalizers(object).collect();
-    let finalizers_change = finalizers != before;
     let held = !finalizers.is_empty();
-    let grace = grace_seconds(object, storage, options);
-
-    if meta::is_deleting(object) {
-        let left = object.i64_at(&["metadata", "deletionGracePeriodSeconds"]).unwrap_or(0);
-        let shorter = is_graceful(storage) && grace < left;
-        if grace == 0 && !held {
-            return Deletion::Remove;
-        }
-        if !shorter && !finalizers_change {
-            return Deletion::Keep;
-        }
+    let change = meta::finalizers(object).ne(finalizers.iter().copied());
+    if change {
         meta::set_finalizers(object, &finalizers, arena);
-        if shorter {
-            let marked = object.str_at(&["metadata", "deletionTimestamp"]);
-            let started = crate::base::timestamp::parse_rfc3339(marked).unwrap_or(now) - left;
-            let at = crate::base::timestamp::rfc3339(started + grace);
-            meta::mark_deleting(object, &at, grace, arena);
-        }
-        return Deletion::Mark;
     }
-    if grace == 0 && !held {
+    if let Some((seconds, at)) = grace {
+        if !meta::is_deleting(object) {
+            meta::bump_generation(object, arena);
+        }
+        meta::mark_deleting(object, &timestamp::rfc3339(at), seconds, arena);
+        return if held || seconds > 0 { Deletion::Mark } else { Deletion::MarkAndRemove };
+    }
+    if !held {
         return Deletion::Remove;
     }
-    meta::set_finalizers(object, &finalizers, arena);
-    meta::mark_deleting(object, &crate::base::timestamp::rfc3339(now + grace), grace, arena);
-    meta::bump_generation(object, arena);
+    mark_now(object, now, arena);
     Deletion::Mark
 }
 
-/// Pods alone are given time to stop.
-pub(super) fn is_graceful(storage: &Storage) -> bool {
-    storage.resource == "pods"
+/// `markAsDeleting`: an object that finalizers hold is marked, once.
+fn mark_now<'a>(object: &mut Value<'a>, now: i64, arena: &'a Bump) {
+    let marked = object.str_at(&["metadata", "deletionTimestamp"]);
+    let kept = timestamp::parse_rfc3339(marked).filter(|at| *at <= now);
+    if marked.is_empty() {
+        meta::bump_generation(object, arena);
+    }
+    meta::mark_deleting(object, &timestamp::rfc3339(kept.unwrap_or(now)), 0, arena);
 }
 
-/// Seconds that a pod gets; 0 for every other kind (`podStrategy.CheckGracefulDelete`).
-fn grace_seconds(object: &Value<'_>, storage: &Storage, options: &DeleteOptions) -> i64 {
-    if !is_graceful(storage) {
-        return 0;
+/// What is left to a pod that is to stop.
+enum Grace {
+    /// It is stopping, and is not told to hurry.
+    Pending,
+    /// Nothing: it goes once no finalizer holds it.
+    None,
+    /// So many seconds, which end then.
+    Until(i64, i64),
+}
+
+/// `BeforeDelete` with `podStrategy.CheckGracefulDelete`; pods alone are given time to stop.
+fn grace(object: &Value<'_>, storage: &Storage, options: &DeleteOptions, now: i64) -> Grace {
+    if storage.resource != "pods" {
+        return Grace::None;
     }
+    if !meta::is_deleting(object) {
+        let seconds = grace_seconds(object, options);
+        return Grace::Until(seconds, now.saturating_add(seconds));
+    }
+    let left = object.i64_at(&["metadata", "deletionGracePeriodSeconds"]).unwrap_or(0);
+    let left = if left < 0 { 1 } else { left };
+    match options.grace_seconds {
+        _ if left == 0 => Grace::None,
+        Some(seconds) if seconds < left => {
+            let marked = object.str_at(&["metadata", "deletionTimestamp"]);
+            let ends = timestamp::parse_rfc3339(marked).unwrap_or(now);
+            let ends = ends.saturating_sub(left).saturating_add(seconds);
+            // The time to stop does not end in the past; a second is left to who was given any.
+            if ends < now { Grace::Until(seconds.min(1), now) } else { Grace::Until(seconds, ends) }
+        }
+        _ => Grace::Pending,
+    }
+}
+
+/// Seconds that a pod gets: none if it does not run yet or any more.
+fn grace_seconds(object: &Value<'_>, options: &DeleteOptions) -> i64 {
     let unscheduled = object.str_at(&["spec", "nodeName"]).is_empty();
     let finished = matches!(object.str_at(&["status", "phase"]), "Succeeded" | "Failed");
     if unscheduled || finished {
@@ -96,13 +128,7 @@ fn finalizers_after<'a>(
     if storage.propagation == Default::Unsupported {
         return current;
     }
-    let asked = match (options.orphan_dependents, options.propagation) {
-        (Some(true), _) | (None, Some(Propagation::Orphan)) => Some(Some(ORPHAN)),
-        (None, Some(Propagation::Foreground)) => Some(Some(FOREGROUND)),
-        (Some(false), _) | (None, Some(Propagation::Background)) => Some(None),
-        (None, None) => None,
-    };
-    let wanted = match asked {
+    let wanted = match asked(options) {
         Some(wanted) => wanted,
         // Without a word from the client, what stands there stays; else the kind's own default.
         None if current.contains(&ORPHAN) || current.contains(&FOREGROUND) => return current,
@@ -110,7 +136,35 @@ fn finalizers_after<'a>(
         None => None,
     };
     let mut kept: Vec<&str> =
-        current.into_iter().filter(|name| *name != ORPHAN && *name != FOREGROUND).collect();
+        current.iter().copied().filter(|name| *name != ORPHAN && *name != FOREGROUND).collect();
     kept.extend(wanted);
-    kept
+    let same = kept.len() == current.len() && kept.iter().all(|name| current.contains(name));
+    if same { current } else { kept }
+}
+
+/// The finalizer that the client's policy sets: `None` if it names no policy.
+pub(super) fn asked(options: &DeleteOptions) -> Option<Option<&'static str>> {
+    match (options.orphan_dependents, options.propagation) {
+        (Some(true), _) | (None, Some(Propagation::Orphan)) => Some(Some(ORPHAN)),
+        (None, Some(Propagation::Foreground)) => Some(Some(FOREGROUND)),
+        (Some(false), _) | (None, Some(Propagation::Background)) => Some(None),
+        (None, None) => None,
+    }
+}
+
+/// Gives a namespace that is being marked the finalizer of the policy; the others stay.
+pub(super) fn set_asked<'a>(object: &mut Value<'a>, options: &DeleteOptions, arena: &'a Bump) {
+    let Some(wanted) = asked(options) else { return };
+    let current: Vec<&str> = meta::finalizers(object).collect();
+    let mut kept: Vec<&str> = current
+        .iter()
+        .copied()
+        .filter(|name| (*name != ORPHAN && *name != FOREGROUND) || Some(*name) == wanted)
+        .collect();
+    if let Some(wanted) = wanted.filter(|wanted| !kept.contains(wanted)) {
+        kept.push(wanted);
+    }
+    if kept != current {
+        meta::set_finalizers(object, &kept, arena);
+    }
 }
