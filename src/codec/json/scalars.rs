@@ -95,7 +95,7 @@ impl<'a> Decoder<'a, '_> {
         self.at += 1;
         let mut quantity = Quantity::parse(&source).map_err(ScalarError::Quantity)?;
         if rounded {
-            quantity.round_up_milli();
+            quantity = quantity.round_up_milli();
         }
         Ok(match source {
             Cow::Borrowed(source) => self.keep(quantity.text(source)),

@@ -332,7 +332,7 @@ fn integer_value(scalar: Scalar, value: u64) -> Value<'static> {
 fn quantity<'a>(source: &'a str, rounded: bool, arena: &'a Bump) -> &'a str {
     let Ok(mut quantity) = Quantity::parse(source) else { return source };
     if rounded {
-        quantity.round_up_milli();
+        quantity = quantity.round_up_milli();
     }
     match quantity.text(source) {
         Cow::Borrowed(text) => text,

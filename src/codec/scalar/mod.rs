@@ -3,11 +3,10 @@
 
 mod base64_text;
 pub mod duration;
-mod quantity;
 pub mod time;
 
+pub use crate::object::quantity::{Quantity, QuantityError};
 pub use base64_text::{decode_into as base64_decode_into, normalize as base64_normalize};
-pub use quantity::{Format, Quantity, QuantityError};
 
 use std::fmt;
 

@@ -16,10 +16,11 @@ pub(crate) fn run(data: &[u8]) {
         FieldSet::parse(&printed, &arena).expect("our own field set").push_json(&mut again);
         assert_eq!(again, printed);
     }
-    if let Ok(changed) = Quantity::canonical(text) {
-        let printed = changed.unwrap_or_else(|| text.to_owned());
-        let again = Quantity::canonical(&printed).expect("our own quantity");
-        assert_eq!(again.unwrap_or_else(|| printed.clone()), printed);
+    if let Ok(quantity) = Quantity::parse(text) {
+        let printed = quantity.text(text).into_owned();
+        let again = Quantity::parse(&printed).expect("our own quantity");
+        assert_eq!(again.text(&printed), printed);
+        let _ = (quantity.value(), quantity.milli_value(), quantity.add(&again));
     }
     if let Ok(nanos) = scalar::duration::parse(text) {
         let printed = scalar::duration::text(nanos);
