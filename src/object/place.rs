@@ -8,6 +8,9 @@ use bumpalo::Bump;
 /// What the schema says of one place.
 #[derive(Debug, Clone, Copy)]
 pub enum Place<'t> {
+    /// Any JSON, of which apply takes a whole object or array as one field: a field whose type says
+    /// nothing of what it holds (`RawExtension`, `JSON`; `__untyped_atomic_`).
+    Any,
     /// Elements of a list field.
     List(&'t Field),
     /// Values by key of a map field.
@@ -16,7 +19,8 @@ pub enum Place<'t> {
     Message(&'t Type, bool),
     /// A scalar, or a type with a JSON form of its own.
     Scalar(Scalar),
-    /// Nothing: any JSON may stand there.
+    /// Nothing: any JSON may stand there, and what the values are says how they merge
+    /// (`__untyped_deduced_`).
     Unknown,
 }
 
@@ -32,16 +36,15 @@ impl<'t> Place<'t> {
             Shape::One => Self::element(field),
             Shape::List => Self::List(field),
             Shape::Map => Self::Map(field),
-            Shape::MapOfLists | Shape::MapOrStrings | Shape::OneOrBool | Shape::OneOrList => {
-                Self::Unknown
-            }
+            Shape::MapOfLists | Shape::MapOrStrings => Self::Unknown,
+            Shape::OneOrBool | Shape::OneOrList => Self::Any,
         }
     }
 
     /// What one element of `field` holds.
     fn element(field: &'t Field) -> Self {
         match field.kind {
-            Kind::Scalar(Scalar::Json | Scalar::RawExtension) => Self::Unknown,
+            Kind::Scalar(Scalar::Json | Scalar::RawExtension) => Self::Any,
             Kind::Scalar(scalar) => Self::Scalar(scalar),
             Kind::Message(cell) => match cell.get() {
                 Some(ty) if field.shape == Shape::One => Self::Message(ty, field.is_atomic()),
@@ -56,6 +59,7 @@ impl<'t> Place<'t> {
         match self {
             Self::Message(ty, _) => ty.field(key).map_or(Self::Unknown, Self::of_field),
             Self::Map(field) => Self::element(field),
+            Self::Any => Self::Any,
             Self::List(_) | Self::Scalar(_) | Self::Unknown => Self::Unknown,
         }
     }
@@ -72,12 +76,12 @@ impl<'t> Place<'t> {
 
     /// True if a JSON object may stand here.
     pub fn holds_maps(self) -> bool {
-        matches!(self, Self::Message(..) | Self::Map(_) | Self::Unknown)
+        matches!(self, Self::Any | Self::Message(..) | Self::Map(_) | Self::Unknown)
     }
 
     /// True if a JSON array may stand here.
     pub fn holds_lists(self) -> bool {
-        matches!(self, Self::List(_) | Self::Unknown)
+        matches!(self, Self::Any | Self::List(_) | Self::Unknown)
     }
 
     /// How apply merges a JSON array at this place.
@@ -88,6 +92,7 @@ impl<'t> Place<'t> {
     /// True if apply takes a JSON object at this place as one field.
     pub fn is_atomic_map(self) -> bool {
         match self {
+            Self::Any => true,
             Self::Message(_, atomic) => atomic,
             Self::Map(field) => field.atomic.unwrap_or(false),
             Self::List(_) | Self::Scalar(_) | Self::Unknown => false,

@@ -357,6 +357,11 @@ pub(crate) fn is_shown(field: &Field, value: &Value<'_>) -> bool {
         {
             true
         }
+        // A list that is shown as null when it is nil is not nil here; managed fields tell the two
+        // apart, and only a store in protobuf makes one of them.
+        (Value::List(list), _) if list.is_empty() => {
+            field.shape == Shape::List && field.absent == Absent::Shown("null")
+        }
         _ => !value.is_empty(),
     }
 }

@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
 
     fn value(&mut self, place: Place<'_>, value: &Value<'a>, above: Above<'_, 'a>) {
         match (place, value) {
-            (_, Value::Null) => {}
+            (_, Value::Null) | (Place::Any, _) => {}
             (Place::Message(..) | Place::Map(_) | Place::Unknown, Value::Map(map)) => {
                 self.members(place, map, above);
             }

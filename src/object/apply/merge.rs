@@ -19,7 +19,7 @@ pub(super) fn merge<'a>(
     let form = match place {
         Place::Message(..) | Place::Map(_) => true,
         Place::Unknown => is_map(config),
-        Place::List(_) | Place::Scalar(_) => false,
+        Place::Any | Place::List(_) | Place::Scalar(_) => false,
     };
     if form && !place.is_atomic_map() {
         let (old, new) = (live.as_map(), config.as_map());

@@ -73,7 +73,7 @@ fn form(place: Place<'_>, value: &Value<'_>) -> Form {
         Place::Message(..) | Place::Map(_) => Form::Map,
         Place::List(_) => Form::List,
         Place::Scalar(_) => Form::Scalar,
-        Place::Unknown => match value {
+        Place::Any | Place::Unknown => match value {
             Value::Map(_) | Value::Null => Form::Map,
             Value::List(_) => Form::List,
             _ => Form::Scalar,

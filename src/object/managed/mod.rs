@@ -320,7 +320,7 @@ fn reconcile_entry<'a>(
 }
 
 fn reconcile<'a>(set: FieldSet<'a>, place: Place<'_>, arena: &'a Bump) -> FieldSet<'a> {
-    if matches!(place, Place::Unknown | Place::Scalar(_)) {
+    if matches!(place, Place::Any | Place::Unknown | Place::Scalar(_)) {
         return set;
     }
     set.map_nodes(arena, |node| {

@@ -231,7 +231,7 @@ fn lookup<'t>(place: Place<'t>, key: &str) -> Result<(Place<'t>, Patch), PatchEr
             None => return Err(no_field(ty.go_name, key)),
         },
         Place::Scalar(Scalar::FieldsV1) => return Err(no_field("FieldsV1", key)),
-        Place::Unknown => return Err(no_field("RawExtension", key)),
+        Place::Any | Place::Unknown => return Err(no_field("RawExtension", key)),
         Place::Map(_) => "map",
         Place::List(_) => "slice",
         Place::Scalar(_) => "string",
