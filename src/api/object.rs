@@ -132,7 +132,8 @@ pub fn partial_value<'a>(
     version: table::MetaVersion,
     arena: &'a Bump,
 ) -> Result<Value<'a>> {
-    let object = stored::decode_entry(entry, arena)?;
+    let mut object = stored::decode_entry(entry, arena)?;
+    hide_spec_annotations(entry, &mut object);
     let mut map = Map::new_in(arena);
     map.push_unique("kind", Value::Str("PartialObjectMetadata"));
     map.push_unique("apiVersion", Value::Str(version.api_version()));
@@ -147,6 +148,11 @@ pub fn partial_value<'a>(
 /// # Errors
 /// 500 for stored bytes that cannot be read.
 pub fn write_partial(entry: &Entry, version: table::MetaVersion, out: &mut Vec<u8>) -> Result<()> {
+    if spec_annotation(entry).is_some() {
+        let arena = Bump::new();
+        json::encode(&partial_value(entry, version, &arena)?, stored::partial_type(), out);
+        return Ok(());
+    }
     let json = entry.json().map_err(stored::unreadable)?;
     out.extend_from_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":""#);
     out.extend_from_slice(version.api_version().as_bytes());
@@ -154,6 +160,36 @@ pub fn write_partial(entry: &Entry, version: table::MetaVersion, out: &mut Vec<u
     out.extend_from_slice(metadata_of(&json.item()));
     out.push(b'}');
     Ok(())
+}
+
+/// The annotation in which the served version keeps what upstream's internal one has as a field of
+/// its spec. What shows metadata alone is made of the internal version, and lacks it
+/// (`Convert_v1_DaemonSet_To_apps_DaemonSet`).
+fn spec_annotation(entry: &Entry) -> Option<&'static str> {
+    let storage = entry.storage()?;
+    let daemon_set = storage.group == "apps" && storage.resource == "daemonsets";
+    daemon_set.then_some("deprecated.daemonset.template.generation")
+}
+
+fn hide_spec_annotations(entry: &Entry, object: &mut Value<'_>) {
+    let Some(name) = spec_annotation(entry) else { return };
+    let Some(metadata) = object.at_mut(&["metadata"]).and_then(Value::as_map_mut) else { return };
+    let annotations = metadata.get_mut("annotations").and_then(Value::as_map_mut);
+    if annotations.is_some_and(|map| map.remove(name).is_some() && map.is_empty()) {
+        metadata.remove("annotations");
+    }
+}
+
+/// The metadata of an object that is not stored, or is not shown as it is stored, as JSON.
+fn metadata_text(object: &Value<'_>) -> Vec<u8> {
+    let arena = Bump::new();
+    let mut map = Map::new_in(&arena);
+    if let Some(metadata) = object.get("metadata") {
+        map.push_unique("metadata", metadata.copy_in(&arena));
+    }
+    let mut text = Vec::with_capacity(512);
+    json::encode(&Value::Map(map), stored::partial_type(), &mut text);
+    text.strip_prefix(b"{").map_or_else(|| b"{}".to_vec(), |item| metadata_of(item).to_vec())
 }
 
 /// The text of the member `metadata`, with which every item starts.
@@ -212,6 +248,11 @@ impl TableWriter {
         let object = stored::decode_entry(entry, &arena)?;
         match self.include {
             table::Include::None => self.table.row(&object, table::RowObject::None),
+            table::Include::Metadata if spec_annotation(entry).is_some() => {
+                let mut shown = object.copy_in(&arena);
+                hide_spec_annotations(entry, &mut shown);
+                self.table.row(&object, table::RowObject::Metadata(&metadata_text(&shown)));
+            }
             table::Include::Metadata => {
                 let json = entry.json().map_err(stored::unreadable)?;
                 let item = json.item();
@@ -230,12 +271,16 @@ impl TableWriter {
     /// Adds the row of an object that is not stored.
     pub fn push_value(&mut self, object: &Value<'_>, ty: &'static Type) {
         let mut text = Vec::with_capacity(512);
-        json::encode(object, ty, &mut text);
-        let row = match self.include {
-            table::Include::None => table::RowObject::None,
-            table::Include::Metadata | table::Include::Object => table::RowObject::Object(&text),
-        };
-        self.table.row(object, row);
+        match self.include {
+            table::Include::None => self.table.row(object, table::RowObject::None),
+            table::Include::Metadata => {
+                self.table.row(object, table::RowObject::Metadata(&metadata_text(object)));
+            }
+            table::Include::Object => {
+                json::encode(object, ty, &mut text);
+                self.table.row(object, table::RowObject::Object(&text));
+            }
+        }
     }
 
     /// The document in the media type of the form.
