@@ -90,6 +90,12 @@ impl<'a> Map<'a> {
         self.entries.push((key, value));
     }
 
+    /// Puts `key`, which is not there, behind the last of `others` that is; else in front.
+    pub fn insert_behind(&mut self, others: &[&str], key: &'a str, value: Value<'a>) {
+        let at = self.entries.iter().rposition(|(k, _)| others.contains(k)).map_or(0, |at| at + 1);
+        self.entries.insert(at, (key, value));
+    }
+
     /// Removes `key`; keeps the order of the others.
     pub fn remove(&mut self, key: &str) -> Option<Value<'a>> {
         let at = self.entries.iter().position(|(k, _)| *k == key)?;

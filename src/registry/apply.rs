@@ -92,10 +92,7 @@ impl Change for ApplyChange<'_> {
                 let subject = stored::subject(self.resource, self.name);
                 return Err(Fault::Conflict { subject, message });
             }
-            let mut new = self.merge(None, arena)?;
-            // There is no revision yet that the configuration could mean.
-            meta::metadata_mut(&mut new, arena).remove("resourceVersion");
-            Ok(new)
+            self.merge(None, arena)
         })
     }
 

@@ -23,8 +23,8 @@ pub trait Change {
         None
     }
 
-    /// A uid in the new object is a precondition, not a change (PUT).
-    fn names_its_uid(&self) -> bool {
+    /// The client sent the whole object (PUT): a uid in it is a precondition, not a change.
+    fn is_whole(&self) -> bool {
         false
     }
 
@@ -52,7 +52,7 @@ impl Change for Replace<'_> {
         self.creates.then(|| Ok(self.object.copy_in(arena)))
     }
 
-    fn names_its_uid(&self) -> bool {
+    fn is_whole(&self) -> bool {
         true
     }
 }
@@ -163,6 +163,7 @@ impl Change for Patch<'_> {
         self.check_kind(&new, arena)?;
         let (validation, context) = (self.validation, self.context);
         let mut new = body::conform(self.ty, validation, context, twice, &new, arena)?;
+        keep_namespace(&mut new, meta::namespace(old), arena)?;
         check_name(meta::name(&new), meta::name(old))?;
         if let Some(map) = new.as_map_mut() {
             map.insert("kind", Value::Str(self.type_meta.0));
@@ -197,6 +198,26 @@ impl Patch<'_> {
         let why = format!("converting ({version}.{kind}) to (core.{own}): unknown conversion");
         Err(body::invalid_patch(new, &why))
     }
+}
+
+/// A patch may not move the object to another namespace; one that takes it away changes nothing
+/// (`EnsureObjectNamespaceMatchesRequestNamespace`).
+fn keep_namespace<'a>(new: &mut Value<'a>, wanted: &str, arena: &'a Bump) -> Result<()> {
+    let own = meta::namespace(new);
+    if own == wanted {
+        return Ok(());
+    }
+    if !own.is_empty() && !wanted.is_empty() {
+        let text = "the namespace of the provided object does not match the namespace sent on \
+                    the request";
+        return Err(Fault::BadRequest(text.into()));
+    }
+    let metadata = meta::metadata_mut(new, arena);
+    metadata.remove("namespace");
+    if !wanted.is_empty() {
+        metadata.insert_behind(&["name"], "namespace", Value::str_in(wanted, arena));
+    }
+    Ok(())
 }
 
 /// A patch may not take the object's name away or change it.

@@ -40,7 +40,7 @@ impl<A: Admit> Registry<A> {
             return Err(Fault::Plain(text.into()));
         }
         meta::wipe_system_fields(&mut object, arena);
-        warn_of_owners(at, &mut object);
+        warn_of_owners(at, &mut object, Owners::Sent);
         if !generates {
             return self.create_named(at, options, writer, object, arena).await;
         }
@@ -74,7 +74,7 @@ impl<A: Admit> Registry<A> {
             managed::update(arena, Some(at.resource.ty), None, &mut object, writer);
         }
         self.admit.mutate(at, &mut object, None, arena).await?;
-        meta::dedup_owner_references(&mut object);
+        warn_of_owners(at, &mut object, Owners::Admitted);
         let metadata = meta::metadata_mut(&mut object, arena);
         let now = timestamp::rfc3339(clock::unix_seconds());
         metadata.insert("creationTimestamp", Value::str_in(&now, arena));
@@ -140,14 +140,25 @@ fn generate_name<'a>(object: &mut Value<'a>, arena: &'a Bump) {
     meta::metadata_mut(object, arena).insert("name", Value::str_in(&name, arena));
 }
 
-/// The warning for owner references that stand twice.
-pub(super) const DUPLICATE_OWNERS: &str = ".metadata.ownerReferences contains duplicate entries; \
-     API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; \
-     please fix your requests";
+/// When owner references are looked at for those that stand twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owners {
+    /// As the client sent them: create and PUT.
+    Sent,
+    /// After mutating admission: every write, and the first look at those of a patch.
+    Admitted,
+}
 
-/// Drops owner references that stand twice and says so.
-pub(super) fn warn_of_owners(at: &Attributes<'_>, object: &mut Value<'_>) {
-    if meta::dedup_owner_references(object) {
-        at.context.warn(DUPLICATE_OWNERS);
-    }
+/// Drops owner references that stand twice and says so (`dedupOwnerReferencesAndAddWarning`).
+pub(super) fn warn_of_owners(at: &Attributes<'_>, object: &mut Value<'_>, when: Owners) {
+    let Some(uids) = meta::dedup_owner_references(object) else { return };
+    let after = match when {
+        Owners::Sent => "",
+        Owners::Admitted => " after mutating admission happens",
+    };
+    at.context.warn(format!(
+        ".metadata.ownerReferences contains duplicate entries{after}; API server dedups owner \
+         references in 1.20+, and may reject such requests as early as 1.24; please fix your \
+         requests; duplicate UID(s) observed: {uids}"
+    ));
 }

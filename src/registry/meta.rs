@@ -81,23 +81,20 @@ pub fn keep_system_fields<'a>(new: &mut Value<'a>, old: &Value<'_>, arena: &'a B
     metadata.remove("selfLink");
 }
 
-/// Drops owner references that stand twice; true if there were any.
-pub fn dedup_owner_references(object: &mut Value<'_>) -> bool {
-    let Some(list) = object.at_mut(&["metadata", "ownerReferences"]).and_then(Value::as_list_mut)
-    else {
-        return false;
-    };
-    let before = list.len();
+/// Drops owner references that stand twice; gives their uids, joined as the warning shows them, if
+/// there were any.
+pub fn dedup_owner_references(object: &mut Value<'_>) -> Option<String> {
+    let list = object.at_mut(&["metadata", "ownerReferences"]).and_then(Value::as_list_mut)?;
+    let mut twice: Vec<&str> = Vec::new();
     let mut at = 1;
     while at < list.len() {
-        let twice = list.iter().take(at).any(|earlier| Some(earlier) == list.get(at));
-        if twice {
-            list.remove(at);
+        if list.iter().take(at).any(|earlier| Some(earlier) == list.get(at)) {
+            twice.push(list.remove(at).str_at(&["uid"]));
         } else {
             at += 1;
         }
     }
-    list.len() < before
+    (!twice.is_empty()).then(|| twice.join(", "))
 }
 
 /// Marks the object as being deleted: from `at` (RFC 3339) on, `grace_seconds` after the request.

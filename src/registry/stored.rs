@@ -42,7 +42,10 @@ pub fn decode<'a>(storage: &Storage, entry: &'a Entry, arena: &'a Bump) -> Resul
         let metadata = map.entry_map("metadata");
         if revision > 0 {
             let text = arena.alloc_str(itoa::Buffer::new().format(revision));
-            metadata.insert("resourceVersion", Value::Str(text));
+            // Where upstream's encoder has it: texts of errors show the whole object.
+            let before = ["name", "generateName", "namespace", "selfLink", "uid"];
+            metadata.remove("resourceVersion");
+            metadata.insert_behind(&before, "resourceVersion", Value::Str(text));
         }
     }
     Ok(object)

@@ -2,15 +2,16 @@
 //! (behaviours.md section 1.2, `genericregistry.Store.Update`).
 
 use super::change::Change;
-use super::create::warn_of_owners;
+use super::create::{Owners, warn_of_owners};
 use super::store::{Admit, Registry};
 use super::strategy::strategy;
 use super::{meta, stored};
 use crate::base::{clock, timestamp};
 use crate::cache::Entry;
 use crate::object::Value;
+use crate::object::field::{FieldError, Path};
 use crate::object::managed::{self, Writer};
-use crate::request::{Attributes, Fault, Operation, Result, Subject, WriteOptions};
+use crate::request::{Attributes, Fault, Operation, Result, WriteOptions, parse_uint};
 use crate::store::{Expected, Item as _, Outcome, Txn, Write};
 use bumpalo::Bump;
 use std::sync::Arc;
@@ -47,9 +48,14 @@ impl<A: Admit> Registry<A> {
                 let Some(object) = change.create(&arena) else {
                     return Err(stored::missing(at.resource, at.name));
                 };
+                let mut object = object?;
+                check_uid(at, &object, "", &storage.key(at.namespace, at.name))?;
+                // There is no revision yet that the client could mean.
+                sent_revision(&object)?;
+                meta::metadata_mut(&mut object, &arena).remove("resourceVersion");
                 let at = Attributes { operation: Operation::Create, ..*at };
                 let owner = (!change.owns_managed_fields()).then_some(writer);
-                let entry = self.create(&at, options, owner, object?, &arena).await?;
+                let entry = self.create(&at, options, owner, object, &arena).await?;
                 return Ok(Updated { entry, created: true });
             };
             match self.attempt(at, options, writer, change, &entry, &arena).await? {
@@ -74,13 +80,17 @@ impl<A: Admit> Registry<A> {
         let old = stored::decode(storage, entry, arena)?;
         let old_served = stored::to_served(at.resource, old.copy_in(arena), arena)?;
         let mut new = change.apply(&old_served, arena)?;
-        check_identity(at, &mut new, &old, entry, change.names_its_uid(), arena)?;
-        warn_of_owners(at, &mut new);
+        if change.is_whole() {
+            check_uid(at, &new, meta::uid(&old), entry.key())?;
+            warn_of_owners(at, &mut new, Owners::Sent);
+        }
         let ty = Some(at.resource.ty);
         if !change.owns_managed_fields() {
             managed::update(arena, ty, Some(&old_served), &mut new, writer);
         }
         self.admit.mutate(at, &mut new, Some(&old_served), arena).await?;
+        warn_of_owners(at, &mut new, Owners::Admitted);
+        check_revision(at, &mut new, entry.revision(), arena)?;
         let mut new = stored::to_storage(at.resource, new, arena)?;
         let mut warnings = Vec::new();
         let now = timestamp::rfc3339(clock::unix_seconds());
@@ -146,44 +156,47 @@ enum Attempt {
     Lost(Option<Arc<Entry>>),
 }
 
-/// uid and resourceVersion of the new object are preconditions (`Store.Update`).
-fn check_identity<'a>(
+/// The uid of a PUT's body is a precondition (`Preconditions.Check`); a missing object has none.
+fn check_uid(at: &Attributes<'_>, new: &Value<'_>, old_uid: &str, key: &[u8]) -> Result<()> {
+    let uid = meta::uid(new);
+    if uid.is_empty() || uid == old_uid {
+        return Ok(());
+    }
+    let key = String::from_utf8_lossy(key);
+    let message = format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, \
+         AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: \
+         {old_uid}"
+    );
+    Err(Fault::Conflict { subject: stored::subject(at.resource, at.name), message })
+}
+
+/// The resourceVersion of the new object is a precondition, once admission has had its say
+/// (`Store.Update`).
+fn check_revision<'a>(
     at: &Attributes<'_>,
     new: &mut Value<'a>,
-    old: &Value<'a>,
-    entry: &Entry,
-    names_its_uid: bool,
+    revision: u64,
     arena: &'a Bump,
 ) -> Result<()> {
-    let storage = stored::storage(at.resource)?;
-    let (uid, old_uid) = (meta::uid(new), meta::uid(old));
-    if names_its_uid && !uid.is_empty() && uid != old_uid {
-        let key = String::from_utf8_lossy(entry.key());
-        let message = format!(
-            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, \
-             AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object \
-             meta: {old_uid}"
-        );
-        return Err(Fault::Conflict { subject: stored::subject(at.resource, at.name), message });
+    let asked = sent_revision(new)?;
+    if asked == 0 && !stored::storage(at.resource)?.unconditional_update {
+        let path = Path::root("metadata.resourceVersion");
+        let error = FieldError::invalid(&path, 0_i64, "must be specified for an update");
+        let subject = stored::subject(at.resource, at.name);
+        return Err(Fault::Invalid { subject, errors: vec![error] });
     }
-    let asked = meta::resource_version(new);
-    if asked.is_empty() || asked == "0" {
-        if !storage.unconditional_update {
-            let path = crate::object::field::Path::root("metadata.resourceVersion");
-            let text = "must be specified for an update";
-            let error = crate::object::field::FieldError::invalid(&path, 0_i64, text);
-            let subject = Subject {
-                group: at.resource.group.into(),
-                resource: at.resource.name.into(),
-                name: at.name.into(),
-            };
-            return Err(Fault::Invalid { subject, errors: vec![error] });
-        }
-    } else if asked.parse() != Ok(entry.revision()) {
+    if asked != 0 && asked != revision {
         return Err(stored::modified(at.resource, at.name));
     }
     let metadata = meta::metadata_mut(new, arena);
-    metadata.insert("resourceVersion", Value::str_in(&entry.revision().to_string(), arena));
+    metadata.insert("resourceVersion", Value::str_in(&revision.to_string(), arena));
     metadata.insert("name", Value::str_in(at.name, arena));
     Ok(())
+}
+
+/// `metadata.resourceVersion` as a number, 0 if there is none (`ObjectResourceVersion`).
+fn sent_revision(object: &Value<'_>) -> Result<u64> {
+    let text = meta::resource_version(object);
+    if text.is_empty() { Ok(0) } else { parse_uint(text).map_err(Fault::Plain) }
 }

@@ -14,7 +14,7 @@ pub use fault::{Fault, Result, RouterFault, Subject};
 pub use info::{BadPath, RequestInfo, Verb};
 pub use options::{
     DeleteOptions, FieldValidation, ListOptions, Propagation, RawDeleteOptions, RevisionMatch,
-    WriteOptions, WriteVerb, parse_revision,
+    WriteOptions, WriteVerb, parse_revision, parse_uint,
 };
 pub use query::{Query, parse_go_int};
 pub use user::User;

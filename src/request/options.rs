@@ -369,12 +369,19 @@ pub fn parse_revision(text: &str) -> Result<u64> {
     if text.is_empty() || text == "0" {
         return Ok(0);
     }
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    parse_uint(text)
+        .map_err(|error| Fault::Plain(format!("resourceVersion: Invalid value: {text:?}: {error}")))
+}
+
+/// `strconv.ParseUint(text, 10, 64)`.
+///
+/// # Errors
+/// Go's text.
+pub fn parse_uint(text: &str) -> std::result::Result<u64, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let why = if digits { "value out of range" } else { "invalid syntax" };
-    text.parse::<u64>().ok().filter(|_| digits).ok_or_else(|| {
-        let error = format!("strconv.ParseUint: parsing {text:?}: {why}");
-        Fault::Plain(format!("resourceVersion: Invalid value: {text:?}: {error}"))
-    })
+    let parsed = text.parse::<u64>().ok().filter(|_| digits);
+    parsed.ok_or_else(|| format!("strconv.ParseUint: parsing {text:?}: {why}"))
 }
 
 #[cfg(test)]

@@ -67,11 +67,26 @@ pub fn check_namespace<'a>(call: &Call<'_>, object: &mut Value<'a>, arena: &'a B
     Ok(())
 }
 
-/// `DeleteOptions` of a body, else of the query.
+/// `DeleteOptions` of a body, else of the query; warns of what they leave behind.
 ///
 /// # Errors
 /// 400 for a body that is none, 422 for values that do not go together.
 pub fn delete_options(call: &Call<'_>, bytes: &[u8]) -> Result<crate::request::DeleteOptions> {
+    let options = read_delete_options(call, bytes)?;
+    let silent = options.propagation.is_none() && options.orphan_dependents.is_none();
+    let resource = call.target.resource;
+    if silent && (resource.group, resource.name) == ("batch", "jobs") {
+        // `JobStorage.Delete` warns before it looks for the job.
+        call.context.warn(
+            "child pods are preserved by default when jobs are deleted; set \
+             propagationPolicy=Background to remove them or set propagationPolicy=Orphan to \
+             suppress this warning",
+        );
+    }
+    Ok(options)
+}
+
+fn read_delete_options(call: &Call<'_>, bytes: &[u8]) -> Result<crate::request::DeleteOptions> {
     if bytes.is_empty() {
         return RawDeleteOptions::from_query(call.query)?.check();
     }

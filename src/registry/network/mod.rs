@@ -18,6 +18,7 @@ use crate::base::{clock, ids, timestamp};
 use crate::catalog::catalog;
 use crate::object::field::{FieldError, Path};
 use crate::object::{List, Map, Value};
+use crate::registry::validation::format;
 use crate::request::{Attributes, Fault, Result};
 use crate::store::{Expected, Item as _, Outcome, Txn, Write};
 use base64::Engine as _;
@@ -134,6 +135,11 @@ impl<A: Admit> Registry<A> {
                 continue;
             };
             let Some(text) = asked.get(index).filter(|text| !text.is_empty()) else {
+                if let Some((address, why)) = range.candidates().next().zip(unnameable(at, object))
+                {
+                    let unset = vec![""; families.len()];
+                    return Err(bad_address(at, object, &unset, "", &why(address)));
+                }
                 let address = self.take_any_address(at, range, object, taken).await?;
                 texts.push(address.to_string());
                 continue;
@@ -146,6 +152,9 @@ impl<A: Admit> Registry<A> {
             let refuse = |why: &str| bad_address(at, object, &asked, &address.to_string(), why);
             if !range.contains(address) {
                 return Err(refuse(OUTSIDE));
+            }
+            if let Some(why) = unnameable(at, object) {
+                return Err(refuse(&why(address)));
             }
             match self.take_address(at, address, object).await? {
                 Some(revision) => taken.addresses.push((address, revision)),
@@ -414,6 +423,22 @@ fn ports_of(service: &Value<'_>) -> Vec<u16> {
     all
 }
 
+/// Why no IPAddress can be made for a Service of this name, which is checked after the addresses
+/// are; a dry run makes none.
+fn unnameable<'v>(
+    at: &Attributes<'_>,
+    object: &Value<'v>,
+) -> Option<impl Fn(IpAddr) -> String + 'v> {
+    let name = meta::name(object);
+    let why = format::path_segment(name).into_iter().next().filter(|_| !at.dry_run)?;
+    Some(move |address: IpAddr| {
+        format!(
+            "IPAddress.networking.k8s.io \"{address}\" is invalid: spec.parentRef.name: Invalid \
+             value: {name:?}: {why}"
+        )
+    })
+}
+
 fn bad_address(
     at: &Attributes<'_>,
     object: &Value<'_>,
@@ -426,8 +451,9 @@ fn bad_address(
         kind: crate::object::field::ErrorKind::Invalid,
         field: "spec.clusterIPs".into(),
         body: format!(
-            "Invalid value: [{}]: failed to allocate IP {address}: {why}",
-            quoted.join(",")
+            "Invalid value: [{}]: failed to allocate IP{}{address}: {why}",
+            quoted.join(","),
+            if address.is_empty() { "" } else { " " }
         ),
     };
     invalid(at, object, error)

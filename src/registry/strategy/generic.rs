@@ -86,12 +86,16 @@ impl Strategy {
     /// Generic metadata errors of an update, then the kind's.
     pub fn check_update(&self, new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>) -> Errors {
         let mut errors = Errors::new();
+        metadata::create(new, scope.namespaced, &format::path_segment, &mut errors);
         metadata::update(new, old, &mut errors);
         if self.meta != MetaCheck::Generic {
             metadata::update(new, old, &mut errors);
             if self.meta == MetaCheck::Kube {
                 metadata::standard_finalizers(new, &mut errors);
             }
+        }
+        if scope.subresource.is_empty() && validates_anew(scope) {
+            metadata::create(new, scope.namespaced, &self.name, &mut errors);
         }
         let check =
             if scope.subresource == "status" { self.validate_status } else { self.validate_update };
@@ -161,6 +165,12 @@ impl Strategy {
             set_generation(object, stored.saturating_add(1));
         }
     }
+}
+
+/// Kinds whose `ValidateUpdate` ends with the whole of their `Validate`, metadata too.
+fn validates_anew(scope: &Scope<'_, '_>) -> bool {
+    let names = ["configmaps", "secrets", "serviceaccounts", "services"];
+    scope.group.is_empty() && names.contains(&scope.resource)
 }
 
 fn is_head(name: &str) -> bool {
@@ -363,12 +373,12 @@ mod tests {
         let arena = Bump::new();
         let old = tree(
             &arena,
-            &json!({"metadata": {"name": "a", "finalizers": ["a.b/1"],
+            &json!({"metadata": {"name": "a", "namespace": "ns", "finalizers": ["a.b/1"],
             "deletionTimestamp": "2026-01-01T00:00:00Z"}}),
         );
         let new = tree(
             &arena,
-            &json!({"metadata": {"name": "a", "resourceVersion": "1",
+            &json!({"metadata": {"name": "a", "namespace": "ns", "resourceVersion": "1",
             "finalizers": ["a.b/1", "a.b/3"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}),
         );
         let mut warnings = Vec::new();

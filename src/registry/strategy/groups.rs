@@ -71,7 +71,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         ..BASE
     };
     static DAEMON_SET: Strategy = Strategy {
-        default: load::daemon_set,
+        default: work::daemon_default,
         prepare_create: work::daemon_create,
         prepare_update: work::daemon_update,
         validate_create: check::workload::daemon_set,

@@ -8,6 +8,15 @@ use crate::registry::read::same;
 /// Counts the changes of a DaemonSet's template; extensions/v1beta1 had a field for it.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
+/// Upstream keeps the count as a field of the internal spec, which the served version always shows
+/// (`Convert_apps_DaemonSet_To_v1_DaemonSet`): it is 0 until it is known.
+pub(super) fn daemon_default<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
+    defaults::daemon_set(object, scope);
+    if template_generation(object).is_none() {
+        set_template_generation(object, 0, scope);
+    }
+}
+
 /// A new DaemonSet has its first template.
 pub(super) fn daemon_create<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     let given = template_generation(object).filter(|number| *number >= 1).unwrap_or(1);
@@ -20,7 +29,7 @@ pub(super) fn daemon_update<'a>(
     old: &Value<'_>,
     scope: &mut Scope<'a, '_>,
 ) {
-    let stored = template_generation(old).unwrap_or(1);
+    let stored = template_generation(old).unwrap_or(0);
     let template = |object: &Value<'_>| object.at(&["spec", "template"]).is_some();
     let moved = scope.subresource.is_empty()
         && (template(object) || template(old))
