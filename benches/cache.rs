@@ -141,6 +141,7 @@ impl Store {
             shard,
             committed: Arc::clone(&committed),
             compacted: Arc::new(AtomicU64::new(revision)),
+            is_shared: false,
         });
         let links = links.collect();
         current.sort_by(|a, b| a.key().cmp(b.key()));
@@ -176,7 +177,7 @@ impl Store {
         self.committed.store(last, Ordering::Release);
         for batches in &self.batches {
             let events = Arc::clone(&events);
-            let batch = Batch { events, answers: Vec::new(), revision: last };
+            let batch = Batch { events, answers: Vec::new(), lost: false, revision: last };
             batches.send(batch).await.expect("the shard runs");
         }
     }

@@ -7,5 +7,12 @@ mod bed;
 mod contract;
 #[path = "store/durable.rs"]
 mod durable;
+#[path = "harness/etcd.rs"]
+#[expect(dead_code, reason = "some tests need clusters of several members")]
+mod etcd;
+#[path = "store/etcd.rs"]
+mod etcd_only;
 #[path = "store/flow.rs"]
 mod flow;
+#[path = "store/on_etcd.rs"]
+mod on_etcd;

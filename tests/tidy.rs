@@ -22,8 +22,14 @@ const LAYERS: &[&[&str]] = &[
     &["main"],
 ];
 /// Crates that one module wraps: no other module names them.
-const WRAPPED: &[(&str, &str)] =
-    &[("glommio", "rt"), ("hyper", "http"), ("fjall", "store"), ("StatusCode", "http api server")];
+const WRAPPED: &[(&str, &str)] = &[
+    ("glommio", "rt"),
+    ("hyper", "http"),
+    ("fjall", "store"),
+    ("tokio", "store"),
+    ("etcd_client", "store"),
+    ("StatusCode", "http api server"),
+];
 /// The only entries of the repository's top level; dot-files hold tool settings.
 const TOP_LEVEL: &[&str] = &[
     "Cargo.toml",

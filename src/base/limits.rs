@@ -102,3 +102,29 @@ pub const SHARD_CONTROL_MAX: usize = 256;
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 8_192;
 /// Bearer tokens that one shard remembers as good.
 pub const TOKENS_CACHED_MAX: usize = 16_384;
+/// Calls to etcd that may be under way at once.
+pub const ETCD_CALLS_MAX: usize = 1_024;
+/// A connection to an etcd member must be made in this time.
+pub const ETCD_CONNECT_SECONDS_MAX: u64 = 2;
+/// How often a connection to etcd is probed (etcd refuses probes more often than every 5 seconds).
+pub const ETCD_KEEPALIVE_SECONDS: u64 = 10;
+/// A probe that is not answered in this time ends the connection.
+pub const ETCD_KEEPALIVE_SECONDS_MAX: u64 = 5;
+/// Reads of etcd are tried again for this long.
+pub const ETCD_READ_SECONDS_MAX: u64 = 4;
+/// A write waits this long for etcd.
+pub const ETCD_WRITE_SECONDS_MAX: u64 = 30;
+/// A write that etcd has acknowledged waits this long for its event.
+pub const ETCD_EVENT_SECONDS_MAX: u64 = 3;
+/// A watch that does not reach what a member has told in this time is started on another.
+pub const ETCD_BEHIND_SECONDS_MAX: u64 = 3;
+/// HTTP/2 window of a stream from etcd; a connection has four times this.
+pub const ETCD_STREAM_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+/// Keys that one page of a range holds.
+pub const ETCD_PAGE_KEYS: usize = 5_000;
+/// Revisions that a start goes back, so that clients resume where they were.
+pub const ETCD_HISTORY_REVISIONS_MAX: u64 = 10_000;
+/// Changes that one batch takes from a watch at most.
+pub const ETCD_BATCH_CHANGES_MAX: usize = 1_024;
+/// Keys that one lease is used for (`defaultLeaseMaxObjectCount` upstream).
+pub const ETCD_LEASE_KEYS_MAX: u32 = 1_000;

@@ -11,7 +11,7 @@ use crate::cache::scan::key_after;
 use crate::cache::shard::Shard;
 use crate::catalog::Storage;
 use crate::object::selector::{FieldSelector, LabelSelector};
-use crate::store::{Item, OldState, Request};
+use crate::store::{Item, OldState};
 use bytes::Bytes;
 use std::future::Future;
 use std::sync::Arc;
@@ -98,7 +98,11 @@ impl List {
         filter: Filter,
         start: Option<Bytes>,
     ) -> Result<ListPage, ReadFault> {
-        let ask = Arc::new(self.ask(shard, filter, start));
+        let latest = match self.at {
+            ReadAt::Latest => shard.latest().await?,
+            ReadAt::Any | ReadAt::AtLeast(_) | ReadAt::Exact(_) => 0,
+        };
+        let ask = Arc::new(self.ask(shard, filter, start, latest));
         let beyond_window = matches!(ask.at, Moment::Exactly(revision)
             if self.window_floor(shard).is_some_and(|floor| revision < floor));
         if beyond_window {
@@ -115,6 +119,10 @@ impl List {
         for answer in answers {
             match answer? {
                 Answer::Page(page) => pages.push(page),
+                // As upstream: the store itself still can answer.
+                Answer::Behind(_) if self.at == ReadAt::Latest && shard.is_shared => {
+                    return self.ask_store(shard, &ask).await;
+                }
                 Answer::Behind(current) => return Err(ReadFault::behind(self.at, current)),
                 Answer::Gone => return self.ask_store(shard, &ask).await,
                 Answer::Entry(_) => return Err(ReadFault::Timeout),
@@ -123,7 +131,7 @@ impl List {
         Ok(merge(pages, &ask))
     }
 
-    fn ask(self, shard: &Shard, filter: Filter, start: Option<Bytes>) -> ListAsk {
+    fn ask(self, shard: &Shard, filter: Filter, start: Option<Bytes>, latest: u64) -> ListAsk {
         let prefix = self.storage.namespace_prefix(filter.namespace.as_deref().unwrap_or(""));
         let (mut first, mut end) = (prefix.clone(), prefix_end(&prefix));
         if let (Some(name), true) = (&filter.name, self.is_one_key(&filter)) {
@@ -135,7 +143,7 @@ impl List {
         let newest = match self.at {
             ReadAt::Any => shard.applied(),
             ReadAt::AtLeast(revision) => revision.max(shard.applied()),
-            ReadAt::Latest => shard.committed(),
+            ReadAt::Latest => latest,
             ReadAt::Exact(revision) => revision,
         };
         // One owner may show a newer state than asked for; several must show the same one.
@@ -210,13 +218,7 @@ async fn old_state(
     (start, limit): (Bytes, usize),
 ) -> Result<OldState<Entry>, ReadFault> {
     let prefix = storage.namespace_prefix(ask.filter.namespace.as_deref().unwrap_or(""));
-    let revision = ask.at.revision();
-    let (reply, answer) = async_channel::bounded(1);
-    let request = Request::ListAt { prefix, start, revision, limit, reply };
-    let gone = || ReadFault::Unavailable("the store is closed".to_owned());
-    shard.requests.send((shard.number, request)).await.map_err(|_| gone())?;
-    let answer = answer.recv().await.map_err(|_| gone())?;
-    answer.map_err(|error| ReadFault::of_store(error, revision))
+    shard.list_at((prefix, start, limit), ask.at.revision()).await
 }
 
 /// Joins the owners' shares.

@@ -21,6 +21,7 @@ mod header;
 mod header_scan;
 mod hop;
 mod inbox;
+mod latest;
 mod list;
 mod mirror;
 mod partition;

@@ -5,7 +5,7 @@ use crate::cache::hop::{Answer, Ask};
 use crate::cache::partition::{Resource, owner, slot};
 use crate::cache::shard::Shard;
 use crate::catalog::Storage;
-use crate::store::StoreError;
+use crate::store::{Item, StoreError};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub enum ReadFault {
     },
     /// A shard has too many requests waiting: try again.
     Overloaded,
+    /// The store's servers refused or could not be reached: their words.
+    Remote(String),
     /// A shard did not answer or did not catch up in time.
     Timeout,
     /// The revision asked for does not exist yet.
@@ -60,6 +62,8 @@ impl ReadFault {
         match error {
             StoreError::Compacted(oldest) => Self::Expired { requested, oldest },
             StoreError::Future(current) => Self::TooLarge { asked: requested, current },
+            StoreError::Remote(why) => Self::Remote(why),
+            StoreError::Timeout => Self::Timeout,
             StoreError::TooLarge => Self::Unavailable("answer too large".to_owned()),
             StoreError::Unavailable(why) => Self::Unavailable(why),
         }
@@ -100,7 +104,7 @@ async fn get_key(
     let least = match at {
         ReadAt::Any => 0,
         ReadAt::AtLeast(revision) | ReadAt::Exact(revision) => revision,
-        ReadAt::Latest => shard.committed(),
+        ReadAt::Latest => shard.latest().await?,
     };
     let owner = owner(slot, shard.peers.len());
     if owner == shard.number {
@@ -109,8 +113,14 @@ async fn get_key(
             return Ok(state.known(resource).and_then(|r| r.table.get(&key)).cloned());
         }
     }
-    match shard.ask(owner, Ask::Get { resource, key, least }).await? {
+    match shard.ask(owner, Ask::Get { resource, key: key.clone(), least }).await? {
         Answer::Entry(entry) => Ok(entry),
+        Answer::Behind(_) if at == ReadAt::Latest && shard.is_shared => {
+            // As upstream: the store itself still can answer.
+            let page = (key.clone(), key.clone(), 1);
+            let found = shard.list_at(page, least).await?.items.into_iter().next();
+            Ok(found.filter(|entry| *entry.key() == key))
+        }
         Answer::Behind(current) => Err(ReadFault::behind(at, current)),
         Answer::Gone | Answer::Page(_) => Err(ReadFault::Timeout),
     }

@@ -5,6 +5,7 @@ use crate::cache::Cache;
 use crate::cache::entry::Entry;
 use crate::cache::hop::Hop;
 use crate::cache::inbox::Inbox;
+use crate::cache::latest;
 use crate::cache::partition::owner;
 use crate::cache::rows::storage_of;
 use crate::cache::shard::{Shard, State};
@@ -110,14 +111,17 @@ impl CacheSeed {
                 state.resource(subject.storage()).window.push(change.clone());
             }
         }
-        let revisions = (link.committed, link.compacted);
-        let shard = Rc::new(Shard::new(link.shard, peers, link.requests, revisions, state));
-        let feed = feed(Rc::clone(&shard), link.batches);
-        let tasks: Vec<Task> = vec![
+        let batches = link.batches.clone();
+        let shard = Rc::new(Shard::new(peers, link, state));
+        let feed = feed(Rc::clone(&shard), batches);
+        let mut tasks: Vec<Task> = vec![
             Box::pin(feed),
             Box::pin(answer(Rc::clone(&shard))),
             Box::pin(scan(Rc::clone(&shard))),
         ];
+        if shard.is_shared {
+            tasks.push(Box::pin(latest::ask(Rc::clone(&shard))));
+        }
         (Cache { shard }, tasks)
     }
 }
@@ -126,12 +130,21 @@ impl CacheSeed {
 async fn feed(shard: Rc<Shard>, batches: Receiver<crate::store::Batch<Entry>>) {
     let mut work = 0;
     while let Ok(batch) = batches.recv().await {
-        for event in batch.events.iter() {
+        if batch.lost {
+            tick::end_watches(&shard);
+        }
+        let mut events = batch.events.iter().peekable();
+        while let Some(event) = events.next() {
             work += shard.apply(event);
-            if work >= FEED_YIELD_FRAMES {
+            // Nobody sees half of a revision.
+            let is_last = events.peek().is_none_or(|next| next.revision != event.revision);
+            if work >= FEED_YIELD_FRAMES && is_last {
                 work = 0;
                 yield_now().await;
             }
+        }
+        if batch.lost {
+            shard.forget_changes(batch.revision);
         }
         shard.reached(batch.revision);
         for (ticket, answer) in batch.answers {

@@ -6,6 +6,7 @@ use crate::cache::frame::Frame;
 use crate::cache::group::Groups;
 use crate::cache::hop::{Answer, Ask, Hop};
 use crate::cache::inbox::Inbox;
+use crate::cache::latest::Latest;
 use crate::cache::partition::{Resource, owner};
 use crate::cache::read::ReadFault;
 use crate::cache::scan::Scan;
@@ -14,8 +15,9 @@ use crate::cache::ticket::Tickets;
 use crate::cache::watcher::WatchCell;
 use crate::cache::window::{Change, Window};
 use crate::catalog::Storage;
-use crate::store::{Event, Item, Outcome, Request, StoreError};
+use crate::store::{Event, Item, Link, OldState, Outcome, Request, StoreError};
 use async_channel::Sender;
+use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering as Order;
 use std::cmp::Reverse;
@@ -35,6 +37,10 @@ pub(super) struct Shard {
     pub(super) requests: Sender<(usize, Request<Entry>)>,
     pub(super) committed: Arc<AtomicU64>,
     pub(super) compacted: Arc<AtomicU64>,
+    /// Others write to the store as well.
+    pub(super) is_shared: bool,
+    /// Reads that wait for the last revision of a store that is shared.
+    pub(super) latest: Latest,
     pub(super) state: RefCell<State>,
     pub(super) commits: Tickets<Result<Outcome<Entry>, StoreError>>,
     answers: Tickets<Answer>,
@@ -164,19 +170,15 @@ impl State {
 }
 
 impl Shard {
-    pub(super) fn new(
-        number: usize,
-        peers: Arc<[Inbox]>,
-        requests: Sender<(usize, Request<Entry>)>,
-        (committed, compacted): (Arc<AtomicU64>, Arc<AtomicU64>),
-        state: State,
-    ) -> Self {
+    pub(super) fn new(peers: Arc<[Inbox]>, link: Link<Entry>, state: State) -> Self {
         Self {
-            number,
+            number: link.shard,
             peers,
-            requests,
-            committed,
-            compacted,
+            requests: link.requests,
+            committed: link.committed,
+            compacted: link.compacted,
+            is_shared: link.is_shared,
+            latest: Latest::default(),
             state: RefCell::new(state),
             commits: Tickets::default(),
             answers: Tickets::default(),
@@ -261,6 +263,38 @@ impl Shard {
             self.reply(parked.from, parked.ticket, Answer::Behind(applied));
         }
         self.answers.expire(now);
+        self.latest.expire(now);
+    }
+
+    /// A revision that no write acknowledged so far is above, for a linearizable read.
+    pub(super) async fn latest(&self) -> Result<u64, ReadFault> {
+        if !self.is_shared {
+            return Ok(self.committed());
+        }
+        let wait = Duration::from_secs(READ_WAIT_SECONDS + READ_GRACE_SECONDS);
+        self.latest.read(self.now.get() + wait).await
+    }
+
+    /// A page (prefix, first key, limit) of the state at a revision, from the store.
+    pub(super) async fn list_at(
+        &self,
+        (prefix, start, limit): (Bytes, Bytes, usize),
+        revision: u64,
+    ) -> Result<OldState<Entry>, ReadFault> {
+        let (reply, answer) = async_channel::bounded(1);
+        let request = Request::ListAt { prefix, start, revision, limit, reply };
+        let gone = || ReadFault::Unavailable("the store is closed".to_owned());
+        self.requests.send((self.number, request)).await.map_err(|_| gone())?;
+        let answer = answer.recv().await.map_err(|_| gone())?;
+        answer.map_err(|error| ReadFault::of_store(error, revision))
+    }
+
+    /// Changes were lost: whoever must see each one starts anew, and nothing before `revision` is
+    /// known one by one any more. What was lost has been applied as far as it adds up.
+    pub(super) fn forget_changes(&self, revision: u64) {
+        let mut state = self.state.borrow_mut();
+        state.floor = revision;
+        state.resources_mut().for_each(|held| held.window = Window::new(revision));
     }
 
     /// Takes a question: answers it now, or when its revision is reached.

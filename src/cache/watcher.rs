@@ -294,7 +294,9 @@ impl Watcher {
         };
         let (mut looked, mut found, mut reached) = (0, 0, cursor);
         for change in changes {
-            if looked >= CATCH_UP_CHANGES || found >= room {
+            let is_full = looked >= CATCH_UP_CHANGES || found >= room;
+            // The cursor names a revision whose changes all were looked at.
+            if is_full && change.revision != reached {
                 self.phase = Phase::CatchUp { cursor: reached };
                 return found > 0;
             }

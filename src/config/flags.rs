@@ -227,30 +227,30 @@ flags! {
             "Configuration of encryption at rest.";
         "encryption-provider-config-automatic-reload" Bool "false" Later
             "Reload the encryption configuration when it changes.";
-        "etcd-cafile" Path "" Later
+        "etcd-cafile" Path "" Built
             "CA of etcd's certificates.";
-        "etcd-certfile" Path "" Later
+        "etcd-certfile" Path "" Built
             "Client certificate for etcd.";
         "etcd-compaction-interval" Duration "5m0s" Built
             "How often old revisions are compacted. 0 disables it.";
         "etcd-count-metric-poll-period" Duration "1m0s" Moot
             "How often objects are counted; counts here are always present.";
-        "etcd-db-metric-poll-interval" Duration "30s" Moot
-            "How often etcd is asked for its metrics.";
-        "etcd-healthcheck-timeout" Duration "2s" Later
+        "etcd-db-metric-poll-interval" Duration "30s" Built
+            "How often etcd is asked for the size of its database. 0 disables it.";
+        "etcd-healthcheck-timeout" Duration "2s" Built
             "Timeout of etcd's health check.";
-        "etcd-keyfile" Path "" Later
+        "etcd-keyfile" Path "" Built
             "Client key for etcd.";
-        "etcd-prefix" Text "/registry" Later
-            "Prefix of all keys in the store.";
-        "etcd-readycheck-timeout" Duration "2s" Later
+        "etcd-prefix" Text "/registry" Built
+            "Prefix of all keys in etcd.";
+        "etcd-readycheck-timeout" Duration "2s" Built
             "Timeout of etcd's readiness check.";
-        "etcd-servers" List "" Later
+        "etcd-servers" List "" Built
             "etcd servers (scheme://host:port) to use instead of the embedded store.";
         "etcd-servers-overrides" List "" Later
             "etcd servers for single resources, as group/resource#servers.";
-        "lease-reuse-duration-seconds" Int "60" Moot
-            "How long an etcd lease is reused.";
+        "lease-reuse-duration-seconds" Int "60" Built
+            "How much longer than asked an etcd lease may live, to be used for several events.";
         "storage-backend" Text "" Built
             "Storage backend: etcd3, or empty.";
         "storage-media-type" Text "application/vnd.kubernetes.protobuf" Later

@@ -2,6 +2,7 @@
 
 use crate::base::cidr::Cidr;
 use crate::rt;
+use crate::store::etcd;
 use crate::tls;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -47,8 +48,12 @@ pub struct Config {
 pub struct Store {
     /// Keep nothing on disk.
     pub in_memory: bool,
-    /// Prefix of all keys, `/registry`.
-    pub prefix: String,
+    /// The etcd to use instead of a store of the server's own.
+    pub etcd: Option<etcd::Servers>,
+    /// `/livez` fails if etcd has not answered for this long.
+    pub health_timeout: Duration,
+    /// `/readyz` fails if etcd has not answered for this long.
+    pub ready_timeout: Duration,
     /// Lifetime of events.
     pub event_ttl: Duration,
     /// How often old revisions are compacted; zero for never.

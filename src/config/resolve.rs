@@ -16,6 +16,7 @@ use crate::config::model::Store;
 use crate::config::parse::FlagError;
 use crate::config::parse::Values;
 use crate::rt;
+use crate::store::etcd;
 use crate::tls;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -32,6 +33,8 @@ const GOAWAY_CHANCE_MAX: f64 = 0.02;
 const DEFAULT_CLUSTER_IP_RANGE: &str = "10.0.0.0/24";
 /// Host bits that a range for services may have at most (`validateClusterIPFlags`).
 const CLUSTER_IP_BITS_MAX: u8 = 20;
+/// How long a start waits for etcd.
+const ETCD_START_PATIENCE: Duration = Duration::from_secs(60);
 /// Shards at most; each is a thread with three rings.
 const SHARDS_MAX: i64 = 1_024;
 
@@ -63,7 +66,7 @@ impl Config {
             data_dir: data_dir(values)?,
             shards,
             placement,
-            store: store(values)?,
+            store: store(values, placement, shards)?,
             serving: serving(values)?,
             requests: requests(values)?,
             shutdown: Shutdown {
@@ -104,17 +107,9 @@ fn data_dir(values: &Values) -> Result<PathBuf, FlagError> {
         })
 }
 
-fn store(values: &Values) -> Result<Store, FlagError> {
+fn store(values: &Values, placement: rt::Placement, shards: usize) -> Result<Store, FlagError> {
     if !["", "etcd3"].contains(&values.text("storage-backend")) {
         return Err(values.invalid("storage-backend", "must be etcd3, or empty"));
-    }
-    if values.is_set("etcd-servers") {
-        let message = "--etcd-servers is not built yet: leave it out to use the embedded store";
-        return Err(FlagError::Combination(message.to_owned()));
-    }
-    let prefix = values.text("etcd-prefix").trim_end_matches('/');
-    if prefix.len() < 2 || !prefix.starts_with('/') {
-        return Err(values.invalid("etcd-prefix", "must be a path, as /registry"));
     }
     Ok(Store {
         in_memory: match values.text("store") {
@@ -122,10 +117,51 @@ fn store(values: &Values) -> Result<Store, FlagError> {
             "memory" => true,
             _ => return Err(values.invalid("store", "must be embedded or memory")),
         },
-        prefix: prefix.to_owned(),
+        etcd: etcd_servers(values, placement, shards)?,
+        health_timeout: values.duration("etcd-healthcheck-timeout"),
+        ready_timeout: values.duration("etcd-readycheck-timeout"),
         event_ttl: values.duration("event-ttl"),
         compaction_interval: values.duration("etcd-compaction-interval"),
     })
+}
+
+/// `None` without `--etcd-servers`.
+fn etcd_servers(
+    values: &Values,
+    placement: rt::Placement,
+    shards: usize,
+) -> Result<Option<etcd::Servers>, FlagError> {
+    let endpoints = values.list("etcd-servers");
+    if endpoints.is_empty() {
+        return Ok(None);
+    }
+    if values.is_set("store") {
+        let message = "--store and --etcd-servers cannot be given together";
+        return Err(FlagError::Combination(message.to_owned()));
+    }
+    let (certificate_file, key_file) = (values.path("etcd-certfile"), values.path("etcd-keyfile"));
+    if certificate_file.is_some() != key_file.is_some() {
+        let message = "--etcd-certfile and --etcd-keyfile must be given together";
+        return Err(FlagError::Combination(message.to_owned()));
+    }
+    // A core that no shard runs on, if there is one: beside a shard the thread is better moved to
+    // wherever there is room.
+    let core = match placement {
+        rt::Placement::Pinned => rt::cores().get(shards).copied(),
+        rt::Placement::Unpinned => None,
+    };
+    Ok(Some(etcd::Servers {
+        endpoints,
+        ca_file: values.path("etcd-cafile"),
+        certificate_file,
+        key_file,
+        prefix: format!("/{}", values.text("etcd-prefix").trim_matches('/')),
+        compaction_interval: values.duration("etcd-compaction-interval"),
+        lease_reuse_seconds: u32::try_from(values.int("lease-reuse-duration-seconds")).unwrap_or(0),
+        db_poll_interval: values.duration("etcd-db-metric-poll-interval"),
+        start_patience: ETCD_START_PATIENCE,
+        core,
+    }))
 }
 
 fn serving(values: &Values) -> Result<Serving, FlagError> {

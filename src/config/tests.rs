@@ -162,7 +162,8 @@ fn values_that_do_not_go_together_are_refused() {
         "--authorization-mode=Maybe",
         "--tls-min-version=VersionTLS10",
         "--tls-sni-cert-key=only-one",
-        "--etcd-prefix=registry",
+        "--etcd-servers=https://localhost:2379 --store=memory",
+        "--etcd-servers=https://localhost:2379 --etcd-certfile=a.crt",
         "--store=paper",
         "--shards=100000",
         "--shards=-1",
@@ -171,7 +172,6 @@ fn values_that_do_not_go_together_are_refused() {
         "--runtime-config=apps/v1=perhaps",
         "--enable-admission-plugins=A --disable-admission-plugins=A",
         "--service-account-max-token-expiration=1s",
-        "--etcd-servers=https://localhost:2379",
     ] {
         resolve(line).expect_err(line);
     }
@@ -190,6 +190,19 @@ fn values_get_their_meaning() {
     let sni = config.serving.sni.first().expect("one");
     assert_eq!(sni.names, ["foo.example", "*.bar.example"]);
     assert_eq!(config.shards, 3);
+}
+
+#[test]
+fn etcd_servers_take_the_place_of_the_store() {
+    let config = resolve(
+        "--etcd-servers=https://a:2379,https://b:2379 --etcd-prefix=other/place/ \
+         --etcd-cafile=ca.crt --etcd-certfile=a.crt --etcd-keyfile=a.key",
+    );
+    let etcd = config.expect("they are fine").store.etcd.expect("given");
+    assert_eq!(etcd.endpoints, ["https://a:2379", "https://b:2379"]);
+    assert_eq!(etcd.prefix, "/other/place");
+    assert_eq!((etcd.ca_file.is_some(), etcd.lease_reuse_seconds), (true, 60));
+    assert!(resolve("").expect("fine").store.etcd.is_none());
 }
 
 #[test]

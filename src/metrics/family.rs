@@ -168,6 +168,39 @@ pub const STORAGE_SYNC_SECONDS: Family = family(
     Kind::Histogram,
     "[ALPHA] How long each durable group waited for the device.",
 );
+/// Calls to etcd.
+pub const ETCD_REQUEST_SECONDS: Family = family(
+    "etcd_request_duration_seconds",
+    Kind::Histogram,
+    "[ALPHA] Etcd request latency in seconds for each operation.",
+);
+/// Calls to etcd.
+pub const ETCD_REQUESTS: Family =
+    family("etcd_requests_total", Kind::Counter, "[ALPHA] Etcd request counts for each operation.");
+/// Failed calls to etcd.
+pub const ETCD_ERRORS: Family = family(
+    "etcd_request_errors_total",
+    Kind::Counter,
+    "[ALPHA] Etcd failed request counts for each operation.",
+);
+/// Size of etcd's database.
+pub const ETCD_SIZE: Family = family(
+    "apiserver_storage_size_bytes",
+    Kind::Gauge,
+    "[STABLE] Size of the storage database file physically allocated in bytes.",
+);
+/// Watches of etcd that were started anew.
+pub const ETCD_WATCH_RESTARTS: Family = family(
+    "kubering_etcd_watch_restarts_total",
+    Kind::Counter,
+    "[ALPHA] Times that the watch of etcd broke and was started anew.",
+);
+/// States that were read anew.
+pub const ETCD_RESYNCS: Family = family(
+    "kubering_etcd_resyncs_total",
+    Kind::Counter,
+    "[ALPHA] Times that changes were lost to compaction and all keys were read anew.",
+);
 /// CPU time.
 pub(in crate::metrics) const CPU_SECONDS: Family = family(
     "process_cpu_seconds_total",

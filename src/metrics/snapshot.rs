@@ -68,6 +68,7 @@ pub(in crate::metrics) struct WatchSnapshot {
 #[derive(Debug, Clone)]
 pub(in crate::metrics) struct Buckets {
     pub(in crate::metrics) family: &'static Family,
+    pub(in crate::metrics) label: Option<(&'static str, String)>,
     /// Upper bound and count of each bucket, not cumulative.
     pub(in crate::metrics) counts: Vec<(f64, u64)>,
     pub(in crate::metrics) sum: f64,
@@ -116,7 +117,20 @@ impl Snapshot {
         counts: impl IntoIterator<Item = (f64, u64)>,
         sum: f64,
     ) {
-        self.buckets.push(Buckets { family, counts: counts.into_iter().collect(), sum });
+        let counts = counts.into_iter().collect();
+        self.buckets.push(Buckets { family, label: None, counts, sum });
+    }
+
+    /// As [`Self::add_histogram`], with one label. Those of one family must come together.
+    pub fn add_labelled_histogram(
+        &mut self,
+        family: &'static Family,
+        (name, text): (&'static str, impl Into<String>),
+        counts: impl IntoIterator<Item = (f64, u64)>,
+        sum: f64,
+    ) {
+        let (label, counts) = (Some((name, text.into())), counts.into_iter().collect());
+        self.buckets.push(Buckets { family, label, counts, sum });
     }
 
     /// Adds another shard's figures to these.

@@ -49,9 +49,16 @@ impl Snapshot {
                 text.line(family.name, "", labels, *value);
             }
         }
+        let mut headed = "";
         for histogram in &self.buckets {
-            text.head(histogram.family);
-            text.histogram(histogram.family, "", histogram.counts.iter().copied(), histogram.sum);
+            if headed != histogram.family.name {
+                text.head(histogram.family);
+                headed = histogram.family.name;
+            }
+            let label = histogram.label.as_ref();
+            let label = label.map_or(String::new(), |(name, text)| labels([(*name, &**text)]));
+            let counts = histogram.counts.iter().copied();
+            text.histogram(histogram.family, &label, counts, histogram.sum);
         }
         text.0
     }

@@ -94,6 +94,14 @@ pub(super) fn store_fault(error: StoreError) -> Fault {
         StoreError::Future(revision) => {
             Fault::Internal(format!("revision {revision} is not there yet"))
         }
+        StoreError::Remote(text) => Fault::Plain(text),
+        StoreError::Timeout => Fault::Timeout {
+            message:
+                "request did not complete within requested timeout - context deadline exceeded"
+                    .into(),
+            retry_seconds: 0,
+            cause: None,
+        },
         StoreError::TooLarge => Fault::Plain("etcdserver: request is too large".into()),
         StoreError::Unavailable(text) => Fault::Internal(text),
     }

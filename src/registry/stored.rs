@@ -315,6 +315,7 @@ pub fn read_fault(fault: ReadFault) -> Fault {
             retry_seconds: 1,
             cause: None,
         },
+        ReadFault::Remote(text) => Fault::Plain(text),
         ReadFault::Timeout => Fault::Timeout {
             message: "request did not complete within the allotted timeout".into(),
             retry_seconds: 1,

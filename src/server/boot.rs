@@ -198,18 +198,22 @@ fn open_store(config: &Config) -> Result<(store::Opened<Entry>, store::Handle), 
     let mut options = store::Options::new(config.shards);
     let interval = config.store.compaction_interval;
     options.retention.age = if interval.is_zero() { Duration::MAX } else { interval };
-    let opened = if config.store.in_memory {
+    let mut told = Instant::now();
+    let mut tell = |what: &str, count: u64| {
+        if told.elapsed() >= PROGRESS_INTERVAL {
+            told = Instant::now();
+            log::info!("loading the store: {count} {what} so far");
+        }
+    };
+    let opened = if let Some(servers) = &config.store.etcd {
+        log::info!("reading the store from etcd at {}", servers.endpoints.join(","));
+        store::etcd::open(servers, &options, &mut |keys| tell("keys", keys))
+    } else if config.store.in_memory {
         store::memory::open(&options)
     } else {
         let directory = config.data_dir.join("store");
         log::info!("opening the store in {}", directory.display());
-        let mut told = Instant::now();
-        store::embedded::open(&directory, &options, &mut |records| {
-            if told.elapsed() >= PROGRESS_INTERVAL {
-                told = Instant::now();
-                log::info!("loading the store: {records} records so far");
-            }
-        })
+        store::embedded::open(&directory, &options, &mut |records| tell("records", records))
     };
     opened.map_err(|e| BootError::Failed(e.to_string()))
 }
@@ -217,10 +221,10 @@ fn open_store(config: &Config) -> Result<(store::Opened<Entry>, store::Handle), 
 /// What the user needs to know.
 fn welcome(config: &Config, own: &Pki, port: u16) -> String {
     let url = pki::url(config, port);
-    let data = if config.store.in_memory {
-        "memory".into()
-    } else {
-        config.data_dir.display().to_string()
+    let data = match &config.store.etcd {
+        Some(servers) => format!("etcd at {}", servers.endpoints.join(",")),
+        None if config.store.in_memory => "memory".into(),
+        None => config.data_dir.display().to_string(),
     };
     match &own.kubeconfig {
         Some(path) => format!(

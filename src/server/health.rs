@@ -10,6 +10,9 @@ use std::time::Duration;
 /// A store that has not come round for this long counts as stuck.
 const STORE_SILENCE_MAX: Duration = Duration::from_secs(10);
 
+/// How often etcd is asked at least, with some room.
+const ETCD_PROBE_INTERVAL: Duration = Duration::from_millis(1_500);
+
 /// Which of the three is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
@@ -91,10 +94,17 @@ pub fn answer(shard: &Shard, path: &str, query: &str) -> Option<Response> {
 
 /// All checks of an endpoint, in upstream's order.
 fn checks(shard: &Shard, endpoint: Endpoint) -> Vec<Check> {
+    let timeout = match endpoint {
+        Endpoint::Readyz => shard.config.store.ready_timeout,
+        Endpoint::Healthz | Endpoint::Livez => shard.config.store.health_timeout,
+    };
+    let patience = timeout + ETCD_PROBE_INTERVAL;
     let store = if !shard.store.alive() {
         Err("the store has stopped")
     } else if shard.store.silent_for() > STORE_SILENCE_MAX {
         Err("the store does not answer")
+    } else if shard.store.etcd.as_ref().is_some_and(|etcd| etcd.silent_for() > patience) {
+        Err("etcd failed: it does not answer")
     } else {
         Ok(())
     };

@@ -78,9 +78,22 @@ fn of_the_process(shard: &Shard, sum: &mut Snapshot) {
         let buckets: Vec<(f64, u64)> = histogram.buckets().map(|(b, n)| (bound(b), n)).collect();
         (buckets, histogram.sum() as f64 * unit)
     };
-    let (sizes, total) = scaled(&store.group_sizes, 1.0);
-    sum.add_histogram(&metrics::STORAGE_GROUP_SIZE, sizes, total);
-    let (syncs, total) = scaled(&store.sync_micros, 1e-6);
-    sum.add_histogram(&metrics::STORAGE_SYNC_SECONDS, syncs, total);
+    if let Some(etcd) = &store.etcd {
+        for (operation, calls) in etcd.calls() {
+            let (label, errors) = (("operation", operation.name()), calls.errors.load(Relaxed));
+            let (times, total) = scaled(&calls.micros, 1e-6);
+            sum.add_labelled(&metrics::ETCD_REQUESTS, label, calls.micros.count() as f64);
+            sum.add_labelled(&metrics::ETCD_ERRORS, label, errors as f64);
+            sum.add_labelled_histogram(&metrics::ETCD_REQUEST_SECONDS, label, times, total);
+        }
+        sum.add(&metrics::ETCD_SIZE, etcd.db_bytes.load(Relaxed) as f64);
+        sum.add(&metrics::ETCD_WATCH_RESTARTS, etcd.watch_restarts.load(Relaxed) as f64);
+        sum.add(&metrics::ETCD_RESYNCS, etcd.resyncs.load(Relaxed) as f64);
+    } else {
+        let (sizes, total) = scaled(&store.group_sizes, 1.0);
+        sum.add_histogram(&metrics::STORAGE_GROUP_SIZE, sizes, total);
+        let (syncs, total) = scaled(&store.sync_micros, 1e-6);
+        sum.add_histogram(&metrics::STORAGE_SYNC_SECONDS, syncs, total);
+    }
     sum.extend(metrics::process_samples(clock::unix_time()));
 }

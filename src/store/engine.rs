@@ -100,6 +100,7 @@ pub(super) fn start<I: Item, D: Disk>(
                 shard,
                 committed: committed.clone(),
                 compacted: compacted.clone(),
+                is_shared: false,
             };
             (batches, link)
         })
@@ -253,6 +254,8 @@ impl<I: Item, D: Disk> Engine<I, D> {
             Request::ListAt { prefix, start, revision, limit, reply } => {
                 self.group.lists.push(List { prefix, start, revision, limit, reply });
             }
+            // Nobody else writes here: what is applied is all there is.
+            Request::Latest { reply } => drop(reply.try_send(Ok(self.committed.load(Relaxed)))),
         }
     }
 
@@ -324,7 +327,8 @@ impl<I: Item, D: Disk> Engine<I, D> {
                 .map(|(ticket, _)| (ticket, Err(StoreError::Unavailable(reason.to_owned()))))
                 .collect();
             // Without waiting: a shard that is behind learns of it by the closed queue.
-            let _ = batches.try_send(Batch { events: Arc::new([]), answers, revision });
+            let _ =
+                batches.try_send(Batch { events: Arc::new([]), answers, lost: false, revision });
             batches.close();
         }
         for list in self.group.lists.drain(..) {
@@ -345,7 +349,8 @@ impl<I: Item, D: Disk> Engine<I, D> {
         for shard in 0..self.batches.len() {
             let answers = self.group.answers.get_mut(shard).map(std::mem::take).unwrap_or_default();
             if !events.is_empty() || !answers.is_empty() {
-                self.send(shard, Batch { events: events.clone(), answers, revision }, waiter);
+                let batch = Batch { events: events.clone(), answers, lost: false, revision };
+                self.send(shard, batch, waiter);
             }
         }
         self.group.bytes = 0;

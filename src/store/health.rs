@@ -1,5 +1,7 @@
 //! What others may read of a running store without asking it: plain atomics, written by its thread.
 
+use crate::store::etcd::Figures;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -73,6 +75,8 @@ pub struct Health {
     pub sync_micros: Histogram,
     /// Microseconds the last group waited for the device.
     pub last_sync_micros: AtomicU64,
+    /// Figures of a store on etcd; `None` for the others.
+    pub etcd: Option<Arc<Figures>>,
 }
 
 impl Health {
@@ -92,7 +96,12 @@ impl Health {
             write_micros: Histogram::default(),
             sync_micros: Histogram::default(),
             last_sync_micros: AtomicU64::new(0),
+            etcd: None,
         }
+    }
+
+    pub(super) fn of_etcd(figures: Arc<Figures>) -> Self {
+        Self { etcd: Some(figures), ..Self::new() }
     }
 
     /// Whether the store's thread runs and its last write was durable.

@@ -11,8 +11,9 @@
 //! saw an answer or an event reads a `committed` that covers it, and nothing is shown that a power
 //! cut could take back. A write that fails ends the process: see [`Options::on_failure`].
 //!
-//! Backends: [`embedded`] (a data directory), [`memory`] (tests). Both run `engine`, which owns
-//! the state, the history and the loop; a backend only adds where the bytes go (`disk`).
+//! Backends: [`embedded`] (a data directory), [`memory`] (tests), [`etcd`] (a cluster of its own).
+//! The first two run `engine`, which owns the state, the history and the loop; they only add where
+//! the bytes go (`disk`). etcd checks and orders by itself, and others write to it as well.
 //!
 //! Queues: requests are bounded by `STORE_QUEUE_MAX` and a full queue makes the shard wait;
 //! batches are bounded by `STORE_BATCH_QUEUE_MAX` for each shard and a full queue makes the store
@@ -21,6 +22,7 @@
 mod disk;
 pub mod embedded;
 mod engine;
+pub mod etcd;
 mod handle;
 mod health;
 mod history;
@@ -109,7 +111,8 @@ pub enum Outcome<I> {
 /// One change, in the stream.
 #[derive(Debug)]
 pub struct Event<I> {
-    /// The revision of the change; no two events share one.
+    /// The revision of the change. Events of one revision, as of keys that expire together, come
+    /// in one batch, next to each other.
     pub revision: u64,
     /// The new state; `None` for a removal.
     pub current: Option<Arc<I>>,
@@ -152,6 +155,12 @@ pub enum Request<I> {
         /// Where the answer goes; must have room for it, or the answer is dropped.
         reply: Sender<Result<OldState<I>, StoreError>>,
     },
+    /// The last revision anyone has written, as of some moment after this was asked: for
+    /// linearizable reads of a store that others write to ([`Link::is_shared`]).
+    Latest {
+        /// Where the answer goes; must have room for it, or the answer is dropped.
+        reply: Sender<Result<u64, StoreError>>,
+    },
 }
 
 /// A page of the state at an old revision.
@@ -173,6 +182,9 @@ pub struct Batch<I> {
     pub events: Arc<[Event<I>]>,
     /// Answers to this shard's commits.
     pub answers: Vec<Answer<I>>,
+    /// Changes between the batch before and this one were lost; `events` are what they added up
+    /// to. Who must see each change has to start anew.
+    pub lost: bool,
     /// Every revision up to this one is now published (also when `events` is empty).
     pub revision: u64,
 }
@@ -192,6 +204,9 @@ pub struct Link<I> {
     /// The oldest revision that `ListAt` and watches can still start from: every event after it
     /// is known. Only grows.
     pub compacted: Arc<AtomicU64>,
+    /// Others write to the store as well, so that `committed` says only what has been heard of
+    /// them: a linearizable read must ask for [`Request::Latest`].
+    pub is_shared: bool,
 }
 
 /// What a backend found when it was opened.
@@ -220,6 +235,11 @@ pub enum StoreError {
     /// The value or the key is larger than the store takes (`STORED_VALUE_BYTES_MAX`,
     /// `STORED_KEY_BYTES_MAX`).
     TooLarge,
+    /// The store's own servers refused, or could not be reached: their words, as kube-apiserver
+    /// passes them on. Whether a write happened may be unknown.
+    Remote(String),
+    /// The store did not answer in time; whether a write happened is unknown.
+    Timeout,
     /// The backend is gone or cannot write; whether the write happened is unknown.
     Unavailable(String),
 }
@@ -230,6 +250,8 @@ impl std::fmt::Display for StoreError {
             Self::Compacted(oldest) => write!(f, "revision is compacted; the oldest is {oldest}"),
             Self::Future(last) => write!(f, "revision is not written yet; the last is {last}"),
             Self::TooLarge => f.write_str("value is larger than the store takes"),
+            Self::Remote(reason) => f.write_str(reason),
+            Self::Timeout => f.write_str("the store did not answer in time"),
             Self::Unavailable(reason) => write!(f, "store is unavailable: {reason}"),
         }
     }

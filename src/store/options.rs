@@ -83,6 +83,11 @@ pub enum OpenError {
         /// What was found.
         found: String,
     },
+    /// The store's servers cannot be reached, refused, or do not fit what was asked for.
+    Etcd {
+        /// What was tried and what came of it.
+        reason: String,
+    },
     /// The operating system or the storage engine refused.
     Failed {
         /// The data directory; empty for the memory backend.
@@ -112,6 +117,7 @@ impl fmt::Display for OpenError {
             Self::Corrupt { path, found } => {
                 write!(f, "the store in {} is damaged: {found}", path.display())
             }
+            Self::Etcd { reason } => write!(f, "etcd cannot be used: {reason}"),
             Self::Failed { path, reason } => {
                 write!(f, "the store in {} cannot be opened: {reason}", path.display())
             }

@@ -80,13 +80,15 @@ impl Bed for Embedded {
 pub(crate) struct Shard {
     pub(crate) link: Link<Plain>,
     pub(crate) events: Vec<Event<Plain>>,
+    /// Batches that told of lost changes.
+    pub(crate) losses: usize,
     answers: Vec<(u64, Result<Outcome<Plain>, StoreError>)>,
     tickets: u64,
 }
 
 impl Shard {
     pub(crate) fn new(link: Link<Plain>) -> Self {
-        Self { link, events: Vec::new(), answers: Vec::new(), tickets: 0 }
+        Self { link, events: Vec::new(), losses: 0, answers: Vec::new(), tickets: 0 }
     }
 
     /// Sends without waiting for the answer.
@@ -115,6 +117,7 @@ impl Shard {
         if let Some(last) = batch.events.last() {
             assert!(last.revision <= batch.revision);
         }
+        self.losses += usize::from(batch.lost);
         self.events.extend(batch.events.iter().cloned());
         self.answers.extend(batch.answers);
     }
@@ -168,6 +171,13 @@ impl Shard {
             limit: page.limit,
             reply,
         };
+        self.link.requests.send_blocking((self.link.shard, request)).expect("store is open");
+        answer.recv_blocking().expect("answered")
+    }
+
+    pub(crate) fn latest(&self) -> Result<u64, StoreError> {
+        let (reply, answer) = async_channel::bounded(1);
+        let request = Request::Latest { reply };
         self.link.requests.send_blocking((self.link.shard, request)).expect("store is open");
         answer.recv_blocking().expect("answered")
     }

@@ -6,6 +6,7 @@ use crate::bed::Memory;
 use crate::bed::Shard;
 use crate::bed::open;
 use crate::bed::put;
+use crate::on_etcd::OnEtcd;
 use kubering::base::limits;
 use kubering::store::Event;
 use kubering::store::Expected;
@@ -82,6 +83,13 @@ fn memory_shards_write_one_counter_without_a_lost_update() {
 #[test]
 fn embedded_shards_write_one_counter_without_a_lost_update() {
     shards_write_one_counter_without_a_lost_update(&Embedded::new());
+}
+
+#[test]
+fn etcd_shards_write_one_counter_without_a_lost_update() {
+    if let Some(bed) = OnEtcd::new() {
+        shards_write_one_counter_without_a_lost_update(&bed);
+    }
 }
 
 #[test]

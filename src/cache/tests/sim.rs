@@ -92,6 +92,9 @@ impl SimStore {
                     let old = self.list_at(&prefix, &start, revision, limit);
                     reply.try_send(old).expect("room for the answer");
                 }
+                Request::Latest { reply } => {
+                    reply.try_send(Ok(self.revision)).expect("room for the answer");
+                }
             }
         }
         self.history.extend(events.iter().cloned());
@@ -99,7 +102,7 @@ impl SimStore {
         let events: Arc<[_]> = events.into();
         for (batches, answers) in self.batches.iter().zip(answers) {
             let events = Arc::clone(&events);
-            let batch = Batch { events, answers, revision: self.revision };
+            let batch = Batch { events, answers, lost: false, revision: self.revision };
             batches.try_send(batch).expect("unbounded");
         }
         taken > 0
@@ -194,6 +197,7 @@ impl Sim {
             shard,
             committed: Arc::clone(&committed),
             compacted: Arc::clone(&compacted_revision),
+            is_shared: false,
         });
         let mut store = SimStore {
             requests: received,

@@ -1,0 +1,108 @@
+//! Between the keys of this program, which begin with `/registry/`, and those in etcd, which begin
+//! with what `--etcd-prefix` says.
+
+use bytes::Bytes;
+
+/// How keys begin here.
+const OURS: &[u8] = b"/registry/";
+/// Where kube-apiservers agree on compaction; outside of every prefix.
+pub(super) const COMPACTION: &[u8] = b"compact_rev_key";
+
+/// The keys that are ours.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    /// With a slash at its end; empty if keys are the same in etcd and all are ours.
+    prefix: Vec<u8>,
+}
+
+impl Keys {
+    /// For a prefix without a slash at its end; an empty one takes keys as they are.
+    pub(super) fn new(prefix: &str) -> Self {
+        let mut bytes = prefix.as_bytes().to_vec();
+        if !bytes.is_empty() && !bytes.ends_with(b"/") {
+            bytes.push(b'/');
+        }
+        Self { prefix: bytes }
+    }
+
+    /// The key in etcd of a key here.
+    pub(super) fn outward(&self, key: &[u8]) -> Vec<u8> {
+        match key.strip_prefix(OURS) {
+            Some(rest) if !self.is_plain() => [&self.prefix, rest].concat(),
+            _ => key.to_vec(),
+        }
+    }
+
+    /// The key here of a key in etcd; `None` if it is not one of ours.
+    pub(super) fn inward(&self, key: Vec<u8>) -> Option<Bytes> {
+        if key == COMPACTION {
+            return None;
+        }
+        if self.is_plain() {
+            return key.starts_with(&self.prefix).then(|| key.into());
+        }
+        let rest = key.strip_prefix(&self.prefix[..])?;
+        Some([OURS, rest].concat().into())
+    }
+
+    /// First key and the key after the last of all that are ours, in etcd.
+    pub(super) fn range(&self) -> (Vec<u8>, Vec<u8>) {
+        if self.prefix.is_empty() {
+            return (vec![0], vec![0]);
+        }
+        (self.prefix.clone(), after_prefix(&self.prefix))
+    }
+
+    /// A key that nobody writes, to ask for no more than the revision.
+    pub(super) fn probe(&self) -> Vec<u8> {
+        [&self.prefix[..], b"health"].concat()
+    }
+
+    fn is_plain(&self) -> bool {
+        self.prefix.is_empty() || self.prefix == OURS
+    }
+}
+
+/// The first key above all keys with a prefix; `\0`, which stands for the end of all keys in etcd,
+/// if there is none.
+pub(super) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
+    let kept = prefix.iter().rposition(|byte| *byte < 0xff);
+    let mut end = kept.map(|last| prefix.iter().take(last + 1).copied().collect::<Vec<_>>());
+    if let Some(last) = end.as_mut().and_then(|end| end.last_mut()) {
+        *last += 1;
+    }
+    end.unwrap_or_else(|| vec![0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_prefix_stands_for_ours_in_etcd() {
+        let keys = Keys::new("/other/place");
+        assert_eq!(keys.outward(b"/registry/pods/a/b"), b"/other/place/pods/a/b");
+        let inward = |key: &[u8]| keys.inward(key.to_vec());
+        assert_eq!(inward(b"/other/place/pods/a/b").as_deref(), Some(&b"/registry/pods/a/b"[..]));
+        assert_eq!(inward(b"/registry/pods/a/b"), None);
+        assert_eq!(inward(b"compact_rev_key"), None);
+        assert_eq!(keys.range(), (b"/other/place/".to_vec(), b"/other/place0".to_vec()));
+    }
+
+    #[test]
+    fn the_usual_prefix_changes_no_key() {
+        let keys = Keys::new("/registry");
+        assert_eq!(keys.outward(b"/registry/pods/a/b"), b"/registry/pods/a/b");
+        let key = keys.inward(b"/registry/pods/a/b".to_vec());
+        assert_eq!(key.as_deref(), Some(&b"/registry/pods/a/b"[..]));
+        assert_eq!(keys.inward(b"/registryx/a".to_vec()), None);
+    }
+
+    #[test]
+    fn a_range_ends_after_its_prefix() {
+        assert_eq!(after_prefix(b"/a"), b"/b");
+        assert_eq!(after_prefix(b"/\xff\xff"), b"0");
+        assert_eq!(after_prefix(b"\xff"), b"\0");
+        assert_eq!(after_prefix(b""), b"\0");
+    }
+}
