@@ -1,9 +1,13 @@
-//! kill -9 in a loop under concurrent writers over the API. Afterwards every acknowledged write is
-//! there, and watchers that resumed after each kill have missed nothing and seen nothing twice.
+//! kill -9 in a loop, also of the members of an etcd, under concurrent writers over the API.
+//! Afterwards every acknowledged write is there, and watchers that resumed after each kill have
+//! missed nothing and seen nothing twice.
 //!
 //! `KUBERING_CRASH_ROUNDS` sets how many kills there are, `KUBERING_CRASH_SEED` the random choices.
 #![cfg(test)]
 
+#[path = "harness/etcd.rs"]
+#[expect(dead_code, reason = "written for the store's tests, of which this needs a part")]
+mod etcd;
 mod harness;
 
 #[path = "crash/watching.rs"]
@@ -11,8 +15,10 @@ mod watching;
 #[path = "crash/writing.rs"]
 mod writing;
 
+use crate::etcd::Etcd;
 use crate::harness::Server;
 use crate::harness::client;
+use crate::harness::pause;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::ResourceExt;
@@ -30,6 +36,8 @@ use watching::Seen;
 use writing::Written;
 
 const ROUNDS: u64 = 10;
+/// On etcd.
+const ETCD_ROUNDS: u64 = 12;
 const WRITERS: u64 = 6;
 const WATCHERS: usize = 3;
 /// How long all watchers may take to reach the last write.
@@ -67,11 +75,58 @@ fn value(map: &ConfigMap) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_and_no_event_missed_or_repeated() {
+    let server = tokio::task::block_in_place(|| Server::start(&[]));
     let rounds = number("KUBERING_CRASH_ROUNDS", ROUNDS);
+    endure(server, rounds, |server, _| {
+        server.kill();
+        server.start_again();
+    })
+    .await;
+}
+
+/// Three members with TLS. One that is killed may have been the leader; one that stands still is
+/// noticed only by its silence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_holds_on_etcd_whose_members_are_killed_as_well() {
+    if !etcd::is_there() {
+        return;
+    }
+    let mut cluster = tokio::task::block_in_place(|| Etcd::start(3, true));
+    let flags = cluster.flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let server = tokio::task::block_in_place(|| Server::start(&flags));
+    let rounds = number("KUBERING_CRASH_ROUNDS", ETCD_ROUNDS);
+    endure(server, rounds, |server, dice| {
+        let member = usize::try_from(dice.roll(3)).expect("small");
+        match dice.roll(3) {
+            0 => {
+                server.kill();
+                server.start_again();
+            }
+            1 => {
+                cluster.kill_member(member);
+                pause(Duration::from_millis(dice.roll(1_500)));
+                cluster.start_member(member);
+            }
+            _ => {
+                cluster.signal_member(member, rustix::process::Signal::STOP);
+                pause(Duration::from_millis(dice.roll(2_500)));
+                cluster.signal_member(member, rustix::process::Signal::CONT);
+            }
+        }
+    })
+    .await;
+}
+
+/// Writers and watchers at work while the server is disturbed; then everything is compared.
+async fn endure(
+    mut server: Server,
+    rounds: u64,
+    mut disturb: impl FnMut(&mut Server, &mut Dice) + Send,
+) {
     let seed = number("KUBERING_CRASH_SEED", 1);
     println!("KUBERING_CRASH_SEED={seed} KUBERING_CRASH_ROUNDS={rounds}");
     let mut dice = Dice(seed);
-    let mut server = tokio::task::block_in_place(|| Server::start(&[]));
     let api = maps(&server.kubeconfig()).await;
     let start = api.list(&ListParams::default()).await.expect("a list");
     let start = start.metadata.resource_version.expect("its revision");
@@ -90,10 +145,7 @@ async fn nothing_acknowledged_is_lost_and_no_event_missed_or_repeated() {
 
     for _ in 0..rounds {
         tokio::time::sleep(Duration::from_millis(200 + dice.roll(800))).await;
-        tokio::task::block_in_place(|| {
-            server.kill();
-            server.start_again();
-        });
+        tokio::task::block_in_place(|| disturb(&mut server, &mut dice));
     }
     stop.store(true, Relaxed);
     let mut written = Written::default();

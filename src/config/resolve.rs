@@ -135,6 +135,11 @@ fn etcd_servers(
     if endpoints.is_empty() {
         return Ok(None);
     }
+    if values.is_set("etcd-servers-overrides") {
+        // Taken silently, it would look for a resource where it is not.
+        let message = "--etcd-servers-overrides is not built yet";
+        return Err(FlagError::Combination(message.to_owned()));
+    }
     if values.is_set("store") {
         let message = "--store and --etcd-servers cannot be given together";
         return Err(FlagError::Combination(message.to_owned()));

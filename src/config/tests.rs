@@ -163,6 +163,7 @@ fn values_that_do_not_go_together_are_refused() {
         "--tls-min-version=VersionTLS10",
         "--tls-sni-cert-key=only-one",
         "--etcd-servers=https://localhost:2379 --store=memory",
+        "--etcd-servers=http://a:2379 --etcd-servers-overrides=/events#http://b:2379",
         "--etcd-servers=https://localhost:2379 --etcd-certfile=a.crt",
         "--store=paper",
         "--shards=100000",

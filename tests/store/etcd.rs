@@ -90,7 +90,7 @@ fn keys_of_one_lease_go_together_in_one_batch() {
     let (mut shards, _handle) = open(&bed, 1);
     let shard = &mut shards[0];
     for key in ["/e/1", "/e/2", "/e/3"] {
-        shard.apply(put_for(key, Expected::Absent, 2));
+        shard.apply(put_for(key, Expected::Absent, 60));
     }
     shard.create("/still", "1");
     let leases = beside(&bed, async |mut client| {
