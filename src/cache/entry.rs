@@ -192,7 +192,7 @@ impl Entry {
         if let Some(json) = kept.flatten() {
             return Ok(json);
         }
-        let json = encoding::json(self)?;
+        let json = encoding::json(self).map_err(|fault| self.named(&fault))?;
         self.keep(json.bytes.len(), |kept| kept.json = Some(json.clone()));
         Ok(json)
     }
@@ -208,7 +208,7 @@ impl Entry {
         if let Some(bytes) = kept.flatten() {
             return Ok(bytes);
         }
-        let bytes = encoding::protobuf(self)?;
+        let bytes = encoding::protobuf(self).map_err(|fault| self.named(&fault))?;
         self.keep(bytes.len(), |kept| kept.protobuf = Some(bytes.clone()));
         Ok(bytes)
     }
@@ -219,6 +219,12 @@ impl Entry {
     /// The stored bytes are not an object.
     pub fn object<'a>(&self, arena: &'a Bump) -> Result<Value<'a>, Unreadable> {
         encoding::tree(self, arena)
+    }
+
+    /// The fault with the key that it concerns, for whoever reads many objects at once.
+    fn named(&self, fault: &Unreadable) -> Unreadable {
+        let key = String::from_utf8_lossy(&self.key);
+        Unreadable { reason: format!("{key}: {}", fault.reason) }
     }
 
     /// A newer revision is there: drops the encodings and keeps none from now on.

@@ -36,7 +36,10 @@ pub fn is_stored_form(resource: &Resource) -> bool {
 /// # Errors
 /// 500 for bytes that are no object.
 pub fn decode<'a>(storage: &Storage, entry: &'a Entry, arena: &'a Bump) -> Result<Value<'a>> {
-    let mut object = decode_bytes(storage, entry.value(), arena)?;
+    let mut object = decode_bytes(storage, entry.value(), arena).map_err(|why| {
+        let key = String::from_utf8_lossy(entry.key());
+        Fault::Internal(format!("the stored object cannot be read: {key}: {why}"))
+    })?;
     if let Some(map) = object.as_map_mut() {
         let revision = entry.revision();
         let metadata = map.entry_map("metadata");
@@ -51,17 +54,21 @@ pub fn decode<'a>(storage: &Storage, entry: &'a Entry, arena: &'a Bump) -> Resul
     Ok(object)
 }
 
-fn decode_bytes<'a>(storage: &Storage, value: &'a [u8], arena: &'a Bump) -> Result<Value<'a>> {
-    let broken = |why: String| Fault::Internal(format!("the stored object cannot be read: {why}"));
+/// The object, or what is wrong with its bytes.
+fn decode_bytes<'a>(
+    storage: &Storage,
+    value: &'a [u8],
+    arena: &'a Bump,
+) -> std::result::Result<Value<'a>, String> {
     let decoded = if storage.json {
         json::decode(value, storage.ty, arena, json::Strictness::Ignore)
-            .map_err(|error| broken(error.to_string()))?
+            .map_err(|error| error.to_string())?
             .value
     } else {
         let unknown = proto::envelope::unwrap(value)
-            .map_err(|error| broken(error.to_string()))?
-            .ok_or_else(|| broken("it is no protobuf envelope".into()))?;
-        proto::decode(unknown.raw, storage.ty, arena).map_err(|error| broken(error.to_string()))?
+            .map_err(|error| error.to_string())?
+            .ok_or("it is no protobuf envelope")?;
+        proto::decode(unknown.raw, storage.ty, arena).map_err(|error| error.to_string())?
     };
     Ok(typed(decoded, storage.kind, &api_version(storage.group, storage.version), arena))
 }
