@@ -10,7 +10,7 @@
 //! | 1 | `rt`: executors on io_uring, names glommio · `object`: values, schema rows, patches, selectors; no I/O · `http`: connections and messages, names hyper |
 //! | 2 | `codec`: JSON, YAML, protobuf, watch frames, media types · `catalog`: the one table of types, resources and defaults · `tls`: records and certificates |
 //! | 3 | `request`: URL → verb, resource, options; faults as data |
-//! | 4 | `store`: bytes and revisions; embedded and memory backends |
+//! | 4 | `store`: bytes and revisions; backends: embedded, etcd, memory |
 //! | 5 | `cache`: entries, windows, lists at a revision, watchers |
 //! | 6 | `authn` · `authz` · `flow`: whose turn it is · `admission` · `registry`: what verbs do to resources, and what each kind adds |
 //! | 7 | `api`: routes, negotiation, answers, discovery, OpenAPI, tables |
