@@ -21,6 +21,7 @@ pub mod stored;
 pub mod strategy;
 mod update;
 pub mod validation;
+pub mod warning;
 
 pub use apply::ApplyChange;
 pub use change::{Change, Finalize, Patch, PatchKind, Replace, Scaled};

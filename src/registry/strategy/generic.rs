@@ -105,12 +105,12 @@ impl Strategy {
 
     /// `WarningsOnCreate`.
     pub fn warn_create(&self, object: &Value<'_>, scope: &mut Scope<'_, '_>) {
-        (self.warn)(object, None, scope.warnings);
+        (self.warn)(object, None, scope.subresource, scope.warnings);
     }
 
     /// `WarningsOnUpdate`.
     pub fn warn_update(&self, object: &Value<'_>, old: &Value<'_>, scope: &mut Scope<'_, '_>) {
-        (self.warn)(object, Some(old), scope.warnings);
+        (self.warn)(object, Some(old), scope.subresource, scope.warnings);
     }
 
     /// `Canonicalize`, the last step before admission checks and the write.

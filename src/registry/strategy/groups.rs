@@ -7,6 +7,7 @@ use crate::object::field::Path;
 use crate::registry::defaulting::{cluster, workload as load};
 use crate::registry::validation as check;
 use crate::registry::validation::{Messages, format};
+use crate::registry::warning as warn;
 
 fn any_name(_: &str) -> Messages {
     Messages::new()
@@ -77,6 +78,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_create: check::workload::daemon_set,
         validate_update: check::workload::daemon_set_update,
         validate_status: check::workload::status,
+        warn: warn::workload::set,
         ..SET
     };
     static DEPLOYMENT: Strategy = Strategy {
@@ -86,6 +88,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_create: check::workload::deployment,
         validate_update: check::workload::deployment_update,
         validate_status: check::workload::status,
+        warn: warn::workload::named_set,
         ..BASE
     };
     static REPLICA_SET: Strategy = Strategy {
@@ -93,6 +96,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_create: check::workload::replica_set,
         validate_update: check::workload::replica_set_update,
         validate_status: check::workload::status,
+        warn: warn::workload::named_set,
         ..SET
     };
     static STATEFUL_SET: Strategy = Strategy {
@@ -101,6 +105,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_create: check::workload::stateful_set,
         validate_update: check::workload::stateful_set_update,
         validate_status: check::workload::status,
+        warn: warn::workload::stateful_set,
         ..SET
     };
     static JOB: Strategy = Strategy {
@@ -109,12 +114,14 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_create: check::job::create,
         validate_update: check::job::update,
         validate_status: check::job::status,
+        warn: warn::workload::job,
         ..SET
     };
     static CRON_JOB: Strategy = Strategy {
         default: load::cron_job,
         validate_create: check::cron::create,
         validate_update: check::cron::update,
+        warn: warn::workload::cron_job,
         ..SET
     };
     static AUTOSCALER: Strategy = Strategy {
@@ -178,12 +185,14 @@ pub(super) fn network(resource: &str) -> &'static Strategy {
         validate_create: check::network::ingress,
         validate_update: check::network::ingress_update,
         validate_status: check::network::ingress_status,
+        warn: warn::network::ingress,
         ..WITH_SPEC
     };
     static POLICY: Strategy = Strategy {
         default: cluster::network_policy,
         validate_create: check::network::policy,
         validate_update: check::network::policy_update,
+        warn: warn::network::policy,
         ..WITH_SPEC
     };
     static SLICE: Strategy = Strategy {
@@ -192,6 +201,7 @@ pub(super) fn network(resource: &str) -> &'static Strategy {
         prepare_update: own::slice_update,
         validate_create: check::network::slice,
         validate_update: check::network::slice_update,
+        warn: warn::network::slice,
         ..BASE
     };
     match resource {
@@ -222,11 +232,13 @@ pub(super) fn storage(resource: &str) -> &'static Strategy {
     static CAPACITY: Strategy = Strategy {
         validate_create: check::storage::capacity,
         validate_update: check::storage::capacity_update,
+        warn: warn::storage::capacity,
         ..BASE
     };
     static CLASS: Strategy = Strategy {
         validate_create: check::storage::class,
         validate_update: check::storage::class_update,
+        warn: warn::storage::class,
         ..BASE
     };
     static DRIVER: Strategy = Strategy {
@@ -410,6 +422,7 @@ fn small(group: &str, resource: &str) -> &'static Strategy {
     static RUNTIME: Strategy = Strategy {
         validate_create: check::class::runtime,
         validate_update: check::class::runtime_update,
+        warn: warn::core::runtime_class,
         ..BASE
     };
     static VERSION: Strategy =

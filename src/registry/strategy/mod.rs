@@ -77,8 +77,8 @@ pub type UpdateFn = for<'a> fn(&mut Value<'a>, &Value<'_>, &mut Scope<'a, '_>);
 pub type CheckFn = fn(&Value<'_>, &Scope<'_, '_>, &mut Errors);
 /// Checks an object that is to replace the second.
 pub type CheckUpdateFn = fn(&Value<'_>, &Value<'_>, &Scope<'_, '_>, &mut Errors);
-/// Warns of an object; with the one that it replaces.
-pub type WarnFn = fn(&Value<'_>, Option<&Value<'_>>, &mut Vec<String>);
+/// Warns of an object that is new or replaces the second, through the named subresource.
+pub type WarnFn = fn(&Value<'_>, Option<&Value<'_>>, &str, &mut Vec<String>);
 
 /// What moves `metadata.generation`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

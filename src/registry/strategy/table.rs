@@ -5,6 +5,7 @@ use super::{core as base, endpoints, groups, pod, service};
 use crate::registry::defaulting::{core as plain, workload as load};
 use crate::registry::validation as check;
 use crate::registry::validation::format;
+use crate::registry::warning as warn;
 
 pub(super) const SPEC: Generation = Generation::Members(&["spec"]);
 pub(super) const FREE: Status = Status::Split(StatusMeta::Free);
@@ -21,7 +22,7 @@ pub(super) const BASE: Strategy = Strategy {
     validate_create: |_, _, _| (),
     validate_update: |_, _, _, _| (),
     validate_status: |_, _, _, _| (),
-    warn: |_, _, _| (),
+    warn: |_, _, _, _| (),
     finish: |_, _| (),
 };
 
@@ -64,6 +65,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::claim::create,
         validate_update: check::claim::update,
         validate_status: check::claim::status,
+        warn: warn::storage::claim,
         ..BASE
     };
     static CONFIG: Strategy = Strategy {
@@ -78,12 +80,14 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::workload::replication_controller,
         validate_update: check::workload::replication_controller_update,
         validate_status: check::workload::status,
+        warn: warn::workload::controller,
         ..BASE
     };
     static ENDPOINTS: Strategy = Strategy {
         finish: endpoints::finish,
         validate_create: check::core::endpoints,
         validate_update: check::core::endpoints_update,
+        warn: warn::network::endpoints,
         ..BASE
     };
     static EVENT: Strategy = Strategy {
@@ -116,6 +120,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::core::node,
         validate_update: check::core::node_update,
         validate_status: check::core::node_status,
+        warn: warn::core::node,
         ..BASE
     };
     static POD: Strategy = Strategy {
@@ -127,6 +132,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::pod::create,
         validate_update: check::pod::update,
         validate_status: check::pod::status,
+        warn: warn::pod::pod,
         ..BASE
     };
     static QUOTA: Strategy = Strategy {
@@ -142,11 +148,13 @@ fn core(resource: &str) -> &'static Strategy {
         prepare_update: base::secret_update,
         validate_create: check::core::secret,
         validate_update: check::core::secret_update,
+        warn: warn::core::secret,
         ..BASE
     };
     static ACCOUNT: Strategy = Strategy {
         prepare_create: base::account_create,
         prepare_update: base::account_update,
+        warn: warn::core::account,
         ..BASE
     };
     static SERVICE: Strategy = Strategy {
@@ -158,6 +166,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::service::create,
         validate_update: check::service::update,
         validate_status: check::service::status,
+        warn: warn::network::service,
         ..BASE
     };
     static TEMPLATE: Strategy = Strategy {
@@ -165,6 +174,7 @@ fn core(resource: &str) -> &'static Strategy {
         default: load::pod_template,
         validate_create: check::workload::pod_template,
         validate_update: check::workload::pod_template_update,
+        warn: warn::workload::pod_template,
         ..BASE
     };
     static VOLUME: Strategy = Strategy {
@@ -175,6 +185,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::persistent::create,
         validate_update: check::persistent::update,
         validate_status: check::persistent::status,
+        warn: warn::storage::volume,
         ..BASE
     };
     match resource {
