@@ -8,6 +8,7 @@ mod default_ingress_class;
 mod default_storage_class;
 mod default_toleration_seconds;
 mod namespace_lifecycle;
+mod persistent_volume_claim_resize;
 mod priority;
 mod reader;
 mod service_account;
@@ -66,6 +67,7 @@ impl Chain {
         old: Option<&Value<'_>>,
     ) -> Result<()> {
         service_account::validate(at, object, &self.reader).await?;
-        priority::validate(at, object, old, &self.reader).await
+        priority::validate(at, object, old, &self.reader).await?;
+        persistent_volume_claim_resize::validate(at, object, old, &self.reader).await
     }
 }

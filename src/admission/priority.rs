@@ -56,6 +56,14 @@ pub(super) async fn admit<'a>(
     }
     let policy = class.as_ref().map_or("", |class| class.str_at(&["preemptionPolicy"]));
     let policy = if policy.is_empty() { "PreemptLowerPriority" } else { policy };
+    let own = object.str_at(&["spec", "preemptionPolicy"]);
+    if !own.is_empty() && own != policy {
+        let text = format!(
+            "the string value of PreemptionPolicy ({own}) must not be provided in pod spec; \
+             priority admission controller computed {policy} from the given PriorityClass name"
+        );
+        return Err(refuse(at, text));
+    }
     let Some(spec) = object.as_map_mut().map(|map| map.entry_map("spec")) else { return Ok(()) };
     if let Some(class) = &class
         && named.is_empty()

@@ -9,7 +9,7 @@
 //!
 //! Flags: `namespaced`; `json` (stored as JSON text); `create-on-update` and `conditional-update`
 //! (`AllowCreateOnUpdate`, no `AllowUnconditionalUpdate`); `returns-deleted`
-//! (`ReturnDeletedObject`); `generation=<rule>`; `propagation=orphan|none`.
+//! (`ReturnDeletedObject`); `propagation=orphan|none`.
 //! `select` names a field whose value every entry keeps at hand for field selectors, `labels` the
 //! labels that one served group accepts: `metadata.name`, `metadata.namespace`, or a selected
 //! label, under another name if `=` follows; `=-` is accepted and never set.
@@ -52,35 +52,12 @@ pub struct Storage {
     pub unconditional_update: bool,
     /// DELETE answers the object, not a Status (`ReturnDeletedObject`).
     pub returns_deleted: bool,
-    /// What counts up `metadata.generation`.
-    pub generation: Generation,
     /// What DELETE does with dependents when its options name nothing.
     pub propagation: Propagation,
     /// Fields that entries keep at hand for field selectors, besides name and namespace.
     pub selectable: Vec<Selectable>,
     labels: Vec<Labels>,
     unsupported: &'static str,
-}
-
-/// When `metadata.generation` rises; it starts at 1 unless said otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Generation {
-    /// 1 on create, and never changed (PriorityClass).
-    Create,
-    /// On a change of anything but metadata, or of the labels (EndpointSlice).
-    EndpointSlice,
-    /// Never set.
-    None,
-    /// On a change of `spec`.
-    Spec,
-    /// On a change of `spec`, from 0 on create (CSIDriver).
-    SpecAfterCreate,
-    /// On a change of `spec` or of the annotations (Deployment).
-    SpecOrAnnotations,
-    /// On a change of `template` (PodTemplate).
-    Template,
-    /// On a change of `webhooks`.
-    Webhooks,
 }
 
 /// The default garbage collection policy (`DefaultGarbageCollectionPolicy`).
@@ -255,7 +232,6 @@ fn storage(id: u16, heading: &'static str, types: &Types) -> Storage {
         create_on_update: false,
         unconditional_update: true,
         returns_deleted: false,
-        generation: Generation::None,
         propagation: Propagation::Background,
         selectable: Vec::new(),
         labels: Vec::new(),
@@ -268,26 +244,12 @@ fn storage(id: u16, heading: &'static str, types: &Types) -> Storage {
             ("create-on-update", "") => storage.create_on_update = true,
             ("conditional-update", "") => storage.unconditional_update = false,
             ("returns-deleted", "") => storage.returns_deleted = true,
-            ("generation", rule) => storage.generation = generation(rule),
             ("propagation", "orphan") => storage.propagation = Propagation::Orphan,
             ("propagation", "none") => storage.propagation = Propagation::Unsupported,
             _ => bad(heading),
         }
     }
     storage
-}
-
-fn generation(rule: &str) -> Generation {
-    match rule {
-        "create" => Generation::Create,
-        "endpoints" => Generation::EndpointSlice,
-        "spec" => Generation::Spec,
-        "spec-after-create" => Generation::SpecAfterCreate,
-        "spec-or-annotations" => Generation::SpecOrAnnotations,
-        "template" => Generation::Template,
-        "webhooks" => Generation::Webhooks,
-        _ => bad(rule),
-    }
 }
 
 fn selectable(text: &'static str) -> Selectable {

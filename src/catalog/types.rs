@@ -13,6 +13,7 @@
 //! `|strings` after it the unions of JSONSchemaProps. Flags: `pointer` (the Go field is one),
 //! `show=<JSON>` (what the JSON form shows when the field is unset), `wrapped`, `required`,
 //! `patch=<strategies>[:<key>]`, `list=atomic|set|map(<keys>)`, `map=atomic`, `default=<JSON>`.
+//! `typed=<apiVersion>/<kind>`: whole objects, whose names JSON shows although they are not stored.
 //! `gvk=*/*/Kind` is a kind of every group version; `extra` marks types that OpenAPI lacks;
 //! `union=<discriminator>(<fields>)` is `x-kubernetes-unions`.
 
@@ -46,6 +47,8 @@ pub(super) struct Types {
     common: HashMap<&'static str, &'static Type>,
     /// In file order.
     pub(super) all: Vec<&'static Type>,
+    /// Cells of `typed` fields: what is to be in them, and its names.
+    typed: Vec<(&'static TypeCell, &'static TypeCell, &'static str)>,
 }
 
 impl Types {
@@ -57,6 +60,10 @@ impl Types {
         let mut types = Self::default();
         for file in FILES {
             types.read(file);
+        }
+        for (cell, plain, names) in std::mem::take(&mut types.typed) {
+            let ty = plain.get().unwrap_or_else(|| bad(names));
+            assert!(cell.set(with_names(ty, names)).is_ok(), "{names} stands there twice");
         }
         types
     }
@@ -148,7 +155,14 @@ impl Types {
             wrapped: false,
         };
         for word in words {
-            apply_flag(&mut field, word, line);
+            match (word.strip_prefix("typed="), field.kind) {
+                (Some(names), Kind::Message(plain)) => {
+                    let cell: &'static TypeCell = Box::leak(Box::new(OnceLock::new()));
+                    field.kind = Kind::Message(cell);
+                    self.typed.push((cell, plain, names));
+                }
+                _ => apply_flag(&mut field, word, line),
+            }
         }
         field
     }
@@ -175,6 +189,23 @@ impl Types {
         };
         (Kind::Message(self.cell(name)), shape)
     }
+}
+
+/// A copy of `ty` that always shows `apiVersion` and `kind`.
+fn with_names(ty: &Type, names: &'static str) -> &'static Type {
+    let (api_version, kind) = names.rsplit_once('/').unwrap_or_else(|| bad(names));
+    let shown = |text: &str| Absent::Shown(format!("\"{text}\"").leak());
+    let mut fields = ty.fields.clone();
+    for field in &mut fields {
+        match field.name {
+            "apiVersion" => field.absent = shown(api_version),
+            "kind" => field.absent = shown(kind),
+            _ => {}
+        }
+    }
+    let mut copy = Type::new(ty.name, fields, ty.atomic);
+    copy.id = ty.id;
+    Box::leak(Box::new(copy))
 }
 
 /// The name without the prefix that data files leave out.

@@ -51,7 +51,7 @@ pub enum Slot {
 }
 
 /// One field of a message.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Field {
     /// JSON name.
     pub name: &'static str,

@@ -86,7 +86,8 @@ impl<A: Admit> Registry<A> {
         let mut scope = stored::scope(at, storage, arena, &now, privileged, &mut warnings);
         strategy.begin_create(&mut object, &mut scope);
         let taken = self.allocate(at, &mut object, None, arena).await?;
-        let errors = strategy.check_create(&object, &scope);
+        let mut errors = strategy.check_create(&object, &scope);
+        self.check_admin_access(at, &object, None, &mut errors).await?;
         let finished = if errors.is_empty() {
             strategy.warn_create(&object, &mut scope);
             strategy.finish(&mut object, &mut scope);

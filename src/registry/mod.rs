@@ -1,5 +1,6 @@
 //! Verbs on resources, and what each kind adds to them.
 
+mod admin_access;
 mod apply;
 pub mod body;
 mod change;

@@ -6,6 +6,11 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+/// All warnings of an answer, in characters.
+const WARNINGS_CHARS_MAX: usize = 4 * 1024;
+/// One warning once there are too many.
+const WARNING_CHARS_MAX: usize = 256;
+
 /// An audit annotation: key and value.
 pub type Annotation = (Cow<'static, str>, String);
 
@@ -39,9 +44,23 @@ impl Context {
         }
     }
 
-    /// Takes the warnings for the answer.
+    /// Takes the warnings for the answer. Beyond a total of 4096 characters each is cut to 256, and
+    /// the last ones are left out (`filters.recorder`).
     pub fn take_warnings(&self) -> Vec<String> {
-        self.warnings.take()
+        let mut warnings = self.warnings.take();
+        let length = |text: &String| text.chars().count();
+        if warnings.iter().map(length).sum::<usize>() <= WARNINGS_CHARS_MAX {
+            return warnings;
+        }
+        let mut written = 0;
+        warnings.retain_mut(|text| {
+            if let Some((cut, _)) = text.char_indices().nth(WARNING_CHARS_MAX) {
+                text.truncate(cut);
+            }
+            written += length(text);
+            written <= WARNINGS_CHARS_MAX
+        });
+        warnings
     }
 
     /// Adds an annotation to the request's audit event; the first value of a key stays
@@ -63,6 +82,18 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::Context;
+
+    #[test]
+    fn many_long_warnings_are_cut() {
+        let context = Context::default();
+        context.warn("x".repeat(4_096));
+        assert_eq!(context.take_warnings()[0].len(), 4_096);
+        for letter in ["a", "b", "c"] {
+            context.warn(letter.repeat(2_000));
+        }
+        let lengths: Vec<usize> = context.take_warnings().iter().map(String::len).collect();
+        assert_eq!(lengths, [256; 3]);
+    }
 
     #[test]
     fn the_first_value_of_an_annotation_stays() {

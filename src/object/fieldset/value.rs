@@ -200,7 +200,9 @@ fn is_zero(place: Place<'_>, key: &str, value: &Value<'_>) -> bool {
         Value::Null => text == "null",
         Value::Int(0) => text == "0",
         Value::Bool(false) => text == "false",
-        Value::Str("") => text == "\"\"",
+        Value::Str(shown) => {
+            text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(*shown)
+        }
         _ => false,
     }
 }

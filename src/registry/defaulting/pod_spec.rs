@@ -8,13 +8,37 @@ use crate::registry::strategy::Scope;
 /// A Pod.
 pub fn pod<'a>(object: &mut Value<'a>, _: &mut Scope<'a, '_>) {
     let Some(object) = object.as_map_mut() else { return };
-    pod_only(object.entry_map("spec"));
-    spec(object.entry_map("spec"));
+    drop_init_annotations(object);
+    let own = object.entry_map("spec");
+    pod_only(own);
+    // Only of pods: a template keeps what it says (`Convert_v1_Pod_To_core_Pod`).
+    let grace = "terminationGracePeriodSeconds";
+    if own.get(grace).and_then(Value::as_i64).is_some_and(|seconds| seconds < 0) {
+        own.insert(grace, Value::Int(1));
+    }
+    spec(own);
+}
+
+/// Old clients send the init containers as annotations too (`dropInitContainerAnnotations`).
+fn drop_init_annotations(owner: &mut Map<'_>) {
+    const NAMES: [&str; 4] = [
+        "pod.alpha.kubernetes.io/init-container-statuses",
+        "pod.alpha.kubernetes.io/init-containers",
+        "pod.beta.kubernetes.io/init-container-statuses",
+        "pod.beta.kubernetes.io/init-containers",
+    ];
+    if let Some(annotations) =
+        owner.map_mut("metadata").and_then(|metadata| metadata.map_mut("annotations"))
+    {
+        NAMES.iter().for_each(|name| drop(annotations.remove(name)));
+    }
 }
 
 /// What `template` (a PodTemplateSpec) gets; made if it is missing, as Go's struct is.
 pub fn template(owner: &mut Map<'_>, name: &'static str) {
-    spec(owner.entry_map(name).entry_map("spec"));
+    let template = owner.entry_map(name);
+    drop_init_annotations(template);
+    spec(template.entry_map("spec"));
 }
 
 /// What pods get and templates do not.

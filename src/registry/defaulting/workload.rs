@@ -117,8 +117,13 @@ pub fn job<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
         }
     }
     spec.fill_text("podReplacementPolicy", replacement);
-    if let Some(labels) = template_labels(spec, scope) {
-        own_labels(object, labels);
+    job_labels(object, scope);
+}
+
+/// A job without labels has those of its template.
+pub fn job_labels<'a>(job: &mut Map<'a>, scope: &Scope<'a, '_>) {
+    if let Some(labels) = template_labels(job.entry_map("spec"), scope) {
+        own_labels(job, labels);
     }
 }
 

@@ -83,7 +83,8 @@ impl Strategy {
         }
     }
 
-    /// Generic metadata errors of an update, then the kind's.
+    /// Generic metadata errors of an update, then the kind's. Each check of upstream's that finds
+    /// an error tells it: clients see the causes as often.
     pub fn check_update(&self, new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>) -> Errors {
         let mut errors = Errors::new();
         metadata::create(new, scope.namespaced, &format::path_segment, &mut errors);
@@ -100,6 +101,10 @@ impl Strategy {
         let check =
             if scope.subresource == "status" { self.validate_status } else { self.validate_update };
         check(new, old, scope, &mut errors);
+        if self.rechecks_meta && scope.subresource.is_empty() {
+            metadata::create(new, scope.namespaced, &self.name, &mut errors);
+            metadata::standard_finalizers(new, &mut errors);
+        }
         errors
     }
 

@@ -79,6 +79,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_update: check::workload::daemon_set_update,
         validate_status: check::workload::status,
         warn: warn::workload::set,
+        rechecks_meta: true,
         ..SET
     };
     static DEPLOYMENT: Strategy = Strategy {
@@ -97,6 +98,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_update: check::workload::replica_set_update,
         validate_status: check::workload::status,
         warn: warn::workload::named_set,
+        rechecks_meta: true,
         ..SET
     };
     static STATEFUL_SET: Strategy = Strategy {
@@ -111,6 +113,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
     static JOB: Strategy = Strategy {
         default: load::job,
         prepare_create: work::job_create,
+        finish: work::job_finish,
         validate_create: check::job::create,
         validate_update: check::job::update,
         validate_status: check::job::status,
@@ -193,6 +196,7 @@ pub(super) fn network(resource: &str) -> &'static Strategy {
         validate_create: check::network::policy,
         validate_update: check::network::policy_update,
         warn: warn::network::policy,
+        rechecks_meta: true,
         ..WITH_SPEC
     };
     static SLICE: Strategy = Strategy {
@@ -202,6 +206,7 @@ pub(super) fn network(resource: &str) -> &'static Strategy {
         validate_create: check::network::slice,
         validate_update: check::network::slice_update,
         warn: warn::network::slice,
+        rechecks_meta: true,
         ..BASE
     };
     match resource {
@@ -222,6 +227,7 @@ pub(super) fn storage(resource: &str) -> &'static Strategy {
         status: Status::Split(StatusMeta::Reset),
         validate_create: check::storage::attachment,
         validate_update: check::storage::attachment_update,
+        rechecks_meta: true,
         ..BASE
     };
     static ATTRIBUTES: Strategy = Strategy {
@@ -239,6 +245,7 @@ pub(super) fn storage(resource: &str) -> &'static Strategy {
         validate_create: check::storage::class,
         validate_update: check::storage::class_update,
         warn: warn::storage::class,
+        rechecks_meta: true,
         ..BASE
     };
     static DRIVER: Strategy = Strategy {
@@ -368,7 +375,7 @@ fn certificate(resource: &str) -> &'static Strategy {
 }
 
 fn rbac(resource: &str) -> &'static Strategy {
-    const ROW: Strategy = Strategy { name: format::path_segment, ..BASE };
+    const ROW: Strategy = Strategy { name: format::path_segment, rechecks_meta: true, ..BASE };
     static BINDING: Strategy = Strategy {
         default: cluster::role_binding,
         validate_create: check::rbac::binding,
@@ -423,6 +430,7 @@ fn small(group: &str, resource: &str) -> &'static Strategy {
         validate_create: check::class::runtime,
         validate_update: check::class::runtime_update,
         warn: warn::core::runtime_class,
+        rechecks_meta: true,
         ..BASE
     };
     static VERSION: Strategy =

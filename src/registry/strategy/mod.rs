@@ -7,6 +7,7 @@
 //! [`Strategy::check_create`] → [`Strategy::warn_create`] → [`Strategy::finish`];
 //! update: the same with `old`. Nothing here does I/O or looks at other objects.
 
+mod app_armor;
 mod cluster;
 mod core;
 mod endpoints;
@@ -146,6 +147,8 @@ pub struct Strategy {
     pub name: NameRule,
     /// Who checks metadata.
     pub meta: MetaCheck,
+    /// Updates of the main resource check metadata as for a new object once more.
+    pub rechecks_meta: bool,
     /// What moves the generation.
     pub generation: Generation,
     /// What becomes of status.

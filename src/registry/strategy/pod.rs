@@ -23,6 +23,7 @@ pub(super) fn create<'a>(pod: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     let class = qos_class(pod.get("spec").unwrap_or(&null));
     let gated = !pod.list_at(&["spec", "schedulingGates"]).is_empty();
     merge_label_keys(pod, scope);
+    super::app_armor::sync(pod, scope);
     let Some(map) = pod.as_map_mut() else { return };
     service_account(map.entry_map("spec"));
     let mut status = Map::new_in(arena);

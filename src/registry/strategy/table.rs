@@ -14,6 +14,7 @@ pub(super) const FREE: Status = Status::Split(StatusMeta::Free);
 pub(super) const BASE: Strategy = Strategy {
     name: format::dns_subdomain,
     meta: MetaCheck::Kube,
+    rechecks_meta: false,
     generation: Generation::Unset,
     status: Status::Plain,
     default: |_, _| (),
@@ -66,11 +67,13 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::claim::update,
         validate_status: check::claim::status,
         warn: warn::storage::claim,
+        rechecks_meta: true,
         ..BASE
     };
     static CONFIG: Strategy = Strategy {
         validate_create: check::core::config_map,
         validate_update: check::core::config_map_update,
+        rechecks_meta: true,
         ..BASE
     };
     static CONTROLLER: Strategy = Strategy {
@@ -81,6 +84,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::workload::replication_controller_update,
         validate_status: check::workload::status,
         warn: warn::workload::controller,
+        rechecks_meta: true,
         ..BASE
     };
     static ENDPOINTS: Strategy = Strategy {
@@ -100,6 +104,7 @@ fn core(resource: &str) -> &'static Strategy {
         default: plain::limit_range,
         validate_create: check::quota::limit_range,
         validate_update: check::quota::limit_range_update,
+        rechecks_meta: true,
         ..BASE
     };
     static NAMESPACE: Strategy = Strategy {
@@ -112,6 +117,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::core::namespace,
         validate_update: check::core::namespace_update,
         validate_status: check::core::namespace_status,
+        rechecks_meta: true,
         ..BASE
     };
     static NODE: Strategy = Strategy {
@@ -121,6 +127,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::core::node_update,
         validate_status: check::core::node_status,
         warn: warn::core::node,
+        rechecks_meta: true,
         ..BASE
     };
     static POD: Strategy = Strategy {
@@ -141,6 +148,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::quota::resource_quota,
         validate_update: check::quota::resource_quota_update,
         validate_status: check::quota::resource_quota_status,
+        rechecks_meta: true,
         ..BASE
     };
     static SECRET: Strategy = Strategy {
@@ -149,12 +157,14 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::core::secret,
         validate_update: check::core::secret_update,
         warn: warn::core::secret,
+        rechecks_meta: true,
         ..BASE
     };
     static ACCOUNT: Strategy = Strategy {
         prepare_create: base::account_create,
         prepare_update: base::account_update,
         warn: warn::core::account,
+        rechecks_meta: true,
         ..BASE
     };
     static SERVICE: Strategy = Strategy {
@@ -167,6 +177,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::service::update,
         validate_status: check::service::status,
         warn: warn::network::service,
+        rechecks_meta: true,
         ..BASE
     };
     static TEMPLATE: Strategy = Strategy {
@@ -175,6 +186,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::workload::pod_template,
         validate_update: check::workload::pod_template_update,
         warn: warn::workload::pod_template,
+        rechecks_meta: true,
         ..BASE
     };
     static VOLUME: Strategy = Strategy {
@@ -186,6 +198,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::persistent::update,
         validate_status: check::persistent::status,
         warn: warn::storage::volume,
+        rechecks_meta: true,
         ..BASE
     };
     match resource {

@@ -103,8 +103,9 @@ fn one_metric(metric: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         errors.required(&path.child("type"), "must specify a metric source type");
     }
     let kinds = SOURCES.map(|(kind, _)| kind);
+    // Two of upstream's checks say the same.
     if !errors.one_of(&path.child("type"), kind, &kinds) {
-        return;
+        errors.one_of(&path.child("type"), kind, &kinds);
     }
     for (_, name) in SOURCES {
         if let Some(source) = metric.get(name) {

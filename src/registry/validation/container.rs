@@ -1,7 +1,7 @@
 //! Containers, init containers and ephemeral containers (`validateContainers` and siblings).
 
 use super::probe::Probe;
-use super::{Errors, Report as _, env, format, ip, probe, resources, security};
+use super::{Errors, Report as _, env, format, probe, resources, security};
 use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::Read as _;
@@ -213,10 +213,6 @@ fn ports(ports: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
             errors.required(&at.child("protocol"), "");
         }
         errors.one_of(&at.child("protocol"), protocol, &["SCTP", "TCP", "UDP"]);
-        let host = port.text("hostIP");
-        if !host.is_empty() {
-            ip::legacy_ip(host, &at.child("hostIP"), errors);
-        }
     }
 }
 

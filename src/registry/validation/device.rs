@@ -136,7 +136,8 @@ fn driver(name: &str, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn one_request(request: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    errors.required_text(&path.child("name"), request.text("name"), format::dns_label);
+    let name = request.text("name");
+    errors.messages(&path.child("name"), name, format::dns_label(name));
     let alternatives = request.items("firstAvailable");
     let detail = "exactly one of `exactly` or `firstAvailable` is required";
     match (request.get("exactly"), alternatives.is_empty()) {
@@ -154,7 +155,7 @@ fn one_request(request: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             for (index, alternative) in alternatives.iter().enumerate() {
                 let at = at.index(index);
                 let name = alternative.text("name");
-                errors.required_text(&at.child("name"), name, format::dns_label);
+                errors.messages(&at.child("name"), name, format::dns_label(name));
                 one_device(alternative, &at, errors);
                 if alternatives.iter().take(index).any(|other| other.text("name") == name) {
                     errors.duplicate(&at, name);
@@ -463,7 +464,8 @@ fn placement(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 
 fn one_slice_device(device: &Value<'_>, spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     const VALUES: [&str; 4] = ["int", "bool", "string", "version"];
-    errors.required_text(&path.child("name"), device.text("name"), format::dns_label);
+    let name = device.text("name");
+    errors.messages(&path.child("name"), name, format::dns_label(name));
     let at = path.child("attributes");
     for (name, attribute) in device.entries("attributes") {
         let at = at.key(name);

@@ -27,6 +27,7 @@ pub mod persistent;
 pub mod pod;
 pub mod pod_spec;
 pub mod probe;
+pub mod profile;
 pub mod quota;
 pub mod rbac;
 pub mod resources;
@@ -38,6 +39,7 @@ pub mod signing;
 pub mod storage;
 pub mod template;
 pub mod volume;
+pub mod volume_source;
 pub mod workload;
 
 use crate::object::field::{ErrorKind, FieldError, Path, Shown};
@@ -67,6 +69,8 @@ pub(crate) trait Report {
     fn duplicate(&mut self, path: &Path<'_>, value: impl Shown);
     /// `Not found: VALUE`.
     fn not_found(&mut self, path: &Path<'_>, value: impl Shown);
+    /// `Not found: VALUE: detail`.
+    fn not_found_of(&mut self, path: &Path<'_>, value: &str, detail: &str);
     /// `Unsupported value: VALUE: supported values: …`, in the order given.
     fn unsupported(&mut self, path: &Path<'_>, value: impl Shown, values: &[&str]);
     /// `Too long: may not be more than N bytes`.
@@ -102,6 +106,13 @@ impl Report for Errors {
 
     fn not_found(&mut self, path: &Path<'_>, value: impl Shown) {
         self.push(FieldError::not_found(path, value));
+    }
+
+    fn not_found_of(&mut self, path: &Path<'_>, value: &str, detail: &str) {
+        let mut error = FieldError::not_found(path, value);
+        error.body.push_str(": ");
+        error.body.push_str(detail);
+        self.push(error);
     }
 
     fn unsupported(&mut self, path: &Path<'_>, value: impl Shown, values: &[&str]) {

@@ -419,6 +419,11 @@ pub fn range_update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, err
 
 /// EndpointSlice.
 pub fn slice(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    slice_against(object, &[], errors);
+}
+
+/// A slice; addresses that stand in `stored` endpoints are not checked again.
+fn slice_against(object: &Value<'_>, stored: &[Value<'_>], errors: &mut Errors) {
     let kind = object.text("addressType");
     let path = Path::root("addressType");
     if kind.is_empty() {
@@ -431,13 +436,18 @@ pub fn slice(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
         errors.too_many(&path, endpoints.len(), 1_000);
     } else {
         for (index, endpoint) in endpoints.iter().enumerate() {
-            slice_endpoint(endpoint, kind, &path.index(index), errors);
+            slice_endpoint(endpoint, (kind, stored), &path.index(index), errors);
         }
     }
     slice_ports(object.items("ports"), &Path::root("ports"), errors);
 }
 
-fn slice_endpoint(endpoint: &Value<'_>, kind: &str, path: &Path<'_>, errors: &mut Errors) {
+fn slice_endpoint(
+    endpoint: &Value<'_>,
+    (kind, stored): (&str, &[Value<'_>]),
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     let addresses = endpoint.items("addresses");
     let at = path.child("addresses");
     if addresses.is_empty() {
@@ -446,6 +456,9 @@ fn slice_endpoint(endpoint: &Value<'_>, kind: &str, path: &Path<'_>, errors: &mu
         errors.too_many(&at, addresses.len(), 100);
     }
     for (index, text) in addresses.iter().filter_map(Value::as_str).enumerate() {
+        if stored.iter().any(|old| old.texts("addresses").any(|known| known == text)) {
+            continue;
+        }
         let at = at.index(index);
         match kind {
             "IPv4" | "IPv6" => {
@@ -524,8 +537,8 @@ fn slice_ports(ports: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
 }
 
 /// EndpointSlice, updated.
-pub fn slice_update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
-    slice(new, scope, errors);
+pub fn slice_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    slice_against(new, old.items("endpoints"), errors);
     if new.text("addressType") != old.text("addressType") {
         errors.invalid(&Path::root("addressType"), new.text("addressType"), IMMUTABLE);
     }

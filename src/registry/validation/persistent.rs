@@ -2,7 +2,7 @@
 
 use super::{
     Errors, IMMUTABLE, Report as _, Verbatim, claim, format, go_form, line_diff, resources,
-    scheduling, volume,
+    scheduling, volume_source,
 };
 use crate::object::field::Path;
 use crate::object::{Map, Value};
@@ -35,10 +35,37 @@ const SOURCES: [&str; 22] = [
     "csi",
 ];
 
+const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
+/// The sources whose mounts take options.
+const MOUNTED: [&str; 13] = [
+    "awsElasticBlockStore",
+    "azureDisk",
+    "azureFile",
+    "cephfs",
+    "cinder",
+    "gcePersistentDisk",
+    "glusterfs",
+    "iscsi",
+    "nfs",
+    "photonPersistentDisk",
+    "quobyte",
+    "rbd",
+    "vsphereVolume",
+];
+
 /// A new volume.
 pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     let null = Value::Null;
-    spec(object.get("spec").unwrap_or(&null), false, &Path::root("spec"), errors);
+    let own = object.get("spec").unwrap_or(&null);
+    spec(own, false, &Path::root("spec"), errors);
+    // `volume/validation.checkMountOption`.
+    let noted = object.at(&["metadata", "annotations", MOUNT_OPTIONS]).is_some();
+    if noted && !MOUNTED.iter().any(|name| own.has(name)) {
+        let at = Path::root("metadata");
+        let name = format!("annotations.{MOUNT_OPTIONS}");
+        let detail = "may not specify mount options for this volume type";
+        errors.forbidden(&at.child(&name), detail);
+    }
 }
 
 /// `ValidatePersistentVolumeSpec`; `inline` inside a VolumeAttachment.
@@ -62,11 +89,10 @@ pub fn spec(spec: &Value<'_>, inline: bool, path: &Path<'_>, errors: &mut Errors
     let policy = spec.text("persistentVolumeReclaimPolicy");
     let policies = ["Delete", "Recycle", "Retain"];
     let at = path.child("persistentVolumeReclaimPolicy");
-    if errors.one_of(&at, policy, &policies)
-        && policy == "Recycle"
-        && spec.str_at(&["hostPath", "path"]) == "/"
-    {
-        errors.forbidden(&at, "may not be 'recycle' for a hostPath mount of '/'");
+    if !inline {
+        errors.one_of(&at, policy, &policies);
+    } else if policy != "Retain" {
+        errors.forbidden(&at, "may only be Retain in the context of inline volumes");
     }
     if let Some(affinity) = spec.get("nodeAffinity") {
         let at = path.child("nodeAffinity");
@@ -80,11 +106,20 @@ pub fn spec(spec: &Value<'_>, inline: bool, path: &Path<'_>, errors: &mut Errors
         }
     }
     sources(spec, path, errors);
+    if policy == "Recycle" && spec.str_at(&["hostPath", "path"]) == "/" {
+        errors.forbidden(&at, "may not be 'recycle' for a hostPath mount of '/'");
+    }
     let class = spec.text("storageClassName");
     if !class.is_empty() {
         errors.messages(&path.child("storageClassName"), class, format::dns_subdomain(class));
     }
-    errors.one_of(&path.child("volumeMode"), spec.text("volumeMode"), &["Block", "Filesystem"]);
+    let mode = spec.text("volumeMode");
+    errors.one_of(&path.child("volumeMode"), mode, &["Block", "Filesystem"]);
+    if inline && !matches!(mode, "" | "Filesystem") {
+        let detail = "may not specify volumeMode other than Filesystem in the context of inline \
+                      volumes";
+        errors.forbidden(&path.child("volumeMode"), detail);
+    }
     attributes_class(spec, path, errors);
 }
 
@@ -129,7 +164,7 @@ fn sources(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             continue;
         }
         found = true;
-        volume::source(name, value, true, &at, errors);
+        volume_source::source(name, value, true, &at, errors);
         if name == "local" && !spec.has("nodeAffinity") {
             let detail = "Local volume requires node affinity";
             errors.required(&path.child("nodeAffinity"), detail);

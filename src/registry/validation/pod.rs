@@ -2,7 +2,9 @@
 //! (`ValidatePodCreate`, `ValidatePodUpdate` and siblings).
 
 use super::pod_spec::{self, Owner};
-use super::{Errors, IMMUTABLE, NEGATIVE, Report as _, format, go_form, ip, line_diff, metadata};
+use super::{
+    Errors, IMMUTABLE, NEGATIVE, Report as _, format, go_form, ip, line_diff, metadata, profile,
+};
 use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::{Read as _, same};
@@ -10,7 +12,6 @@ use crate::registry::strategy::{Scope, qos_class};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
-const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 const UPDATABLE: &str = "pod updates may not change fields other than \
     `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,\
     `spec.tolerations` (only additions to existing tolerations),\
@@ -29,13 +30,19 @@ pub fn create(pod: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
         let detail = "cannot be set until all schedulingGates have been cleared";
         errors.forbidden(&path.child("nodeName"), detail);
     }
+    if let Some(annotations) = pod.at(&["metadata", "annotations"]) {
+        profile::agree(annotations, spec, &path, errors);
+    }
 }
 
 /// `validatePodMetadataAndSpec`, without the metadata.
 fn basics(pod: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
     let null = Value::Null;
     let spec = pod.get("spec").unwrap_or(&null);
-    annotations(pod, spec, errors);
+    if let Some(notes) = pod.at(&["metadata", "annotations"]) {
+        let root = Path::root("metadata");
+        annotations(notes, spec, &root.child("annotations"), errors);
+    }
     let path = Path::root("spec");
     let owner = Owner {
         name: pod.str_at(&["metadata", "name"]),
@@ -71,10 +78,12 @@ fn basics(pod: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
 }
 
 /// `ValidatePodSpecificAnnotations`.
-fn annotations(pod: &Value<'_>, spec: &Value<'_>, errors: &mut Errors) {
-    let Some(annotations) = pod.at(&["metadata", "annotations"]) else { return };
-    let root = Path::root("metadata");
-    let path = root.child("annotations");
+pub(super) fn annotations(
+    annotations: &Value<'_>,
+    spec: &Value<'_>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     if let Some(mirror) = annotations.get(MIRROR).and_then(Value::as_str)
         && spec.text("nodeName").is_empty()
     {
@@ -86,6 +95,7 @@ fn annotations(pod: &Value<'_>, spec: &Value<'_>, errors: &mut Errors) {
     {
         errors.invalid(&path.key(DELETION_COST), cost, "must be a 32bit integer");
     }
+    profile::annotations(annotations, spec, path, errors);
 }
 
 /// `ValidatePodSpecificAnnotationUpdates`.
@@ -103,7 +113,7 @@ fn annotation_updates(new: &Value<'_>, old: &Value<'_>, errors: &mut Errors) {
             }
             let what = match key {
                 MIRROR => "mirror pod annotation",
-                key if key.starts_with(APP_ARMOR) => "AppArmor annotations",
+                key if key.starts_with(profile::APP_ARMOR) => "AppArmor annotations",
                 _ => continue,
             };
             errors.forbidden(&path.key(key), &format!("may not {verb} {what}"));

@@ -2,8 +2,7 @@
 
 use super::container::Pod;
 use super::{
-    Errors, NEGATIVE, Report as _, container, format, ip, resources, scheduling, security,
-    selector, volume,
+    Errors, Report as _, container, format, ip, resources, scheduling, security, selector, volume,
 };
 use crate::object::Value;
 use crate::object::field::Path;
@@ -279,12 +278,8 @@ fn host_aliases(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn classes(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    match spec.int("terminationGracePeriodSeconds") {
-        None => errors.required(&path.child("terminationGracePeriodSeconds"), ""),
-        Some(seconds) if seconds < 0 => {
-            errors.invalid(&path.child("terminationGracePeriodSeconds"), seconds, NEGATIVE);
-        }
-        Some(_) => {}
+    if !spec.has("terminationGracePeriodSeconds") {
+        errors.required(&path.child("terminationGracePeriodSeconds"), "");
     }
     let name = spec.text("priorityClassName");
     if !name.is_empty() {

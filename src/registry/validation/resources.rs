@@ -246,7 +246,9 @@ fn claim_names(claims: &[Value<'_>], known: &[&str], path: &Path<'_>, errors: &m
             seen.push((name, request));
         }
         if !known.contains(&name) {
-            errors.not_found(&at, name);
+            let none = if known.is_empty() { " which is empty" } else { "" };
+            let detail = format!("must be one of the names in pod.spec.resourceClaims{none}");
+            errors.not_found_of(&at, name, &detail);
         }
     }
 }

@@ -19,6 +19,7 @@ pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
+    topology(object, errors);
     let kind = spec.text("type");
     let headless = spec.texts("clusterIPs").next() == Some("None");
     let list = spec.items("ports");
@@ -54,6 +55,20 @@ pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     repeats(list, kind, &path.child("ports"), errors);
     balancer(object, spec, &path, errors);
     traffic(spec, &path, errors);
+}
+
+/// The old and the new annotation for topology say the same.
+fn topology(object: &Value<'_>, errors: &mut Errors) {
+    let (old, new) =
+        ("service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode");
+    let note = |name: &str| object.at(&["metadata", "annotations", name]).and_then(Value::as_str);
+    if let (Some(hints), Some(mode)) = (note(old), note(new))
+        && hints != mode
+    {
+        let root = Path::root("metadata");
+        let detail = format!("must match annotations[{old}] when both are specified");
+        errors.invalid(&root.child("annotations").key(new), mode, &detail);
+    }
 }
 
 fn by_type(spec: &Value<'_>, headless: bool, path: &Path<'_>, errors: &mut Errors) {

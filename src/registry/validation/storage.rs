@@ -2,7 +2,7 @@
 
 use super::{
     Errors, IMMUTABLE, Report as _, Verbatim, format, go_form, persistent, resources, selector,
-    volume,
+    volume_source,
 };
 use crate::object::Value;
 use crate::object::field::Path;
@@ -107,7 +107,7 @@ pub fn attachment(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
-    volume::driver_name(spec.text("attacher"), &path.child("attacher"), errors);
+    volume_source::driver_name(spec.text("attacher"), &path.child("attacher"), errors);
     let at = path.child("source");
     let source = spec.get("source").unwrap_or(&null);
     let detail = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
@@ -177,7 +177,7 @@ pub fn node(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     for (index, driver) in drivers.iter().enumerate() {
         let at = path.index(index);
         let name = driver.text("name");
-        volume::driver_name(name, &at.child("name"), errors);
+        volume_source::driver_name(name, &at.child("name"), errors);
         if drivers.iter().take(index).any(|other| other.text("name") == name) {
             errors.duplicate(&at.child("name"), name);
         }

@@ -1,7 +1,7 @@
 //! Pod templates and the selectors that go with them.
 
 use super::pod_spec::{self, Owner};
-use super::{Errors, Report as _, Verbatim, format, go_form, metadata, selector};
+use super::{Errors, Report as _, Verbatim, format, go_form, metadata, pod, profile, selector};
 use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::Read as _;
@@ -12,9 +12,13 @@ pub fn template(template: &Value<'_>, scope: &Scope<'_, '_>, path: &Path<'_>, er
     labels(template, path, errors);
     let null = Value::Null;
     let spec = template.get("spec").unwrap_or(&null);
+    let notes = template.at(&["metadata", "annotations"]);
     let owner = Owner { name: "", is_pod: false, privileged_allowed: scope.allow_privileged };
     let at = path.child("spec");
     pod_spec::spec(spec, owner, &at, errors);
+    if let Some(notes) = notes {
+        profile::agree(notes, spec, &at, errors);
+    }
     if !spec.items("ephemeralContainers").is_empty() {
         let detail = "ephemeral containers not allowed in pod template";
         errors.forbidden(&at.child("ephemeralContainers"), detail);
@@ -25,7 +29,12 @@ pub fn template(template: &Value<'_>, scope: &Scope<'_, '_>, path: &Path<'_>, er
 pub fn labels(template: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let Some(meta) = template.get("metadata") else { return };
     selector::labels(meta.get("labels"), &path.child("labels"), errors);
-    metadata::annotations(meta.get("annotations"), &path.child("annotations"), errors);
+    let notes = meta.get("annotations");
+    metadata::annotations(notes, &path.child("annotations"), errors);
+    if let Some(notes) = notes {
+        let spec = template.get("spec").unwrap_or(&Value::Null);
+        pod::annotations(notes, spec, &path.child("annotations"), errors);
+    }
 }
 
 /// What a long-running kind asks of its template besides: pods that restart for ever.

@@ -1,8 +1,7 @@
-//! Volumes of pods and the sources that persistent volumes share with them
-//! (`ValidateVolumes`, `validateVolumeSource`).
+//! Volumes of pods (`ValidateVolumes`).
 
 use super::env::Place;
-use super::{Errors, Report as _, claim, env, format, resources, selector};
+use super::{Errors, Report as _, claim, env, format, resources, selector, volume_source};
 use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::Read as _;
@@ -104,7 +103,7 @@ fn pod_source(volume: &Value<'_>, pod_name: &str, path: &Path<'_>, errors: &mut 
                 env::local_path(value.text("directory"), &at.child("directory"), errors);
             }
             "image" => image(value, &at, errors),
-            _ => source(name, value, false, &at, errors),
+            _ => volume_source::source(name, value, false, &at, errors),
         }
     }
     if !found {
@@ -112,7 +111,7 @@ fn pod_source(volume: &Value<'_>, pod_name: &str, path: &Path<'_>, errors: &mut 
     }
 }
 
-fn need(value: &Value<'_>, names: &[&str], path: &Path<'_>, errors: &mut Errors) {
+pub(super) fn need(value: &Value<'_>, names: &[&str], path: &Path<'_>, errors: &mut Errors) {
     for name in names {
         if value.get(name).is_none_or(Value::is_empty) {
             errors.required(&path.child(name), "");
@@ -289,195 +288,6 @@ fn projection(name: &str, part: &Value<'_>, path: &Path<'_>, errors: &mut Errors
             }
             need(part, &["path"], path, errors);
             file_path(part.text("path"), &path.child("path"), errors);
-        }
-    }
-}
-
-/// The sources of persistent volumes too; `persistent` asks for what those need besides.
-pub fn source(
-    name: &str,
-    value: &Value<'_>,
-    persistent: bool,
-    path: &Path<'_>,
-    errors: &mut Errors,
-) {
-    match name {
-        "hostPath" => host_path(value, path, errors),
-        "gcePersistentDisk" => {
-            need(value, &["pdName"], path, errors);
-            partition(value, path, errors);
-        }
-        "awsElasticBlockStore" => {
-            need(value, &["volumeID"], path, errors);
-            partition(value, path, errors);
-        }
-        "nfs" => {
-            need(value, &["server", "path"], path, errors);
-            let target = value.text("path");
-            if !target.is_empty() && !target.starts_with('/') {
-                errors.invalid(&path.child("path"), target, "must be an absolute path");
-            }
-        }
-        "glusterfs" => need(value, &["endpoints", "path"], path, errors),
-        "rbd" => need(value, &["monitors", "image"], path, errors),
-        "cephfs" => need(value, &["monitors"], path, errors),
-        "cinder" => need(value, &["volumeID"], path, errors),
-        "flexVolume" => need(value, &["driver"], path, errors),
-        "azureFile" => need(value, &["secretName", "shareName"], path, errors),
-        "vsphereVolume" => need(value, &["volumePath"], path, errors),
-        "photonPersistentDisk" => need(value, &["pdID"], path, errors),
-        "portworxVolume" => need(value, &["volumeID"], path, errors),
-        "scaleIO" => need(value, &["gateway", "system", "volumeName"], path, errors),
-        "storageos" => need(value, &["volumeName"], path, errors),
-        "quobyte" => need(value, &["registry", "volume"], path, errors),
-        "flocker" => flocker(value, path, errors),
-        "iscsi" => iscsi(value, path, errors),
-        "fc" => fibre(value, path, errors),
-        "azureDisk" => azure_disk(value, path, errors),
-        "csi" => csi(value, persistent, path, errors),
-        "local" => {
-            need(value, &["path"], path, errors);
-            env::no_backsteps(value.text("path"), &path.child("path"), errors);
-        }
-        _ => {}
-    }
-}
-
-fn host_path(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    const TYPES: [&str; 8] = [
-        "",
-        "BlockDevice",
-        "CharDevice",
-        "Directory",
-        "DirectoryOrCreate",
-        "File",
-        "FileOrCreate",
-        "Socket",
-    ];
-    let target = value.text("path");
-    if target.is_empty() {
-        errors.required(&path.child("path"), "");
-    } else {
-        env::no_backsteps(target, &path.child("path"), errors);
-    }
-    errors.one_of(&path.child("type"), value.text("type"), &TYPES);
-}
-
-fn partition(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    if let Some(number) = value.int("partition").filter(|n| !(0..=255).contains(n)) {
-        let detail = "must be between 1 and 255, inclusive";
-        errors.invalid(&path.child("partition"), number, detail);
-    }
-}
-
-fn flocker(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    let (name, uuid) = (value.text("datasetName"), value.text("datasetUUID"));
-    if name.is_empty() && uuid.is_empty() {
-        errors.required(path, "one of datasetName and datasetUUID is required");
-    }
-    if !name.is_empty() && !uuid.is_empty() {
-        let detail = "datasetName and datasetUUID can not be specified simultaneously";
-        errors.invalid(path, "resource", detail);
-    }
-    if name.contains('/') {
-        errors.invalid(&path.child("datasetName"), name, "must not contain '/'");
-    }
-}
-
-fn iscsi(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    need(value, &["targetPortal"], path, errors);
-    let iqn = value.text("iqn");
-    if iqn.is_empty() {
-        errors.required(&path.child("iqn"), "");
-    } else if !["iqn", "eui", "naa"].iter().any(|start| iqn.starts_with(start)) {
-        let detail = "must be valid format starting with iqn, eui, or naa";
-        errors.invalid(&path.child("iqn"), iqn, detail);
-    }
-    lun(value, path, errors);
-    let chap = value.flag("chapAuthDiscovery") || value.flag("chapAuthSession");
-    if chap && !value.has("secretRef") {
-        errors.required(&path.child("secretRef"), "");
-    }
-}
-
-fn lun(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    if let Some(number) = value.int("lun").filter(|n| !(0..=255).contains(n)) {
-        let detail = "must be between 0 and 255, inclusive";
-        errors.invalid(&path.child("lun"), number, detail);
-    }
-}
-
-fn fibre(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    let (wwns, wwids) = (!value.items("targetWWNs").is_empty(), !value.items("wwids").is_empty());
-    if !wwns && !wwids {
-        let detail = "must specify either targetWWNs or wwids, but not both";
-        errors.required(&path.child("targetWWNs"), detail);
-    }
-    if wwns && wwids {
-        let list = value.get("targetWWNs").unwrap_or(&Value::Null);
-        let detail = "targetWWNs and wwids can not be specified simultaneously";
-        errors.invalid(&path.child("targetWWNs"), list, detail);
-    }
-    if wwns {
-        if value.has("lun") {
-            lun(value, path, errors);
-        } else {
-            errors.required(&path.child("lun"), "lun is required if targetWWNs is specified");
-        }
-    }
-}
-
-fn azure_disk(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    need(value, &["diskName", "diskURI"], path, errors);
-    let modes = ["None", "ReadOnly", "ReadWrite"];
-    errors.one_of(&path.child("cachingMode"), value.text("cachingMode"), &modes);
-    let (kind, uri) = (value.text("kind"), value.text("diskURI"));
-    errors.one_of(&path.child("kind"), kind, &["Dedicated", "Managed", "Shared"]);
-    let at = path.child("diskURI");
-    if kind == "Managed" && !uri.starts_with("/subscriptions/") {
-        let form = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/\
-                    microsoft.compute/disks/{disk-id}";
-        errors.unsupported(&at, uri, &[form]);
-    }
-    if kind != "Managed" && !uri.starts_with("https://") {
-        let form = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
-        errors.unsupported(&at, uri, &[form]);
-    }
-}
-
-/// `ValidateCSIDriverName`.
-pub fn driver_name(driver: &str, path: &Path<'_>, errors: &mut Errors) {
-    if driver.is_empty() {
-        errors.required(path, "");
-    }
-    if driver.len() > 63 {
-        errors.too_long(path, 63);
-    }
-    errors.messages(path, driver, format::dns_subdomain(&driver.to_lowercase()));
-}
-
-fn csi(value: &Value<'_>, persistent: bool, path: &Path<'_>, errors: &mut Errors) {
-    driver_name(value.text("driver"), &path.child("driver"), errors);
-    if !persistent {
-        if let Some(secret) = value.get("nodePublishSecretRef") {
-            let at = path.child("nodePublishSecretRef");
-            errors.required_text(&at.child("name"), secret.text("name"), format::dns_subdomain);
-        }
-        return;
-    }
-    need(value, &["volumeHandle"], path, errors);
-    for name in [
-        "controllerPublishSecretRef",
-        "controllerExpandSecretRef",
-        "nodePublishSecretRef",
-        "nodeExpandSecretRef",
-        "nodeStageSecretRef",
-    ] {
-        if let Some(secret) = value.get(name) {
-            let at = path.child(name);
-            errors.required_text(&at.child("name"), secret.text("name"), format::dns_subdomain);
-            let namespace = secret.text("namespace");
-            errors.required_text(&at.child("namespace"), namespace, format::dns_label);
         }
     }
 }

@@ -362,7 +362,7 @@ mod tests {
     use bumpalo::Bump;
     use serde_json::json;
 
-    fn warnings(metadata: serde_json::Value, spec: serde_json::Value) -> Vec<String> {
+    fn warnings(metadata: serde_json::Value, spec: &serde_json::Value) -> Vec<String> {
         let arena = Bump::new();
         let mut metadata = metadata;
         metadata["name"] = json!("p");
@@ -382,7 +382,7 @@ mod tests {
                  be dropped when using apply"
             )
         };
-        let found = warnings(json!({}), json!({"containers": [{"name": "c", "env": env}]}));
+        let found = warnings(json!({}), &json!({"containers": [{"name": "c", "env": env}]}));
         assert_eq!(found, [hides(2), hides(3)]);
     }
 
@@ -400,12 +400,12 @@ mod tests {
                 "spec.containers[1].ports[0]: {text} with \
                 spec.containers[0].ports[0]"
             );
-            assert_eq!(warnings(json!({}), spec), [expected]);
+            assert_eq!(warnings(json!({}), &spec), [expected]);
         }
         let spec = json!({"containers": [{"name": "a", "ports": [
             {"containerPort": 80, "protocol": "UDP", "hostIP": "10.0.0.1"}]}]});
         assert_eq!(
-            warnings(json!({}), spec),
+            warnings(json!({}), &spec),
             ["spec.containers[0].ports[0]: hostIP set without hostPort: {Name: HostPort:0 \
               ContainerPort:80 Protocol:UDP HostIP:10.0.0.1}"]
         );
@@ -413,7 +413,7 @@ mod tests {
         let spec = json!({"containers": [{"name": "a", "ports": [named(80)]},
             {"name": "b", "ports": [named(81)]}]});
         assert_eq!(
-            warnings(json!({}), spec),
+            warnings(json!({}), &spec),
             ["spec.containers[1].ports[0]: duplicate port name \"test\" with \
               spec.containers[0].ports[0], services and probes that select ports by name will use \
               spec.containers[0].ports[0]"]
@@ -431,7 +431,7 @@ mod tests {
                     {"key": "foo", "operator": "In", "values": ["-1"]}]}}]},
             },
         });
-        let found = warnings(json!({}), spec);
+        let found = warnings(json!({}), &spec);
         assert_eq!(
             found[0],
             "spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use \
@@ -458,7 +458,7 @@ mod tests {
         let spec = json!({"containers": [{"name": "c"}]});
         let seccomp = "metadata.annotations[seccomp.security.alpha.kubernetes.io/pod]: \
             non-functional in v1.27+; use the \"seccompProfile\" field instead";
-        assert_eq!(warnings(annotations.clone(), spec.clone()), [seccomp]);
+        assert_eq!(warnings(annotations.clone(), &spec), [seccomp]);
         let arena = Bump::new();
         let template = tree(&arena, &json!({"metadata": annotations, "spec": spec}));
         let mut out = Vec::new();
