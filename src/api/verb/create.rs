@@ -39,19 +39,6 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     Ok(Answer::object(201, &call.form, bytes))
 }
 
-/// Jobs leave their pods behind unless the client says otherwise, and are told so.
-pub(super) fn warn_of_orphans(call: &Call<'_>, options: &crate::request::DeleteOptions) {
-    let resource = call.target.resource;
-    let open = options.propagation.is_none() && options.orphan_dependents.is_none();
-    if open && resource.group == "batch" && resource.name == "jobs" {
-        call.context.warn(
-            "child pods are preserved by default when jobs are deleted; set \
-             propagationPolicy=Background to remove them or set propagationPolicy=Orphan to \
-             suppress this warning",
-        );
-    }
-}
-
 /// Fills the namespace in, checks it, and fills the defaults.
 fn prepare<'a>(call: &Call<'_>, mut object: Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
     check_namespace(call, &mut object, arena)?;

@@ -1,6 +1,6 @@
 //! DELETE of one object.
 
-use super::create::{delete_options, warn_of_orphans};
+use super::create::delete_options;
 use crate::api::Api;
 use crate::api::answer::Answer;
 use crate::api::call::{Call, read_body};
@@ -18,7 +18,6 @@ use bumpalo::Bump;
 pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<Answer> {
     let bytes = read_body(request).await?;
     let options = delete_options(call, &bytes)?;
-    warn_of_orphans(call, &options);
     let attributes = call.attributes(Operation::Delete, options.dry_run);
     let resource = call.target.resource;
     let deleted = api.registry.delete(&attributes, &options).await?;

@@ -1,6 +1,6 @@
 //! DELETE of a collection: lists, deletes each, answers what was listed.
 
-use super::create::{delete_options, warn_of_orphans};
+use super::create::delete_options;
 use super::list::{self, Scope};
 use crate::api::Api;
 use crate::api::answer::Answer;
@@ -16,7 +16,6 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let bytes = read_body(request).await?;
     let list_options = ListOptions::parse(call.query, false)?;
     let options = delete_options(call, &bytes)?;
-    warn_of_orphans(call, &options);
     let scope = Scope { namespace: call.info.namespace, name: "" };
     let cache = &api.registry.cache;
     let page = list::read_page(cache, &call.target, scope, &list_options).await?;

@@ -13,7 +13,6 @@ pub use ports::PortBitmap;
 
 use super::store::{Admit, Registry};
 use super::strategy::service;
-use super::validation::format;
 use super::{meta, stored};
 use crate::base::{clock, ids, timestamp};
 use crate::catalog::catalog;
@@ -188,8 +187,7 @@ impl<A: Admit> Registry<A> {
         Err(Fault::Internal(format!("failed to allocate a serviceIP: {FULL}")))
     }
 
-    /// Creates the IPAddress object; `None` if it exists. A dry run only looks. The address names
-    /// its Service, so that a name that is none fails here, before the Service's own check.
+    /// Creates the IPAddress object; `None` if it exists. A dry run only looks.
     async fn take_address(
         &self,
         at: &Attributes<'_>,
@@ -198,16 +196,6 @@ impl<A: Admit> Registry<A> {
     ) -> Result<Option<u64>> {
         let Some(storage) = catalog().storage("ipaddresses") else { return Ok(Some(0)) };
         let name = address.to_string();
-        let parent = meta::name(service);
-        if let Some(message) = format::path_segment(parent).first() {
-            let body = format!(
-                "Invalid value: [\"\"]: failed to allocate IP: IPAddress.networking.k8s.io \
-                 {name:?} is invalid: spec.parentRef.name: Invalid value: {parent:?}: {message}"
-            );
-            let kind = crate::object::field::ErrorKind::Invalid;
-            let error = FieldError { kind, field: "spec.clusterIPs".into(), body };
-            return Err(invalid(at, service, error));
-        }
         if at.dry_run {
             let there = self.read(storage, "", &name).await?.is_some();
             return Ok((!there).then_some(0));

@@ -95,9 +95,6 @@ impl Strategy {
                 metadata::standard_finalizers(new, &mut errors);
             }
         }
-        if scope.subresource.is_empty() && validates_anew(scope) {
-            metadata::create(new, scope.namespaced, &self.name, &mut errors);
-        }
         let check =
             if scope.subresource == "status" { self.validate_status } else { self.validate_update };
         check(new, old, scope, &mut errors);
@@ -170,12 +167,6 @@ impl Strategy {
             set_generation(object, stored.saturating_add(1));
         }
     }
-}
-
-/// Kinds whose `ValidateUpdate` ends with the whole of their `Validate`, metadata too.
-fn validates_anew(scope: &Scope<'_, '_>) -> bool {
-    let names = ["configmaps", "secrets", "serviceaccounts", "services"];
-    scope.group.is_empty() && names.contains(&scope.resource)
 }
 
 fn is_head(name: &str) -> bool {

@@ -116,7 +116,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         finish: work::job_finish,
         validate_create: check::job::create,
         validate_update: check::job::update,
-        validate_status: check::job::status,
+        validate_status: check::job_status::status,
         warn: warn::workload::job,
         ..SET
     };

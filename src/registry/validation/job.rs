@@ -343,26 +343,24 @@ fn success_policy(policy: &Value<'_>, spec: &Value<'_>, path: &Path<'_>, errors:
     }
 }
 
-/// `validateIndexesFormat`: `1,3-5`, ascending; the number of indexes.
-fn count_indexes(text: &str, completions: i64) -> Result<i64, String> {
-    let mut total = 0;
-    let mut last: Option<i64> = None;
+/// `validateIndexesFormat`: `1,3-5`, ascending; first and last index of each part.
+pub(super) fn intervals(text: &str, completions: i64) -> Result<Vec<(i64, i64)>, String> {
+    let mut found: Vec<(i64, i64)> = Vec::new();
     if text.is_empty() {
-        return Ok(0);
+        return Ok(found);
     }
+    let number = |text: &str| {
+        text.parse::<i64>()
+            .map_err(|_| format!("cannot convert string to integer for index: {text:?}"))
+    };
     for part in text.split(',') {
         let mut ends = part.splitn(2, '-');
-        let number = |text: &str| {
-            text.parse::<i64>()
-                .map_err(|_| format!("cannot convert string to integer for index: {text:?}"))
-        };
         let low = number(ends.next().unwrap_or(""))?;
         if low >= completions {
             return Err(format!("too large index: {:?}", low.to_string()));
         }
-        if last.is_some_and(|last| last >= low) {
-            let before = last.unwrap_or(0);
-            return Err(format!("non-increasing order, previous: {before}, current: {low}"));
+        if let Some((_, last)) = found.last().filter(|(_, last)| *last >= low) {
+            return Err(format!("non-increasing order, previous: {last}, current: {low}"));
         }
         let high = match ends.next() {
             None => low,
@@ -377,10 +375,15 @@ fn count_indexes(text: &str, completions: i64) -> Result<i64, String> {
                 high
             }
         };
-        total += high - low + 1;
-        last = Some(high);
+        found.push((low, high));
     }
-    Ok(total)
+    Ok(found)
+}
+
+/// The number of indexes.
+fn count_indexes(text: &str, completions: i64) -> Result<i64, String> {
+    let found = intervals(text, completions)?;
+    Ok(found.iter().map(|(low, high)| high - low + 1).sum())
 }
 
 /// `ValidateJob` and `ValidateJobUpdate`: both check the spec.
@@ -479,79 +482,4 @@ fn same_but_directives(new: Option<&Value<'_>>, old: Option<&Value<'_>>) -> bool
         copy
     };
     same(Some(&plain(new)), Some(&plain(old)))
-}
-
-/// Status of a job (`ValidateJobUpdateStatus`).
-pub fn status(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    let path = Path::root("status");
-    let null = Value::Null;
-    let now = new.get("status").unwrap_or(&null);
-    for name in ["active", "succeeded", "failed", "ready", "terminating"] {
-        errors.non_negative(&path.child(name), now.int(name));
-    }
-    if now.int("ready").unwrap_or(0) > now.int("active").unwrap_or(0) {
-        let shown = now.int("ready").unwrap_or(0);
-        errors.invalid(&path.child("ready"), shown, "cannot set more ready pods than active");
-    }
-    let mut seen: Vec<&str> = Vec::new();
-    for list in ["succeeded", "failed"] {
-        let at = path.child("uncountedTerminatedPods");
-        let at = at.child(list);
-        let pods = now.get("uncountedTerminatedPods");
-        for (index, uid) in pods.into_iter().flat_map(|pods| pods.texts(list)).enumerate() {
-            if uid.is_empty() {
-                errors.invalid(&at.index(index), uid, "must not be empty");
-            } else if seen.contains(&uid) {
-                errors.duplicate(&at.index(index), uid);
-            }
-            seen.push(uid);
-        }
-    }
-    conditions(now, old.get("status").unwrap_or(&null), errors);
-}
-
-fn conditions(now: &Value<'_>, was: &Value<'_>, errors: &mut Errors) {
-    let path = Path::root("status");
-    let is_true = |status: &Value<'_>, kind: &str| {
-        status
-            .items("conditions")
-            .iter()
-            .any(|c| c.text("type") == kind && c.text("status") == "True")
-    };
-    let at = path.child("conditions");
-    for (one, other) in [
-        ("Complete", "Failed"),
-        ("Complete", "FailureTarget"),
-        ("SuccessCriteriaMet", "Failed"),
-        ("SuccessCriteriaMet", "FailureTarget"),
-    ] {
-        if is_true(now, one) && is_true(now, other) {
-            let shown = go_form::plain(now.get("conditions"));
-            let detail = format!("cannot set {one}=True and {other}=true conditions");
-            errors.invalid(&at, Verbatim(&shown), &detail);
-        }
-    }
-    for kind in ["Complete", "Failed", "FailureTarget"] {
-        if is_true(was, kind) && !is_true(now, kind) {
-            let detail = format!("cannot disable the terminal {kind}=True condition");
-            errors.push(omitted(&at, &detail));
-        }
-    }
-    let (complete, finished) = (is_true(now, "Complete"), now.has("completionTime"));
-    if complete && !finished {
-        let detail = "completionTime is required for Complete jobs";
-        errors.required(&path.child("completionTime"), detail);
-    }
-    if finished && !complete {
-        let shown = now.text("completionTime");
-        let detail = "completionTime cannot be set when there is no Complete=True condition";
-        errors.invalid(&path.child("completionTime"), shown, detail);
-    }
-    for name in ["failed", "succeeded"] {
-        let (count, before) = (now.int(name).unwrap_or(0), was.int(name).unwrap_or(0));
-        if count < before {
-            let detail = format!("cannot decrease the {name} counter");
-            errors.invalid(&path.child(name), count, &detail);
-        }
-    }
 }

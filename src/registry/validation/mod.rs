@@ -20,6 +20,7 @@ pub mod format;
 pub mod go_form;
 pub mod ip;
 pub mod job;
+pub mod job_status;
 pub mod line_diff;
 pub mod metadata;
 pub mod network;

@@ -17,15 +17,16 @@ pub fn node_selector(node: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         errors.required(&at, "must have at least one node selector term");
     }
     for (index, term) in terms.iter().enumerate() {
-        node_term(term, &at.index(index), errors);
+        node_term(term, true, &at.index(index), errors);
     }
 }
 
-/// `ValidateNodeSelectorTerm`.
-pub fn node_term(term: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+/// `ValidateNodeSelectorTerm`; of terms that are only preferred, values that no label can have are
+/// warned of.
+fn node_term(term: &Value<'_>, checks_values: bool, path: &Path<'_>, errors: &mut Errors) {
     let expressions = path.child("matchExpressions");
     for (index, requirement) in term.items("matchExpressions").iter().enumerate() {
-        node_requirement(requirement, &expressions.index(index), errors);
+        node_requirement(requirement, checks_values, &expressions.index(index), errors);
     }
     let fields = path.child("matchFields");
     for (index, requirement) in term.items("matchFields").iter().enumerate() {
@@ -33,7 +34,12 @@ pub fn node_term(term: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn node_requirement(requirement: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+fn node_requirement(
+    requirement: &Value<'_>,
+    checks_values: bool,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     let count = requirement.items("values").len();
     let at = path.child("values");
     match requirement.text("operator") {
@@ -52,7 +58,7 @@ fn node_requirement(requirement: &Value<'_>, path: &Path<'_>, errors: &mut Error
     }
     let key = requirement.text("key");
     errors.messages(&path.child("key"), key, format::label_key(key));
-    for (index, value) in requirement.texts("values").enumerate() {
+    for (index, value) in requirement.texts("values").enumerate().filter(|_| checks_values) {
         errors.messages(&at.index(index), value, format::label_value(value));
     }
 }
@@ -91,7 +97,7 @@ pub fn affinity(affinity: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             let at = at.index(index);
             weight(term, &at, errors);
             if let Some(preference) = term.get("preference") {
-                node_term(preference, &at.child("preference"), errors);
+                node_term(preference, false, &at.child("preference"), errors);
             }
         }
     }

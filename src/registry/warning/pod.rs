@@ -388,7 +388,13 @@ mod tests {
 
     #[test]
     fn ports_are_compared_over_all_containers() {
-        let port = |host: i64, ip: &str| json!({"containerPort": 80, "protocol": "UDP", "hostPort": host, "hostIP": ip});
+        let udp = json!({"containerPort": 80, "protocol": "UDP"});
+        let port = |host: i64, ip: &str| {
+            let mut port = udp.clone();
+            port["hostPort"] = json!(host);
+            port["hostIP"] = json!(ip);
+            port
+        };
         for (first, second, text) in [
             (port(0, ""), port(0, ""), "duplicate port definition"),
             (port(80, "10.0.0.1"), port(0, ""), "overlapping port definition"),
