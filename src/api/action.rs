@@ -12,7 +12,7 @@ use super::status;
 use super::token_request;
 use crate::base::{clock, timestamp};
 use crate::catalog::catalog;
-use crate::object::{List, Map, Value};
+use crate::object::{Arena, List, Map, Value};
 use crate::registry::{meta, stored};
 use crate::request::{Attributes, Fault, Operation, Result, Subject, Verb, WriteOptions};
 use bumpalo::Bump;
@@ -67,7 +67,7 @@ pub fn read(_: &Api, call: &Call<'_>) -> Result<Answer> {
     if call.target.resource.name != "componentstatuses" {
         return Err(not_built(&call.target));
     }
-    let arena = Bump::new();
+    let arena = Arena::new();
     let resource = call.target.resource;
     if call.target.verb == Verb::Get {
         let name = &*call.info.name;
@@ -169,7 +169,7 @@ fn assign<'a>(
     let name = meta::name(pod);
     let conflict = |message: String| {
         let subject =
-            Subject { group: String::new(), resource: "pods/binding".into(), name: name.into() };
+            Subject { group: "".into(), resource: "pods/binding".into(), name: name.into() };
         Err(Fault::Conflict { subject, message })
     };
     let own_uid = meta::uid(pod);

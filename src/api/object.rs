@@ -7,7 +7,7 @@ use crate::cache::Entry;
 use crate::codec::media::Format;
 use crate::codec::{json, proto};
 use crate::object::schema::Type;
-use crate::object::{Map, Value};
+use crate::object::{Arena, Map, Value};
 use crate::registry::stored;
 use crate::request::{Fault, Result};
 use crate::store::Item as _;
@@ -51,7 +51,7 @@ fn encode_full(target: &Target, form: &Form, entry: &Entry) -> Result<Bytes> {
         }
         Format::Protobuf if same => entry.protobuf().map_err(stored::unreadable),
         _ => {
-            let arena = Bump::new();
+            let arena = Arena::new();
             let object = stored::decode_served(target.resource, entry, &arena)?;
             encode_value(form, target.resource.ty, &object)
         }
@@ -118,7 +118,7 @@ fn encode_partial(form: &Form, entry: &Entry, version: table::MetaVersion) -> Re
         out.push(b'\n');
         return Ok(out.into());
     }
-    let arena = Bump::new();
+    let arena = Arena::new();
     let object = partial_value(entry, version, &arena)?;
     encode_value(form, stored::partial_type(), &object)
 }
@@ -244,7 +244,7 @@ impl TableWriter {
     /// # Errors
     /// 500 for stored bytes that cannot be read.
     pub fn push(&mut self, entry: &Entry) -> Result<()> {
-        let arena = Bump::new();
+        let arena = Arena::new();
         let object = stored::decode_entry(entry, &arena)?;
         match self.include {
             table::Include::None => self.table.row(&object, table::RowObject::None),

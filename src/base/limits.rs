@@ -6,6 +6,14 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 pub const REFUSED_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Deepest nesting of a decoded body; decoding one level takes up to 1.5 KiB of a shard's stack.
 pub const OBJECT_DEPTH_MAX: usize = 400;
+/// Bytes of a fresh arena: a pod's tree fits, with what its checks allocate.
+pub const ARENA_BYTES_MIN: usize = 64 * 1024;
+/// Bytes of an arena that is kept for the next request.
+pub const ARENA_KEPT_BYTES_MAX: usize = 256 * 1024;
+/// Arenas that one thread keeps.
+pub const ARENAS_KEPT_MAX: usize = 16;
+/// Facts about single objects that one shard's admission keeps of each kind; then all are dropped.
+pub const ADMISSION_FACTS_MAX: usize = 8_192;
 /// Operations in one JSON patch (`maxJSONPatchOperations`).
 pub const JSON_PATCH_OPERATIONS_MAX: usize = 10_000;
 /// Bytes that the copy operations of one JSON patch may add up to (`JSONPatchMaxCopyBytes`).

@@ -2,6 +2,7 @@
 //! computed from the two. No I/O, no async, no knowledge of any one kind.
 
 pub mod apply;
+mod arena;
 pub mod content;
 pub mod field;
 pub mod fieldset;
@@ -19,4 +20,5 @@ pub mod schema;
 pub mod selector;
 mod value;
 
+pub use arena::Arena;
 pub use value::{List, Map, Value};

@@ -151,21 +151,31 @@ pub fn to_storage<'a>(
     Ok(object)
 }
 
+/// Room for the bytes of a pod, which are copied into a record of their exact length later.
+const ENCODED_BYTES_USUAL: usize = 4_096;
+
 /// The bytes to store: without resourceVersion, in the stored version.
-pub fn encode(storage: &Storage, object: &Value<'_>, arena: &Bump) -> Bytes {
-    let mut copy = object.copy_in(arena);
-    if let Some(map) = copy.at_mut(&["metadata"]).and_then(Value::as_map_mut) {
-        map.remove("resourceVersion");
-        map.remove("selfLink");
+pub fn encode<'a>(storage: &Storage, object: &Value<'a>, arena: &'a Bump) -> Bytes {
+    const NOT_STORED: [&str; 2] = ["resourceVersion", "selfLink"];
+    let metadata = object.get("metadata").and_then(Value::as_map);
+    let mut copy;
+    let mut stored = object;
+    // A new object has neither.
+    if metadata.is_some_and(|map| NOT_STORED.iter().any(|field| map.get(field).is_some())) {
+        copy = object.share_in(arena);
+        if let Some(map) = copy.at_mut(&["metadata"]).and_then(Value::as_map_mut) {
+            NOT_STORED.iter().for_each(|field| drop(map.remove(field)));
+        }
+        stored = &copy;
     }
-    let mut out = Vec::with_capacity(1024);
+    let mut out = Vec::with_capacity(ENCODED_BYTES_USUAL);
     if storage.json {
-        json::encode(&copy, storage.ty, &mut out);
+        json::encode(stored, storage.ty, &mut out);
         out.push(b'\n');
     } else {
         let version = api_version(storage.group, storage.version);
         proto::envelope::wrap_with(&version, storage.kind, &mut out, |out| {
-            proto::encode(&copy, storage.ty, out);
+            proto::encode(stored, storage.ty, out);
         });
     }
     out.into()

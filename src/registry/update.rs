@@ -8,9 +8,9 @@ use super::strategy::strategy;
 use super::{meta, stored};
 use crate::base::{clock, timestamp};
 use crate::cache::Entry;
-use crate::object::Value;
 use crate::object::field::{FieldError, Path};
 use crate::object::managed::{self, Writer};
+use crate::object::{Arena, Value};
 use crate::request::{Attributes, Fault, Operation, Result, WriteOptions, parse_uint};
 use crate::store::{Expected, Item as _, Outcome, Txn, Write};
 use bumpalo::Bump;
@@ -43,7 +43,7 @@ impl<A: Admit> Registry<A> {
         let storage = stored::storage(at.resource)?;
         let mut current = self.read(storage, at.namespace, at.name).await?;
         for _ in 0..ATTEMPTS_MAX {
-            let arena = Bump::new();
+            let arena = Arena::new();
             let Some(entry) = current else {
                 let Some(object) = change.create(&arena) else {
                     return Err(stored::missing(at.resource, at.name));
@@ -58,7 +58,7 @@ impl<A: Admit> Registry<A> {
                 let entry = self.create(&at, options, owner, object, &arena).await?;
                 return Ok(Updated { entry, created: true });
             };
-            match self.attempt(at, options, writer, change, &entry, &arena).await? {
+            match self.attempt(at, options, writer, change, (&entry, &arena)).await? {
                 Attempt::Done(entry) => return Ok(Updated { entry, created: false }),
                 Attempt::Lost(newer) => current = newer,
             }
@@ -72,23 +72,28 @@ impl<A: Admit> Registry<A> {
         options: &WriteOptions,
         writer: &Writer<'_>,
         change: &impl Change,
-        entry: &Arc<Entry>,
-        arena: &Bump,
+        (entry, arena): (&Arc<Entry>, &Bump),
     ) -> Result<Attempt> {
         let storage = stored::storage(at.resource)?;
         let strategy = strategy(storage.group, storage.resource);
         let old = stored::decode(storage, entry, arena)?;
-        let old_served = stored::to_served(at.resource, old.copy_in(arena), arena)?;
-        let mut new = change.apply(&old_served, arena)?;
+        let converted;
+        let old_served = if stored::is_stored_form(at.resource) {
+            &old
+        } else {
+            converted = stored::to_served(at.resource, old.share_in(arena), arena)?;
+            &converted
+        };
+        let mut new = change.apply(old_served, arena)?;
         if change.is_whole() {
             check_uid(at, &new, meta::uid(&old), entry.key())?;
             warn_of_owners(at, &mut new, Owners::Sent);
         }
         let ty = Some(at.resource.ty);
         if !change.owns_managed_fields() {
-            managed::update(arena, ty, Some(&old_served), &mut new, writer);
+            managed::update(arena, ty, Some(old_served), &mut new, writer);
         }
-        self.admit.mutate(at, &mut new, Some(&old_served), arena).await?;
+        self.admit.mutate(at, &mut new, Some(old_served), arena).await?;
         warn_of_owners(at, &mut new, Owners::Admitted);
         check_revision(at, &mut new, entry.revision(), arena)?;
         let mut new = stored::to_storage(at.resource, new, arena)?;
@@ -104,7 +109,7 @@ impl<A: Admit> Registry<A> {
             strategy.finish(&mut new, &mut scope);
             managed::keep_times(Some(storage.ty), &old, &mut new, arena);
             warnings.into_iter().for_each(|text| at.context.warn(text));
-            self.store_change(at, options, &new, &old, entry, arena).await
+            self.store_change(at, options, (&new, &old), entry, arena).await
         } else {
             Err(stored::invalid(at.resource, at.name, errors))
         };
@@ -117,8 +122,7 @@ impl<A: Admit> Registry<A> {
         &self,
         at: &Attributes<'_>,
         options: &WriteOptions,
-        new: &Value<'a>,
-        old: &Value<'a>,
+        (new, old): (&Value<'a>, &Value<'a>),
         entry: &Arc<Entry>,
         arena: &'a Bump,
     ) -> Result<Attempt> {

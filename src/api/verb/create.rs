@@ -6,7 +6,7 @@ use crate::api::{Api, action};
 use crate::base::{clock, timestamp};
 use crate::codec::media::Format;
 use crate::http::RequestBody;
-use crate::object::Value;
+use crate::object::{Arena, Value};
 use crate::registry::{body, meta, stored};
 use crate::request::{
     Attributes, Fault, Operation, RawDeleteOptions, Result, WriteOptions, WriteVerb,
@@ -21,7 +21,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let options = WriteOptions::parse(call.query, WriteVerb::Create)?;
     let media = call.body_media()?;
     let bytes = read_body(request).await?;
-    let arena = Bump::new();
+    let arena = Arena::new();
     let expected = call.expected();
     let validation = options.field_validation;
     let object = body::decode(call.context, &bytes, media, &expected, validation, &arena)?;
@@ -91,7 +91,7 @@ fn read_delete_options(call: &Call<'_>, bytes: &[u8]) -> Result<crate::request::
         return RawDeleteOptions::from_query(call.query)?.check();
     }
     let media = call.body_media().unwrap_or(Format::Json);
-    let arena = Bump::new();
+    let arena = Arena::new();
     let object = body::decode_delete_options(bytes, media, &arena)?;
     let texts = object.list_at(&["dryRun"]).iter().filter_map(Value::as_str);
     let text = |path: &[&str]| object.at(path).and_then(Value::as_str).map(str::to_owned);

@@ -7,9 +7,9 @@ use crate::api::call::{Call, read_body};
 use crate::api::object;
 use crate::api::status::{self, Details};
 use crate::http::RequestBody;
+use crate::object::Arena;
 use crate::registry::stored;
 use crate::request::{Operation, Result};
-use bumpalo::Bump;
 
 /// Deletes or marks, and answers the object or a Status.
 ///
@@ -34,7 +34,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
         uid: deleted.entry.uid().to_owned(),
         ..Details::default()
     };
-    let arena = Bump::new();
+    let arena = Arena::new();
     let value = status::success(Some(&details), None, &arena);
     let form = call.form.whole();
     let body = object::encode_value(&form, stored::status_type(), &value)?;

@@ -4,9 +4,9 @@ use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::api::{Api, object};
 use crate::cache::{Entry, ReadAt};
+use crate::object::Arena;
 use crate::registry::{scale, stored};
 use crate::request::{Fault, Result, parse_revision};
-use bumpalo::Bump;
 
 /// Reads and encodes.
 ///
@@ -42,7 +42,7 @@ pub fn encode(call: &Call<'_>, entry: &Entry) -> Result<bytes::Bytes> {
     if call.target.subresource_name() != "scale" {
         return object::encode(&call.target, &call.form, entry);
     }
-    let arena = Bump::new();
+    let arena = Arena::new();
     let parent = stored::decode_served(call.target.resource, entry, &arena)?;
     let scale = scale::of(call.target.resource, &parent, &arena);
     object::encode_made(&call.target, &call.form, call.expected().ty, &scale)

@@ -5,10 +5,9 @@ use crate::api::answer::Answer;
 use crate::api::call::{Call, WriterNames, read_body};
 use crate::base::{clock, timestamp};
 use crate::http::RequestBody;
-use crate::object::Value;
+use crate::object::{Arena, Value};
 use crate::registry::{ApplyChange, Patch, PatchKind, Scaled, body, meta, stored};
 use crate::request::{Fault, Operation, Result, RouterFault, WriteOptions, WriteVerb};
-use bumpalo::Bump;
 
 /// The patch that a Content-Type names.
 ///
@@ -42,7 +41,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let scaled = call.target.subresource_name() == "scale";
     let defaults = (!scaled).then_some(resource);
     let updated = if kind == PatchKind::Apply {
-        let arena = Bump::new();
+        let arena = Arena::new();
         let config = body::decode_apply(&text, &arena)?;
         check_config(call, &config)?;
         let ty = expected.ty;
