@@ -9,6 +9,7 @@ pub mod signal;
 mod tcp;
 mod time;
 
+pub use shards::LOCKED_BYTES_PER_SHARD;
 pub use shards::Placement;
 pub use shards::Shards;
 pub use shards::StartError;
@@ -27,6 +28,7 @@ pub use time::timeout;
 use futures_lite::FutureExt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::task::Poll;
 
 /// Runs a task on this shard to its end, detached. A panic in it ends the process: a background
 /// task that vanished would leave the shard in a state nobody looks after.
@@ -51,6 +53,24 @@ pub fn spawn_isolated(task: impl Future<Output = ()> + 'static) {
 /// Lets the shard's other ready tasks run before this one goes on.
 pub async fn yield_now() {
     futures_lite::future::yield_now().await;
+}
+
+/// Polls a few futures to their ends; their outputs in the same order.
+pub async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.into_iter().map(|future| Ok(Box::pin(future))).collect();
+    std::future::poll_fn(|cx| {
+        let mut pending = false;
+        for place in &mut waiting {
+            let Ok(future) = place else { continue };
+            match future.as_mut().poll(cx) {
+                Poll::Ready(output) => *place = Err(output),
+                Poll::Pending => pending = true,
+            }
+        }
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    waiting.into_iter().filter_map(Result::err).collect()
 }
 
 #[cfg(test)]

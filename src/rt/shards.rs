@@ -9,8 +9,14 @@ use std::thread::JoinHandle;
 /// Bytes of registered I/O memory per executor: glommio's smallest. It is only used for direct
 /// disk access, which shards do not do, and it counts (three times) against RLIMIT_MEMLOCK.
 const IO_MEMORY_BYTES: usize = 64 * 1024;
-/// Entries of each of an executor's three rings.
-const RING_DEPTH: usize = 256;
+/// Entries of each of an executor's three rings. In flight there may be more: this bounds what is
+/// handed to the kernel at once.
+const RING_DEPTH: usize = 128;
+/// Locked memory that one shard's rings and their registered memory count for, where the kernel
+/// counts them (before 5.12 and since 6.14; without CAP_IPC_LOCK).
+pub const LOCKED_BYTES_PER_SHARD: u64 = 342 * 1024;
+/// Bytes of a shard's stack. Only what was once used takes memory.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where shard threads run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +92,8 @@ where
         let (made_tx, made_rx) = async_channel::bounded(1);
         let (go_tx, go_rx) = async_channel::bounded::<()>(1);
         let main = main.clone();
-        let thread = std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
+        let thread = std::thread::Builder::new().name(format!("shard-{shard}"));
+        let thread = thread.stack_size(STACK_BYTES).spawn(move || {
             if let Some(core) = core {
                 core_affinity::set_for_current(core_affinity::CoreId { id: core });
             }

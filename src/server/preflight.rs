@@ -10,12 +10,8 @@ use std::fs;
 
 /// The oldest kernel with all that the reactor uses.
 const KERNEL_MIN: (u32, u32) = (5, 8);
-/// The kernel since which rings are not counted against RLIMIT_MEMLOCK.
-const KERNEL_UNCOUNTED_RINGS: (u32, u32) = (5, 12);
 /// Locked memory that the reactor wants to see allowed.
 const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
-/// Locked memory that one shard's rings need where they are counted.
-const MEMLOCK_BYTES_PER_SHARD: u64 = 512 * 1024;
 /// Open files that the server can live with.
 const OPEN_FILES_MIN: u64 = 1_024;
 /// Where the system says whether io_uring is switched off.
@@ -26,9 +22,9 @@ const IO_URING_DISABLED: &str = "/proc/sys/kernel/io_uring_disabled";
 /// # Errors
 /// The line for the operator.
 pub fn check(shards: usize) -> Result<(), String> {
-    let kernel = kernel(rustix::system::uname().release().to_string_lossy().as_ref())?;
+    kernel(rustix::system::uname().release().to_string_lossy().as_ref())?;
     open_files()?;
-    memlock(kernel, shards)?;
+    memlock(shards)?;
     io_uring()
 }
 
@@ -68,21 +64,30 @@ fn open_files() -> Result<(), String> {
     }
 }
 
-fn memlock(kernel: (u32, u32), shards: usize) -> Result<(), String> {
+fn memlock(shards: usize) -> Result<(), String> {
     let mut needed = MEMLOCK_BYTES_MIN;
-    if kernel < KERNEL_UNCOUNTED_RINGS && !rustix::process::geteuid().is_root() {
-        needed = needed.max(MEMLOCK_BYTES_PER_SHARD.saturating_mul(shards as u64));
+    // Counted for every process of the user together, so less may be left than is allowed.
+    if !locks_what_it_likes() {
+        needed = needed.max(rt::LOCKED_BYTES_PER_SHARD.saturating_mul(shards as u64));
     }
     match raised(Resource::Memlock) {
         Some(allowed) if allowed < needed => Err(format!(
-            "only {} KiB of locked memory are allowed and io_uring needs {} KiB: raise the limit \
-             (ulimit -l 8192, LimitMEMLOCK=8M in a systemd unit, --ulimit memlock=8388608 for a \
-             container)",
+            "only {} KiB of locked memory are allowed and the rings of {shards} shards need {} \
+             KiB: raise the limit (ulimit -l {1}, LimitMEMLOCK={1}K in a systemd unit, --ulimit \
+             memlock={} for a container), or run fewer shards (--shards={})",
             allowed / 1024,
-            needed / 1024
+            needed / 1024,
+            needed,
+            (allowed / rt::LOCKED_BYTES_PER_SHARD).max(1)
         )),
         _ => Ok(()),
     }
+}
+
+/// True if the limit on locked memory does not count for this process (CAP_IPC_LOCK).
+fn locks_what_it_likes() -> bool {
+    let sets = rustix::thread::capabilities(None);
+    sets.is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::IPC_LOCK))
 }
 
 fn io_uring() -> Result<(), String> {

@@ -180,7 +180,7 @@ async fn bootstrap(shard: &Shard, port: u16) -> Result<(), String> {
         service_addresses: &addresses,
     };
     let written = async {
-        bootstrap::run(shard.gate.api(), facts).await?;
+        Box::pin(bootstrap::run(shard.gate.api(), facts)).await?;
         keep::write_first(shard).await
     };
     let written = written.await;

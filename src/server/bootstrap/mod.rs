@@ -12,8 +12,10 @@ use crate::registry::{body, stored};
 use crate::request::{
     Attributes, Context, Fault, FieldValidation, Operation, Result, User, WriteOptions,
 };
+use crate::rt;
 use bumpalo::Bump;
 use std::net::IpAddr;
+use std::pin::Pin;
 
 /// What the objects say of this server.
 #[derive(Debug, Clone, Copy)]
@@ -35,15 +37,31 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 /// # Errors
 /// The first write that fails for another reason than that the object is there.
 pub async fn run(api: &Api, facts: Facts<'_>) -> Result<()> {
-    namespaces(api).await?;
-    for (name, value, description) in PRIORITY_CLASSES {
+    let classes = PRIORITY_CLASSES.map(|(name, value, description)| {
         let text = format!(
             r#"{{"metadata":{{"name":"{name}"}},"value":{value},"description":"{description}"}}"#
         );
-        ensure(api, ("scheduling.k8s.io", "v1", "priorityclasses"), "", &text).await?;
-    }
-    service_cidr(api, facts).await?;
+        (("scheduling.k8s.io", "v1", "priorityclasses"), "", text)
+    });
+    let (namespaces, classes) = (namespaces(api), ensure_all(api, &classes));
+    let cidr = service_cidr(api, facts);
+    together(vec![Box::pin(namespaces), Box::pin(classes), Box::pin(cidr)]).await?;
     service(api, facts).await
+}
+
+/// Runs all at once, so that the store makes what they write durable in one go.
+async fn together(writes: Vec<Pin<Box<dyn Future<Output = Result<()>> + '_>>>) -> Result<()> {
+    rt::all(writes).await.into_iter().collect()
+}
+
+/// Creates those of some objects that are not there, all at once: none may need another of them.
+async fn ensure_all(api: &Api, objects: &[(Gvr, &str, String)]) -> Result<()> {
+    let mut writes = Vec::with_capacity(objects.len());
+    for (of, namespace, text) in objects {
+        writes.push(ensure(api, *of, namespace, text));
+    }
+    let written = rt::all(writes).await;
+    written.into_iter().collect()
 }
 
 /// Makes the system namespaces that are missing.
@@ -51,10 +69,8 @@ pub async fn run(api: &Api, facts: Facts<'_>) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub(in crate::server) async fn namespaces(api: &Api) -> Result<()> {
-    for name in NAMESPACES {
-        ensure(api, ("", "v1", "namespaces"), "", &named(name, "")).await?;
-    }
-    Ok(())
+    let objects = NAMESPACES.map(|name| (("", "v1", "namespaces"), "", named(name, "")));
+    ensure_all(api, &objects).await
 }
 
 const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
@@ -131,17 +147,18 @@ async fn service(api: &Api, facts: Facts<'_>) -> Result<()> {
         r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{skip}}},
             "subsets":[{{"addresses":[{{"ip":"{ip}"}}],"ports":{ports}}}]}}"#
     );
-    replace(api, ("", "v1", "endpoints"), "default", "kubernetes", &text).await?;
+    let endpoints = replace(api, ("", "v1", "endpoints"), "default", "kubernetes", &text);
     let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
     let of = r#"{"kubernetes.io/service-name":"kubernetes"}"#;
     let ready = r#"{"ready":true}"#;
-    let text = format!(
+    let slice = format!(
         r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{of}}},
             "addressType":"{family}",
             "endpoints":[{{"addresses":["{ip}"],"conditions":{ready}}}],"ports":{ports}}}"#
     );
     let slices = ("discovery.k8s.io", "v1", "endpointslices");
-    replace(api, slices, "default", "kubernetes", &text).await
+    let slices = replace(api, slices, "default", "kubernetes", &slice);
+    together(vec![Box::pin(endpoints), Box::pin(slices)]).await
 }
 
 type Gvr = (&'static str, &'static str, &'static str);

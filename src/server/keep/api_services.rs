@@ -86,12 +86,14 @@ pub(super) async fn ensure(shard: &Shard) -> Result<()> {
             gone_or(own.delete(SERVICES, ("", entry.name())).await)?;
         }
     }
+    // At once, so that they share a commit of the store.
+    let mut writes = Vec::with_capacity(wanted.len());
     for service in &wanted {
         let name = service.name();
         let current = page.entries.iter().find(|entry| entry.name() == name);
-        register(own, service, current.map(|entry| &**entry)).await?;
+        writes.push(register(own, service, current.map(|entry| &**entry)));
     }
-    Ok(())
+    rt::all(writes).await.into_iter().collect()
 }
 
 /// Makes the service, or sets its spec back. One without the label is its user's.
@@ -135,7 +137,7 @@ pub(super) async fn keep_custom(shard: Rc<Shard>) {
     services.changed().await;
     definitions.changed().await;
     loop {
-        match sync(&shard, &services, &definitions).await {
+        match Box::pin(sync(&shard, &services, &definitions)).await {
             Ok(()) => services.changed().or(definitions.changed()).await,
             Err(fault) => {
                 log::warn!("the API services of custom resources cannot be kept: {fault:?}");

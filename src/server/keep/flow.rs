@@ -45,11 +45,14 @@ pub(super) async fn ensure(shard: &Shard) -> Result<()> {
     let own = Own { api: shard.gate.api(), manager: PRODUCER };
     let kinds = [(SCHEMAS, bootstrap::schemas()), (LEVELS, bootstrap::levels())];
     for mandatory in [false, true] {
+        // At once, so that they share a commit of the store.
+        let mut writes = Vec::new();
         for (of, objects) in &kinds {
             for object in objects.iter().filter(|object| object.mandatory == mandatory) {
-                ensure_one(own, *of, object).await?;
+                writes.push(ensure_one(own, *of, object));
             }
         }
+        rt::all(writes).await.into_iter().collect::<Result<()>>()?;
     }
     for (of, objects) in &kinds {
         remove_others(own, *of, objects).await?;

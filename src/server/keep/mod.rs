@@ -6,8 +6,10 @@ mod availability;
 mod flow;
 mod objects;
 
+use crate::request::Result;
 use crate::rt;
 use crate::server::shard::Shard;
+use std::pin::Pin;
 use std::rc::Rc;
 
 /// Starts the keepers; they run as long as the shard.
@@ -23,8 +25,11 @@ pub(in crate::server) fn start(shard: &Rc<Shard>) {
 ///
 /// # Errors
 /// The first write that fails.
-pub(in crate::server) async fn write_first(shard: &Shard) -> crate::request::Result<()> {
-    flow::ensure(shard).await?;
-    api_services::ensure(shard).await?;
-    objects::ensure(shard).await
+pub(in crate::server) async fn write_first(shard: &Shard) -> Result<()> {
+    let writes: Vec<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = vec![
+        Box::pin(flow::ensure(shard)),
+        Box::pin(api_services::ensure(shard)),
+        Box::pin(objects::ensure(shard)),
+    ];
+    rt::all(writes).await.into_iter().collect()
 }
