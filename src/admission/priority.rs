@@ -5,6 +5,7 @@ use super::Reader;
 use crate::object::Value;
 use crate::request::{Attributes, Fault, Operation, Result, Subject};
 use bumpalo::Bump;
+use std::rc::Rc;
 
 const GROUP: &str = "scheduling.k8s.io";
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -37,14 +38,15 @@ pub(super) async fn admit<'a>(
     if named.is_empty() && mirror && own.is_some() {
         return Ok(());
     }
+    let classes = classes(reader).await?;
     let class = match named {
-        "" => default_class(reader, arena).await?,
-        name => match reader.get(GROUP, "priorityclasses", "", name, arena).await? {
+        "" => default_class(&classes),
+        name => match classes.iter().find(|class| class.name == name) {
             Some(class) => Some(class),
             None => return Err(refuse(at, format!("no PriorityClass with name {name} was found"))),
         },
     };
-    let value = class.as_ref().and_then(|c| c.i64_at(&["value"])).unwrap_or(0);
+    let value = class.map_or(0, |class| class.value);
     if let Some(own) = own
         && own != value
     {
@@ -54,7 +56,7 @@ pub(super) async fn admit<'a>(
         );
         return Err(refuse(at, text));
     }
-    let policy = class.as_ref().map_or("", |class| class.str_at(&["preemptionPolicy"]));
+    let policy = class.map_or("", |class| &class.policy);
     let policy = if policy.is_empty() { "PreemptLowerPriority" } else { policy };
     let own = object.str_at(&["spec", "preemptionPolicy"]);
     if !own.is_empty() && own != policy {
@@ -65,11 +67,10 @@ pub(super) async fn admit<'a>(
         return Err(refuse(at, text));
     }
     let Some(spec) = object.as_map_mut().map(|map| map.entry_map("spec")) else { return Ok(()) };
-    if let Some(class) = &class
+    if let Some(class) = class
         && named.is_empty()
     {
-        let name = class.str_at(&["metadata", "name"]);
-        spec.insert("priorityClassName", Value::str_in(name, arena));
+        spec.insert("priorityClassName", Value::str_in(&class.name, arena));
     }
     spec.insert("priority", Value::Int(value));
     if spec.get("preemptionPolicy").is_none_or(Value::is_null) {
@@ -101,9 +102,7 @@ pub(super) async fn validate(
     if old.is_some_and(|old| old.bool_at(&["globalDefault"])) {
         return Ok(());
     }
-    let arena = Bump::new();
-    if let Some(class) = default_class(reader, &arena).await? {
-        let name = class.str_at(&["metadata", "name"]);
+    if let Some(Class { name, .. }) = default_class(&classes(reader).await?) {
         let text = format!(
             "PriorityClass {name} is already marked as default. Only one default can exist"
         );
@@ -125,11 +124,28 @@ fn keep<'a>(object: &mut Value<'a>, old: Option<&Value<'_>>, arena: &'a Bump) {
     }
 }
 
+/// What is asked of a class.
+struct Class {
+    name: String,
+    value: i64,
+    policy: String,
+    is_default: bool,
+}
+
+async fn classes(reader: &Reader) -> Result<Rc<Vec<Class>>> {
+    let class = |object: &Value<'_>| Class {
+        name: object.str_at(&["metadata", "name"]).to_owned(),
+        value: object.i64_at(&["value"]).unwrap_or(0),
+        policy: object.str_at(&["preemptionPolicy"]).to_owned(),
+        is_default: object.bool_at(&["globalDefault"]),
+    };
+    let derive = |objects: &[Value<'_>]| objects.iter().map(class).collect();
+    reader.derived(GROUP, "priorityclasses", derive).await
+}
+
 /// The class with `globalDefault`; of several the one with the lowest value.
-async fn default_class<'a>(reader: &Reader, arena: &'a Bump) -> Result<Option<Value<'a>>> {
-    let classes = reader.list(GROUP, "priorityclasses", "", arena).await?;
-    let defaults = classes.into_iter().filter(|class| class.bool_at(&["globalDefault"]));
-    Ok(defaults.min_by_key(|class| class.i64_at(&["value"]).unwrap_or(0)))
+fn default_class(classes: &[Class]) -> Option<&Class> {
+    classes.iter().filter(|class| class.is_default).min_by_key(|class| class.value)
 }
 
 fn refuse(at: &Attributes<'_>, message: String) -> Fault {

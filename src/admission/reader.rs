@@ -1,23 +1,102 @@
 //! Other objects, as plugins read them: from the cache, decoded on demand.
 
+use crate::base::hash::HashMap;
+use crate::base::limits::ADMISSION_FACTS_MAX;
 use crate::cache::{Cache, ListQuery, ReadAt, ReadFault};
 use crate::catalog::{Storage, catalog};
 use crate::codec::{json, proto};
-use crate::object::Value;
+use crate::object::{Arena, Value};
 use crate::request::{Fault, Result};
 use crate::store::Item as _;
 use bumpalo::Bump;
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
 
 /// Reads of one shard.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reader {
     cache: Cache,
+    derived: Rc<RefCell<Derived>>,
+    facts: Rc<RefCell<Facts>>,
+}
+
+/// What was made of all objects of a resource, and the revision of its last change then.
+type Derived = HashMap<(TypeId, &'static str), (u64, Rc<dyn Any>)>;
+/// What was made of single objects, by their keys, and their revisions.
+type Facts = HashMap<TypeId, HashMap<Box<[u8]>, (u64, Rc<dyn Any>)>>;
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("cache", &self.cache).finish_non_exhaustive()
+    }
 }
 
 impl Reader {
     /// Reads through `cache`.
-    pub const fn new(cache: Cache) -> Self {
-        Self { cache }
+    pub fn new(cache: Cache) -> Self {
+        Self { cache, derived: Rc::default(), facts: Rc::default() }
+    }
+
+    /// What `derive` makes of all objects of a resource, in all namespaces; made again only after
+    /// one of them has changed.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    pub async fn derived<T: 'static>(
+        &self,
+        group: &str,
+        resource: &'static str,
+        derive: impl FnOnce(&[Value<'_>]) -> T,
+    ) -> Result<Rc<T>> {
+        let changed = self.cache.changed(storage(resource)?).await.map_err(fault)?;
+        let key = (TypeId::of::<T>(), resource);
+        if let Some((at, known)) = self.derived.borrow().get(&key)
+            && *at == changed
+            && let Ok(known) = Rc::clone(known).downcast()
+        {
+            return Ok(known);
+        }
+        let arena = Arena::new();
+        // May see a later change as well; then it is made again once more than needed.
+        let objects = self.list(group, resource, "", &arena).await?;
+        let made = Rc::new(derive(&objects));
+        self.derived.borrow_mut().insert(key, (changed, Rc::<T>::clone(&made)));
+        Ok(made)
+    }
+
+    /// What `derive` makes of one object, `None` if there is none; made once for each revision.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    pub async fn fact<T: 'static>(
+        &self,
+        resource: &str,
+        namespace: &str,
+        name: &str,
+        derive: impl FnOnce(&Value<'_>) -> T,
+    ) -> Result<Option<Rc<T>>> {
+        let storage = storage(resource)?;
+        let entry = self.cache.get(storage, namespace, name, ReadAt::Latest).await;
+        let Some(entry) = entry.map_err(fault)? else { return Ok(None) };
+        let of_type = TypeId::of::<T>();
+        let known = self.facts.borrow().get(&of_type).and_then(|facts| {
+            let (revision, fact) = facts.get(&entry.key()[..])?;
+            (*revision == entry.revision()).then(|| Rc::clone(fact))
+        });
+        if let Some(Ok(known)) = known.map(Rc::downcast) {
+            return Ok(Some(known));
+        }
+        let arena = Arena::new();
+        let made = Rc::new(derive(&decode(storage, entry.value(), &arena)?));
+        let mut facts = self.facts.borrow_mut();
+        let facts = facts.entry(of_type).or_default();
+        if facts.len() >= ADMISSION_FACTS_MAX {
+            facts.clear();
+        }
+        facts.insert(Box::from(&entry.key()[..]), (entry.revision(), Rc::<T>::clone(&made)));
+        Ok(Some(made))
     }
 
     /// One object in its stored version.

@@ -5,6 +5,7 @@ use super::Reader;
 use crate::object::{List, Map, Value};
 use crate::request::{Attributes, Fault, Operation, Result, Subject};
 use bumpalo::Bump;
+use std::rc::Rc;
 
 const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -30,17 +31,24 @@ pub(super) async fn admit<'a>(
         // The deprecated alias mirrors the name on output.
         spec.insert("serviceAccount", Value::Str("default"));
     }
-    let account = account(at, object, reader, arena).await?;
+    let account = account(at, object, reader).await?;
     let own = object.at(&["spec", "automountServiceAccountToken"]).and_then(Value::as_bool);
-    let theirs = account.at(&["automountServiceAccountToken"]).and_then(Value::as_bool);
-    if own.or(theirs).unwrap_or(true) {
+    if own.or(account.automount).unwrap_or(true) {
         mount_token(object, arena);
     }
     let Some(spec) = object.as_map_mut().map(|map| map.entry_map("spec")) else { return Ok(()) };
     if spec.get("imagePullSecrets").is_none_or(Value::is_empty)
-        && let Some(secrets) = account.at(&["imagePullSecrets"])
+        && let Some(secrets) = &account.pull_secrets
     {
-        spec.insert("imagePullSecrets", secrets.copy_in(arena));
+        let mut list = List::with_capacity_in(secrets.len(), arena);
+        list.extend(secrets.iter().map(|name| {
+            let mut reference = Map::new_in(arena);
+            if let Some(name) = name {
+                reference.push_unique("name", Value::str_in(name, arena));
+            }
+            Value::Map(reference)
+        }));
+        spec.insert("imagePullSecrets", Value::List(list));
     }
     Ok(())
 }
@@ -63,18 +71,12 @@ pub(super) async fn validate(
         }
         return Ok(());
     }
-    let arena = Bump::new();
-    let account = account(at, object, reader, &arena).await?;
-    if account.str_at(&["metadata", "annotations", ENFORCE]) != "true" {
-        return Ok(());
-    }
-    let allowed = |name: &str| {
-        account.list_at(&["secrets"]).iter().any(|secret| secret.str_at(&["name"]) == name)
-    };
+    let account = account(at, object, reader).await?;
+    let Some(allowed) = &account.mountable else { return Ok(()) };
     for volume in object.list_at(&["spec", "volumes"]) {
         let secret = volume.str_at(&["secret", "secretName"]);
-        if !secret.is_empty() && !allowed(secret) {
-            let name = account.str_at(&["metadata", "name"]);
+        if !secret.is_empty() && !allowed.iter().any(|name| name == secret) {
+            let name = object.str_at(&["spec", "serviceAccountName"]);
             let text = format!(
                 "volume with secret.secretName=\"{secret}\" is not allowed because service account \
                  {name} does not reference that secret"
@@ -85,14 +87,33 @@ pub(super) async fn validate(
     Ok(())
 }
 
-async fn account<'a>(
-    at: &Attributes<'_>,
-    object: &Value<'_>,
-    reader: &Reader,
-    arena: &'a Bump,
-) -> Result<Value<'a>> {
+/// What is asked of a service account.
+struct Account {
+    automount: Option<bool>,
+    /// The names in `imagePullSecrets`, where they have one; `None` without such a list.
+    pull_secrets: Option<Vec<Option<String>>>,
+    /// The secrets that pods may use, if the account limits them.
+    mountable: Option<Vec<String>>,
+}
+
+impl Account {
+    fn of(object: &Value<'_>) -> Self {
+        let pull_secrets = object.at(&["imagePullSecrets"]).and_then(Value::as_list);
+        let name =
+            |secret: &Value<'_>| secret.at(&["name"]).and_then(Value::as_str).map(str::to_owned);
+        let enforces = object.str_at(&["metadata", "annotations", ENFORCE]) == "true";
+        let secrets = || object.list_at(&["secrets"]).iter();
+        Self {
+            automount: object.at(&["automountServiceAccountToken"]).and_then(Value::as_bool),
+            pull_secrets: pull_secrets.map(|secrets| secrets.iter().map(name).collect()),
+            mountable: enforces.then(|| secrets().map(|s| name(s).unwrap_or_default()).collect()),
+        }
+    }
+}
+
+async fn account(at: &Attributes<'_>, object: &Value<'_>, reader: &Reader) -> Result<Rc<Account>> {
     let name = object.str_at(&["spec", "serviceAccountName"]);
-    reader.get("", "serviceaccounts", at.namespace, name, arena).await?.ok_or_else(|| {
+    reader.fact("serviceaccounts", at.namespace, name, Account::of).await?.ok_or_else(|| {
         let text = format!(
             "error looking up service account {}/{name}: serviceaccount {name:?} not found",
             at.namespace
@@ -185,6 +206,6 @@ fn push<'a>(map: &mut Map<'a>, key: &'static str, value: Value<'a>, arena: &'a B
 }
 
 fn refuse(at: &Attributes<'_>, message: String) -> Fault {
-    let subject = Subject { group: String::new(), resource: "pods".into(), name: at.name.into() };
+    let subject = Subject { group: "".into(), resource: "pods".into(), name: at.name.into() };
     Fault::Forbidden { subject, message, cause: None }
 }

@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 /// Bytes of kept encodings in the process.
 static ENCODED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// An encoding was asked for since the last sweep.
+/// An encoding was asked for since the last sweep: the next that is made is kept. The first is not:
+/// most objects are written, answered, and never asked for again in that form.
 const USED: u8 = 1;
 /// A newer revision of the object is there: encodings are no longer kept.
 const RETIRED: u8 = 2;
@@ -182,34 +183,35 @@ impl Entry {
         self.slot
     }
 
-    /// The object as JSON with its resourceVersion; made at most once while the budget lasts.
+    /// The object as JSON with its resourceVersion; kept from the second time on while the budget
+    /// lasts.
     ///
     /// # Errors
     /// The stored bytes are not an object.
     pub fn json(&self) -> Result<Json, Unreadable> {
         let kept = self.kept.with(|kept| kept.as_ref().and_then(|kept| kept.json.clone()));
-        self.mark_used();
+        let again = self.mark_used();
         if let Some(json) = kept.flatten() {
             return Ok(json);
         }
-        let json = encoding::json(self).map_err(|fault| self.named(&fault))?;
-        self.keep(json.bytes.len(), |kept| kept.json = Some(json.clone()));
+        let json = encoding::json(self, self.revision).map_err(|fault| self.named(&fault))?;
+        self.keep(again, json.bytes.len(), |kept| kept.json = Some(json.clone()));
         Ok(json)
     }
 
-    /// The object as `k8s\0` and Unknown with its resourceVersion; made at most once while the
-    /// budget lasts.
+    /// The object as `k8s\0` and Unknown with its resourceVersion; kept from the second time on
+    /// while the budget lasts.
     ///
     /// # Errors
     /// The stored bytes are not an object, or its kind has no protobuf form.
     pub fn protobuf(&self) -> Result<Bytes, Unreadable> {
         let kept = self.kept.with(|kept| kept.as_ref().and_then(|kept| kept.protobuf.clone()));
-        self.mark_used();
+        let again = self.mark_used();
         if let Some(bytes) = kept.flatten() {
             return Ok(bytes);
         }
-        let bytes = encoding::protobuf(self).map_err(|fault| self.named(&fault))?;
-        self.keep(bytes.len(), |kept| kept.protobuf = Some(bytes.clone()));
+        let bytes = encoding::protobuf(self, self.revision).map_err(|fault| self.named(&fault))?;
+        self.keep(again, bytes.len(), |kept| kept.protobuf = Some(bytes.clone()));
         Ok(bytes)
     }
 
@@ -225,6 +227,28 @@ impl Entry {
     fn named(&self, fault: &Unreadable) -> Unreadable {
         let key = String::from_utf8_lossy(&self.key);
         Unreadable { reason: format!("{key}: {}", fault.reason) }
+    }
+
+    /// [`Self::json`] as of another revision, as an object that goes is shown; never kept.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn json_at(&self, revision: u64) -> Result<Json, Unreadable> {
+        if revision == self.revision {
+            return self.json();
+        }
+        encoding::json(self, revision).map_err(|fault| self.named(&fault))
+    }
+
+    /// [`Self::protobuf`] as of another revision; never kept.
+    ///
+    /// # Errors
+    /// As [`Self::protobuf`].
+    pub fn protobuf_at(&self, revision: u64) -> Result<Bytes, Unreadable> {
+        if revision == self.revision {
+            return self.protobuf();
+        }
+        encoding::protobuf(self, revision).map_err(|fault| self.named(&fault))
     }
 
     /// A newer revision is there: drops the encodings and keeps none from now on.
@@ -253,9 +277,9 @@ impl Entry {
     }
 
     /// Keeps an encoding of this length, if it may; another shard may have kept the same one.
-    fn keep(&self, length: usize, put: impl FnOnce(&mut Encodings)) {
+    fn keep(&self, again: bool, length: usize, put: impl FnOnce(&mut Encodings)) {
         let retired = self.marks.load(Ordering::Relaxed) & RETIRED != 0;
-        if retired || encoded_bytes().saturating_add(length) > ENCODED_BYTES_MAX {
+        if !again || retired || encoded_bytes().saturating_add(length) > ENCODED_BYTES_MAX {
             return;
         }
         self.kept.with(|kept| {
@@ -267,11 +291,14 @@ impl Entry {
         });
     }
 
-    fn mark_used(&self) {
+    /// True if it was marked already.
+    fn mark_used(&self) -> bool {
         // Read first: a write would take the cache line from the other shards each time.
-        if self.marks.load(Ordering::Relaxed) & USED == 0 {
+        let again = self.marks.load(Ordering::Relaxed) & USED != 0;
+        if !again {
             self.marks.fetch_or(USED, Ordering::Relaxed);
         }
+        again
     }
 
     fn prefix_len(&self) -> usize {

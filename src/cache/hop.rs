@@ -23,6 +23,8 @@ pub(super) enum Ask {
     Get { resource: Resource, key: Bytes, least: u64 },
     /// What stands under a range of keys.
     List(Arc<ListAsk>),
+    /// Nothing; the answer tells that the revision is reached.
+    Reach(u64),
 }
 
 impl Ask {
@@ -31,6 +33,7 @@ impl Ask {
         match self {
             Self::Get { least, .. } => *least,
             Self::List(ask) => ask.at.revision(),
+            Self::Reach(least) => *least,
         }
     }
 }

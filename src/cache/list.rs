@@ -11,11 +11,10 @@ use crate::cache::scan::key_after;
 use crate::cache::shard::Shard;
 use crate::catalog::Storage;
 use crate::object::selector::{FieldSelector, LabelSelector};
+use crate::rt;
 use crate::store::{Item, OldState};
 use bytes::Bytes;
-use std::future::Future;
 use std::sync::Arc;
-use std::task::Poll;
 
 /// What a list asks for.
 #[derive(Debug, Clone)]
@@ -112,7 +111,7 @@ impl List {
             Some(owner) => vec![shard.ask(owner, Ask::List(Arc::clone(&ask))).await],
             None => {
                 let shards = 0..shard.peers.len();
-                all(shards.map(|to| shard.ask(to, Ask::List(Arc::clone(&ask)))).collect()).await
+                rt::all(shards.map(|to| shard.ask(to, Ask::List(Arc::clone(&ask)))).collect()).await
             }
         };
         let mut pages = Vec::with_capacity(answers.len());
@@ -252,22 +251,4 @@ fn merge(mut pages: Vec<Page>, ask: &ListAsk) -> ListPage {
     }
     page.entries = entries;
     page
-}
-
-/// Polls a few futures to their ends; their outputs in the same order.
-async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut waiting: Vec<_> = futures.into_iter().map(|future| Ok(Box::pin(future))).collect();
-    std::future::poll_fn(|cx| {
-        let mut pending = false;
-        for place in &mut waiting {
-            let Ok(future) = place else { continue };
-            match future.as_mut().poll(cx) {
-                Poll::Ready(output) => *place = Err(output),
-                Poll::Pending => pending = true,
-            }
-        }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    waiting.into_iter().filter_map(Result::err).collect()
 }

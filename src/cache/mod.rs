@@ -50,6 +50,7 @@ pub use seed::CacheSeed;
 pub use watch::{WatchFrom, WatchQuery};
 pub use watcher::{WatchEnd, Watcher};
 
+use crate::cache::partition::Resource;
 use crate::catalog::Storage;
 use crate::store::{Opened, Outcome, Request, StoreError, Txn};
 use bytes::Bytes;
@@ -108,6 +109,18 @@ impl Cache {
         at: ReadAt,
     ) -> Result<Option<Arc<Entry>>, ReadFault> {
         read::get(&self.shard, storage, (namespace, name), at).await
+    }
+
+    /// The revision of a resource's last change, 0 if there was none since the start, once this
+    /// shard has applied all that was acknowledged before the call: what was derived from the
+    /// resource's objects at the same figure holds still.
+    ///
+    /// # Errors
+    /// [`ReadFault`].
+    pub async fn changed(&self, storage: &'static Storage) -> Result<u64, ReadFault> {
+        read::catch_up(&self.shard).await?;
+        let state = self.shard.state.borrow();
+        Ok(state.known(Resource::of(Some(storage))).map_or(0, |held| held.changed))
     }
 
     /// What stands under a key that belongs to no known resource, as `/registry/ranges/…`.

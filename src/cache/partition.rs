@@ -31,6 +31,38 @@ pub(super) fn slot(resource: Resource, spread_on: &str) -> u16 {
     slot
 }
 
+/// Resources whose entries every shard holds, not their owner alone: what other writes look at
+/// (admission, authorization, workers' heartbeats), so that those ask no other shard. An entry held
+/// is a pointer, about twenty bytes for each shard. Group, resource.
+const EVERYWHERE: [(&str, &str); 21] = [
+    ("", "limitranges"),
+    ("", "namespaces"),
+    ("", "nodes"),
+    ("", "resourcequotas"),
+    ("", "serviceaccounts"),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies"),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    ("coordination.k8s.io", "leases"),
+    ("networking.k8s.io", "ingressclasses"),
+    ("node.k8s.io", "runtimeclasses"),
+    ("rbac.authorization.k8s.io", "clusterrolebindings"),
+    ("rbac.authorization.k8s.io", "clusterroles"),
+    ("rbac.authorization.k8s.io", "rolebindings"),
+    ("rbac.authorization.k8s.io", "roles"),
+    ("scheduling.k8s.io", "priorityclasses"),
+    ("storage.k8s.io", "csinodes"),
+    ("storage.k8s.io", "storageclasses"),
+];
+
+/// True if every shard holds the resource's entries.
+pub(super) fn is_everywhere(storage: Option<&Storage>) -> bool {
+    storage.is_some_and(|storage| EVERYWHERE.contains(&(storage.group, storage.resource)))
+}
+
 /// The shard that owns a slot.
 pub(super) fn owner(slot: u16, shards: usize) -> usize {
     usize::from(slot) % shards.max(1)

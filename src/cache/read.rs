@@ -2,7 +2,7 @@
 
 use crate::cache::entry::Entry;
 use crate::cache::hop::{Answer, Ask};
-use crate::cache::partition::{Resource, owner, slot};
+use crate::cache::partition::{Resource, is_everywhere, owner, slot};
 use crate::cache::shard::Shard;
 use crate::catalog::Storage;
 use crate::store::{Item, StoreError};
@@ -79,7 +79,10 @@ pub(super) async fn get(
 ) -> Result<Option<Arc<Entry>>, ReadFault> {
     let resource = Resource::of(Some(storage));
     let spread_on = if storage.namespaced { namespace } else { name };
-    let place = (resource, slot(resource, spread_on));
+    let mut place = Place { resource, owner: shard.number };
+    if !is_everywhere(Some(storage)) {
+        place.owner = owner(slot(resource, spread_on), shard.peers.len());
+    }
     get_key(shard, place, storage.key(namespace, name), at).await
 }
 
@@ -90,14 +93,33 @@ pub(super) async fn get_other(
     at: ReadAt,
 ) -> Result<Option<Arc<Entry>>, ReadFault> {
     let resource = Resource::of(None);
-    let place = (resource, slot(resource, std::str::from_utf8(&key).unwrap_or("")));
+    let slot = slot(resource, std::str::from_utf8(&key).unwrap_or(""));
+    let place = Place { resource, owner: owner(slot, shard.peers.len()) };
     get_key(shard, place, key, at).await
+}
+
+/// Waits until this shard has applied all that was acknowledged before the call.
+pub(super) async fn catch_up(shard: &Shard) -> Result<(), ReadFault> {
+    let committed = shard.committed();
+    if shard.applied() >= committed {
+        return Ok(());
+    }
+    match shard.ask(shard.number, Ask::Reach(committed)).await? {
+        Answer::Entry(_) => Ok(()),
+        Answer::Behind(_) | Answer::Gone | Answer::Page(_) => Err(ReadFault::Timeout),
+    }
+}
+
+/// Who holds a key.
+struct Place {
+    resource: Resource,
+    owner: usize,
 }
 
 /// A hop to the owner unless this shard is it.
 async fn get_key(
     shard: &Shard,
-    (resource, slot): (Resource, u16),
+    Place { resource, owner }: Place,
     key: Bytes,
     at: ReadAt,
 ) -> Result<Option<Arc<Entry>>, ReadFault> {
@@ -106,11 +128,10 @@ async fn get_key(
         ReadAt::AtLeast(revision) | ReadAt::Exact(revision) => revision,
         ReadAt::Latest => shard.latest().await?,
     };
-    let owner = owner(slot, shard.peers.len());
     if owner == shard.number {
         let state = shard.state.borrow();
         if state.applied >= least {
-            return Ok(state.known(resource).and_then(|r| r.table.get(&key)).cloned());
+            return Ok(state.known(resource).and_then(|r| r.get(&key)).cloned());
         }
     }
     match shard.ask(owner, Ask::Get { resource, key: key.clone(), least }).await? {

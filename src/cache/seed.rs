@@ -6,7 +6,7 @@ use crate::cache::entry::Entry;
 use crate::cache::hop::Hop;
 use crate::cache::inbox::Inbox;
 use crate::cache::latest;
-use crate::cache::partition::owner;
+use crate::cache::partition::{is_everywhere, owner};
 use crate::cache::rows::storage_of;
 use crate::cache::shard::{Shard, State};
 use crate::cache::tick;
@@ -47,7 +47,9 @@ pub(super) fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
     states.resize_with(shards, Vec::new);
     for entry in opened.state {
         let entry = known(entry);
-        if let Some(state) = states.get_mut(owner(entry.slot(), shards)) {
+        if is_everywhere(entry.storage()) {
+            states.iter_mut().for_each(|state| state.push(Arc::clone(&entry)));
+        } else if let Some(state) = states.get_mut(owner(entry.slot(), shards)) {
             state.push(entry);
         }
     }
@@ -104,11 +106,16 @@ impl CacheSeed {
         let Self { link, state: entries, history, revision, compacted, peers } = self;
         let mut state = State::new(revision, compacted);
         for entry in entries {
-            state.resource(entry.storage()).table.put(entry);
+            let owned = owner(entry.slot(), peers.len()) == link.shard;
+            if let Some(table) = state.resource(entry.storage()).held(owned) {
+                table.put(entry);
+            }
         }
         for change in history.iter() {
             if let Some(subject) = change.subject() {
-                state.resource(subject.storage()).window.push(change.clone());
+                let held = state.resource(subject.storage());
+                held.changed = change.revision;
+                held.window.push(change.clone());
             }
         }
         let batches = link.batches.clone();

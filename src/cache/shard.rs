@@ -7,7 +7,7 @@ use crate::cache::group::Groups;
 use crate::cache::hop::{Answer, Ask, Hop};
 use crate::cache::inbox::Inbox;
 use crate::cache::latest::Latest;
-use crate::cache::partition::{Resource, owner};
+use crate::cache::partition::{Resource, is_everywhere, owner};
 use crate::cache::read::ReadFault;
 use crate::cache::scan::Scan;
 use crate::cache::table::Table;
@@ -85,6 +85,10 @@ pub(super) struct Held {
     pub(super) storage: Option<&'static Storage>,
     /// Entries of the slots that the shard owns.
     pub(super) table: Table,
+    /// Entries of the other slots, if the resource is held everywhere.
+    copies: Option<Table>,
+    /// The revision of the last change; 0 if there was none since the start.
+    pub(super) changed: u64,
     /// Recent changes of all slots.
     pub(super) window: Window,
     pub(super) groups: Groups,
@@ -151,7 +155,8 @@ impl State {
         self.resources[at].get_or_insert_with(|| {
             let (table, window) = (Table::default(), Window::new(floor));
             let groups = Groups::default();
-            Box::new(Held { storage, table, window, groups, watchers: 0 })
+            let copies = is_everywhere(storage).then(Table::default);
+            Box::new(Held { storage, table, copies, changed: 0, window, groups, watchers: 0 })
         })
     }
 
@@ -166,6 +171,18 @@ impl State {
 
     pub(super) fn resources_mut(&mut self) -> impl Iterator<Item = &mut Held> {
         self.resources.iter_mut().flatten().map(|resource| &mut **resource)
+    }
+}
+
+impl Held {
+    /// What stands under a key, if the shard holds it.
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Arc<Entry>> {
+        self.table.get(key).or_else(|| self.copies.as_ref()?.get(key))
+    }
+
+    /// Where entries of the shard's own slots, or of the others, are held, if they are.
+    pub(super) fn held(&mut self, owned: bool) -> Option<&mut Table> {
+        if owned { Some(&mut self.table) } else { self.copies.as_mut() }
     }
 }
 
@@ -212,12 +229,12 @@ impl Shard {
         };
         let owned = self.owns(subject);
         let resource = state.resource(subject.storage());
-        let replaced = match &change.current {
-            _ if !owned => None,
-            Some(current) => resource.table.put(Arc::clone(current)),
-            None => resource.table.remove(subject.key()),
-        };
-        if let Some(replaced) = replaced {
+        resource.changed = change.revision;
+        let replaced = resource.held(owned).and_then(|table| match &change.current {
+            Some(current) => table.put(Arc::clone(current)),
+            None => table.remove(subject.key()),
+        });
+        if let Some(replaced) = replaced.filter(|_| owned) {
             replaced.retire();
         }
         let (mut queued, mut slow) = (0, 0);
@@ -337,11 +354,12 @@ impl Shard {
         match ask {
             Ask::Get { resource, key, .. } => {
                 let state = self.state.borrow();
-                let entry = state.known(resource).and_then(|r| r.table.get(&key)).cloned();
+                let entry = state.known(resource).and_then(|r| r.get(&key)).cloned();
                 drop(state);
                 self.reply(from, ticket, Answer::Entry(entry));
             }
             Ask::List(ask) => self.step(Scan::new(from, ticket, ask)),
+            Ask::Reach(_) => self.reply(from, ticket, Answer::Entry(None)),
         }
     }
 

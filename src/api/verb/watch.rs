@@ -202,7 +202,16 @@ fn event_frame(
     entry: &Entry,
     revision: u64,
 ) -> Result<Bytes> {
+    let name = event_type(kind);
     // An object that leaves shows the revision at which it left.
+    if matches!(form.transform, Transform::None) && stored::is_stored_form(target.resource) {
+        if form.media == Format::Protobuf {
+            let bytes = entry.protobuf_at(revision).map_err(stored::unreadable)?;
+            return Ok(framed_protobuf(name, &bytes));
+        }
+        let json = entry.json_at(revision).map_err(stored::unreadable)?;
+        return Ok(framed_json(name, &json.bytes));
+    }
     let moved;
     let entry = if revision == entry.revision() {
         entry
@@ -210,7 +219,6 @@ fn event_frame(
         moved = Entry::new(entry.key().clone(), revision, entry.value().clone());
         &moved
     };
-    let name = event_type(kind);
     match form.transform {
         Transform::Table(..) => Ok(table_frame(target, form, kind, entry, revision, false)),
         Transform::Partial(version) | Transform::PartialList(version) => {
@@ -226,14 +234,6 @@ fn event_frame(
             Ok(framed_json(name, &text))
         }
         Transform::None => {
-            let same = stored::is_stored_form(target.resource);
-            if same && form.media == Format::Protobuf {
-                return Ok(framed_protobuf(name, &entry.protobuf().map_err(stored::unreadable)?));
-            }
-            if same {
-                let json = entry.json().map_err(stored::unreadable)?;
-                return Ok(framed_json(name, &json.bytes));
-            }
             let arena = Bump::new();
             let object = stored::decode_served(target.resource, entry, &arena)?;
             let mut out = Vec::with_capacity(1024);

@@ -71,7 +71,7 @@ fn reader_that_waits_is_answered_once_the_revision_is_there() {
 fn stuck_shard_times_out_and_others_go_on() {
     let mut sim = Sim::new(2, 3);
     for name in 0..20 {
-        write(&mut sim, "nodes", "", &format!("n{name}"));
+        write(&mut sim, "persistentvolumes", "", &format!("n{name}"));
     }
     sim.stuck = Some(1);
     let (mut answered, mut waiting) = (0, Vec::new());
@@ -79,7 +79,10 @@ fn stuck_shard_times_out_and_others_go_on() {
         let cache = sim.caches[0].clone();
         let read = sim.spawn(0, async move {
             let name = format!("n{name}");
-            cache.get(storage("nodes"), "", &name, ReadAt::Any).await.map(|e| e.is_some())
+            cache
+                .get(storage("persistentvolumes"), "", &name, ReadAt::Any)
+                .await
+                .map(|e| e.is_some())
         });
         sim.settle();
         match read.take() {
@@ -87,9 +90,10 @@ fn stuck_shard_times_out_and_others_go_on() {
             None => waiting.push(read),
         }
     }
-    assert!(answered > 0 && !waiting.is_empty(), "both shards own nodes");
+    assert!(answered > 0 && !waiting.is_empty(), "both shards own volumes");
     let cache = sim.caches[0].clone();
-    let listed = sim.spawn(0, async move { cache.list(ListQuery::all(storage("nodes"))).await });
+    let listed =
+        sim.spawn(0, async move { cache.list(ListQuery::all(storage("persistentvolumes"))).await });
     sim.pass(Duration::from_secs(10));
     for read in waiting {
         assert_eq!(read.take(), Some(Err(ReadFault::Timeout)));
@@ -97,7 +101,8 @@ fn stuck_shard_times_out_and_others_go_on() {
     assert_eq!(listed.take().expect("ended").map(drop), Err(ReadFault::Timeout));
     sim.stuck = None;
     let cache = sim.caches[0].clone();
-    let listed = sim.run(0, async move { cache.list(ListQuery::all(storage("nodes"))).await });
+    let listed =
+        sim.run(0, async move { cache.list(ListQuery::all(storage("persistentvolumes"))).await });
     assert_eq!(listed.expect("all shards answer").entries.len(), 20);
 }
 
@@ -228,7 +233,7 @@ fn revision_before_the_start_is_not_answered_with_an_empty_list() {
 fn full_inbox_of_a_shard_refuses_and_its_own_reads_go_on() {
     let mut sim = Sim::new(2, 11);
     for name in 0..30 {
-        write(&mut sim, "nodes", "", &format!("n{name}"));
+        write(&mut sim, "persistentvolumes", "", &format!("n{name}"));
     }
     sim.stuck = Some(1);
     let peers = std::sync::Arc::clone(&sim.caches[0].shard.peers);
@@ -241,7 +246,10 @@ fn full_inbox_of_a_shard_refuses_and_its_own_reads_go_on() {
         let cache = sim.caches[0].clone();
         let read = async move {
             let name = format!("n{name}");
-            cache.get(storage("nodes"), "", &name, ReadAt::Any).await.map(|e| e.is_some())
+            cache
+                .get(storage("persistentvolumes"), "", &name, ReadAt::Any)
+                .await
+                .map(|e| e.is_some())
         };
         match sim.run(0, read) {
             Err(fault) => {
@@ -251,5 +259,30 @@ fn full_inbox_of_a_shard_refuses_and_its_own_reads_go_on() {
             Ok(found) => assert!(found),
         }
     }
-    assert!((1..30).contains(&refused), "both shards own nodes");
+    assert!((1..30).contains(&refused), "both shards own volumes");
+}
+
+#[test]
+fn what_is_held_everywhere_is_read_without_asking_another_shard() {
+    let mut sim = Sim::new(2, 5);
+    for name in 0..20 {
+        write(&mut sim, "nodes", "", &format!("n{name}"));
+    }
+    let cache = sim.caches[1].clone();
+    let listed = sim.run(1, async move { cache.list(ListQuery::all(storage("nodes"))).await });
+    assert_eq!(listed.expect("a list").entries.len(), 20, "each is listed by its owner alone");
+    sim.stuck = Some(1);
+    for name in 0..20 {
+        let cache = sim.caches[0].clone();
+        let name = format!("n{name}");
+        let read = async move { cache.get(storage("nodes"), "", &name, ReadAt::Latest).await };
+        assert!(sim.run(0, read).expect("answered").is_some());
+    }
+    let cache = sim.caches[0].clone();
+    let before = sim.run(0, async move { cache.changed(storage("nodes")).await });
+    write(&mut sim, "nodes", "", "n20");
+    write(&mut sim, "persistentvolumes", "", "v");
+    let cache = sim.caches[0].clone();
+    let after = sim.run(0, async move { cache.changed(storage("nodes")).await });
+    assert_eq!(after, before.map(|revision| revision + 1));
 }
