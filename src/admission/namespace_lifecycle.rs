@@ -2,9 +2,7 @@
 //! namespaces cannot go (features.md section 6.1).
 
 use super::Reader;
-use crate::object::Value;
 use crate::request::{Attributes, Fault, Operation, Result, Subject};
-use bumpalo::Bump;
 
 const PROTECTED: [&str; 3] = ["default", "kube-system", "kube-public"];
 
@@ -24,16 +22,18 @@ pub(super) async fn admit(at: &Attributes<'_>, reader: &Reader) -> Result<()> {
     if at.namespace.is_empty() || namespaces {
         return Ok(());
     }
-    let arena = Bump::new();
-    let Some(namespace) = reader.get("", "namespaces", "", at.namespace, &arena).await? else {
+    let found = reader.fact("namespaces", "", at.namespace, |namespace| Phase {
+        terminating: namespace.str_at(&["status", "phase"]) == "Terminating",
+    });
+    let Some(phase) = found.await? else {
         return Err(Fault::NotFound(Subject {
-            group: String::new(),
+            group: "".into(),
             resource: "namespaces".into(),
             name: at.namespace.into(),
         }));
     };
     let review = at.resource.group == "authorization.k8s.io";
-    if at.operation == Operation::Create && !review && is_terminating(&namespace) {
+    if at.operation == Operation::Create && !review && phase.terminating {
         let name = at.namespace;
         let message = format!(
             "unable to create new content in namespace {name} because it is being terminated"
@@ -43,13 +43,18 @@ pub(super) async fn admit(at: &Attributes<'_>, reader: &Reader) -> Result<()> {
             format!("namespace {name} is being terminated"),
             "metadata.namespace".to_owned(),
         );
-        return Err(Fault::Forbidden { subject: subject(at), message, cause: Some(cause) });
+        return Err(Fault::Forbidden {
+            subject: subject(at),
+            message,
+            cause: Some(Box::new(cause)),
+        });
     }
     Ok(())
 }
 
-fn is_terminating(namespace: &Value<'_>) -> bool {
-    namespace.str_at(&["status", "phase"]) == "Terminating"
+/// What is asked of a namespace.
+struct Phase {
+    terminating: bool,
 }
 
 fn subject(at: &Attributes<'_>) -> Subject {

@@ -110,14 +110,18 @@ impl Api {
         if action::is_connection(&target) {
             return Err(action::not_built(&target));
         }
+        // Writes are boxed: their futures are several times those of reads, which would carry their
+        // size.
         match target.verb {
-            Verb::Create => verb::create::serve(self, &call, body).await,
-            Verb::Delete => verb::delete::serve(self, &call, body).await,
-            Verb::DeleteCollection => verb::deletecollection::serve(self, &call, body).await,
+            Verb::Create => Box::pin(verb::create::serve(self, &call, body)).await,
+            Verb::Delete => Box::pin(verb::delete::serve(self, &call, body)).await,
+            Verb::DeleteCollection => {
+                Box::pin(verb::deletecollection::serve(self, &call, body)).await
+            }
             Verb::Get => verb::get::serve(self, &call).await,
             Verb::List => self.list(&call).await,
-            Verb::Patch => verb::patch::serve(self, &call, body).await,
-            Verb::Update => verb::update::serve(self, &call, body).await,
+            Verb::Patch => Box::pin(verb::patch::serve(self, &call, body)).await,
+            Verb::Update => Box::pin(verb::update::serve(self, &call, body)).await,
             Verb::Watch => self.watch(&call).await,
             Verb::None | Verb::Proxy => {
                 Err(Fault::Router(crate::request::RouterFault::MethodNotAllowed))

@@ -226,7 +226,7 @@ fn already_exists(subject: Subject, generated: bool, terminating: bool) -> Statu
 fn forbidden(
     subject: Subject,
     message: &str,
-    cause: Option<(&'static str, String, String)>,
+    cause: Option<Box<(&'static str, String, String)>>,
 ) -> Status {
     let text = if subject.resource.is_empty() {
         format!("forbidden: {message}")
@@ -236,6 +236,7 @@ fn forbidden(
         format!("{} {:?} is forbidden: {message}", qualified(&subject), subject.name)
     };
     let mut details = Details::from(subject);
+    let cause = cause.map(|cause| *cause);
     details.causes.extend(cause.map(|(kind, text, field)| (kind.to_owned(), text, field)));
     Status::new(403, "Forbidden", text).with(details)
 }

@@ -49,7 +49,7 @@ pub enum Fault {
         /// The text after `is forbidden: `.
         message: String,
         /// Extra cause (type, message, field), as NamespaceTerminating.
-        cause: Option<(&'static str, String, String)>,
+        cause: Option<Box<(&'static str, String, String)>>,
     },
     /// 500 `Internal error occurred: TEXT`.
     Internal(String),
