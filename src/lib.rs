@@ -9,10 +9,10 @@
 //! | 0 | `base`: limits, ids, clock, hash maps · `metrics`: counters and their text |
 //! | 1 | `rt`: executors on io_uring, names glommio · `object`: values, schema rows, patches, selectors; no I/O · `http`: connections and messages, names hyper |
 //! | 2 | `codec`: JSON, YAML, protobuf, watch frames, media types · `catalog`: the one table of types, resources and defaults · `tls`: records and certificates |
-//! | 3 | `request`: URL → verb, resource, options; faults as data |
+//! | 3 | `request`: URL → verb, resource, options; faults as data · `seal`: encryption at rest |
 //! | 4 | `store`: bytes and revisions; backends: embedded, etcd, memory |
 //! | 5 | `cache`: entries, windows, lists at a revision, watchers |
-//! | 6 | `authn` · `authz` · `flow`: whose turn it is · `admission` · `registry`: what verbs do to resources, and what each kind adds |
+//! | 6 | `authn` · `authz` · `audit`: who asked what, told outside · `flow`: whose turn it is · `admission` · `registry`: what verbs do to resources, and what each kind adds |
 //! | 7 | `api`: routes, negotiation, answers, discovery, OpenAPI, tables |
 //! | 8 | `config`: the command line |
 //! | 9 | `server`: boot, shards, the handler chain, draining |
@@ -43,6 +43,7 @@
 
 pub mod admission;
 pub mod api;
+pub mod audit;
 pub mod authn;
 pub mod authz;
 pub mod base;
@@ -57,6 +58,7 @@ pub mod object;
 pub mod registry;
 pub mod request;
 pub mod rt;
+pub mod seal;
 pub mod server;
 pub mod store;
 pub mod tls;

@@ -136,3 +136,7 @@ pub const ETCD_HISTORY_REVISIONS_MAX: u64 = 10_000;
 pub const ETCD_BATCH_CHANGES_MAX: usize = 1_024;
 /// Keys that one lease is used for (`defaultLeaseMaxObjectCount` upstream).
 pub const ETCD_LEASE_KEYS_MAX: u32 = 1_000;
+/// Audit events that may wait to be written, whatever `--audit-log-batch-buffer-size` says.
+pub const AUDIT_QUEUE_MAX: usize = 65_536;
+/// Bytes of audit events that are written together.
+pub const AUDIT_BATCH_BYTES_MAX: usize = 256 * 1024;

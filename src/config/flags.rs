@@ -223,9 +223,9 @@ flags! {
             "Watch cache size; windows here size themselves.";
         "enable-garbage-collector" Bool "true" Later
             "Support for the garbage collector; must agree with kube-controller-manager.";
-        "encryption-provider-config" Path "" Later
+        "encryption-provider-config" Path "" Built
             "Configuration of encryption at rest.";
-        "encryption-provider-config-automatic-reload" Bool "false" Later
+        "encryption-provider-config-automatic-reload" Bool "false" Built
             "Reload the encryption configuration when it changes.";
         "etcd-cafile" Path "" Built
             "CA of etcd's certificates.";
@@ -289,24 +289,24 @@ flags! {
             "Further certificates, as certificate,key or certificate,key:name,name; repeatable.";
     }
     Auditing {
-        "audit-log-batch-buffer-size" Int "10000" Later "Events kept before they are written.";
+        "audit-log-batch-buffer-size" Int "10000" Built "Events kept before they are written.";
         "audit-log-batch-max-size" Int "1" Later "Events written at once.";
         "audit-log-batch-max-wait" Duration "0s" Later "Wait before a batch is written.";
         "audit-log-batch-throttle-burst" Int "0" Later "Batches written at once.";
         "audit-log-batch-throttle-enable" Bool "false" Later "Whether batches are throttled.";
         "audit-log-batch-throttle-qps" Float "0" Later "Batches a second.";
-        "audit-log-compress" Bool "false" Later "Compress rotated log files.";
-        "audit-log-format" Text "json" Later "json or legacy.";
-        "audit-log-maxage" Int "366" Later "Days that old log files are kept.";
-        "audit-log-maxbackup" Int "100" Later "Old log files that are kept.";
-        "audit-log-maxsize" Int "100" Later "Megabytes of a log file before it is rotated.";
-        "audit-log-mode" Text "blocking" Later "batch, blocking or blocking-strict.";
-        "audit-log-path" Path "" Later "Log file; - for standard output.";
+        "audit-log-compress" Bool "false" Built "Compress rotated log files.";
+        "audit-log-format" Text "json" Built "json or legacy.";
+        "audit-log-maxage" Int "366" Built "Days that old log files are kept.";
+        "audit-log-maxbackup" Int "100" Built "Old log files that are kept.";
+        "audit-log-maxsize" Int "100" Built "Megabytes of a log file before it is rotated.";
+        "audit-log-mode" Text "blocking" Built "batch, blocking or blocking-strict.";
+        "audit-log-path" Path "" Built "Log file; - for standard output.";
         "audit-log-truncate-enabled" Bool "false" Later "Truncate large events.";
         "audit-log-truncate-max-batch-size" Int "10485760" Later "Largest batch in bytes.";
         "audit-log-truncate-max-event-size" Int "102400" Later "Largest event in bytes.";
-        "audit-log-version" Text "audit.k8s.io/v1" Later "API version of the events.";
-        "audit-policy-file" Path "" Later "Audit policy.";
+        "audit-log-version" Text "audit.k8s.io/v1" Built "API version of the events.";
+        "audit-policy-file" Path "" Built "Audit policy.";
         "audit-webhook-batch-buffer-size" Int "10000" Later "Events kept before they are sent.";
         "audit-webhook-batch-max-size" Int "400" Later "Events sent at once.";
         "audit-webhook-batch-max-wait" Duration "30s" Later "Wait before a batch is sent.";

@@ -4,6 +4,7 @@
 //! `flags` is the one table; `parse` takes arguments apart by it; `resolve` makes the typed
 //! [`Config`] (`model`) that everything else reads.
 
+mod audit;
 pub mod duration;
 pub mod flags;
 mod help;

@@ -1,5 +1,6 @@
 //! The typed configuration.
 
+use crate::audit::JournalOptions;
 use crate::base::cidr::Cidr;
 use crate::rt;
 use crate::store::etcd;
@@ -31,6 +32,8 @@ pub struct Config {
     pub authorization: Authorization,
     /// Admission.
     pub admission: Admission,
+    /// What is told of requests.
+    pub audit: Audit,
     /// Services' addresses and ports.
     pub services: Services,
     /// `--runtime-config` in order: API and whether it is served.
@@ -58,6 +61,28 @@ pub struct Store {
     pub event_ttl: Duration,
     /// How often old revisions are compacted; zero for never.
     pub compaction_interval: Duration,
+    /// Encryption at rest.
+    pub encryption: Option<Encryption>,
+}
+
+/// Encryption at rest.
+#[derive(Debug, Clone)]
+pub struct Encryption {
+    /// The EncryptionConfiguration.
+    pub file: PathBuf,
+    /// It is read again when it changes.
+    pub reload: bool,
+}
+
+/// What is told of requests.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// The policy; without one nothing is told.
+    pub policy_file: Option<PathBuf>,
+    /// Where events are written.
+    pub log: Option<JournalOptions>,
+    /// Events are lines in the old form.
+    pub legacy: bool,
 }
 
 /// The listener and its certificates.

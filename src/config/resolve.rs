@@ -1,10 +1,12 @@
 //! Values of flags → the typed configuration.
 
 use crate::base::cidr::Cidr;
+use crate::config::audit::audit;
 use crate::config::model::Admission;
 use crate::config::model::Authentication;
 use crate::config::model::Authorization;
 use crate::config::model::Config;
+use crate::config::model::Encryption;
 use crate::config::model::RequestHeader;
 use crate::config::model::Requests;
 use crate::config::model::ServiceAccounts;
@@ -78,6 +80,7 @@ impl Config {
             authentication: authentication(values)?,
             authorization: authorization(values)?,
             admission: admission(values)?,
+            audit: audit(values)?,
             services: services(values)?,
             runtime_config,
             allow_privileged: values.bool("allow-privileged"),
@@ -122,6 +125,10 @@ fn store(values: &Values, placement: rt::Placement, shards: usize) -> Result<Sto
         ready_timeout: values.duration("etcd-readycheck-timeout"),
         event_ttl: values.duration("event-ttl"),
         compaction_interval: values.duration("etcd-compaction-interval"),
+        encryption: values.path("encryption-provider-config").map(|file| Encryption {
+            file,
+            reload: values.bool("encryption-provider-config-automatic-reload"),
+        }),
     })
 }
 

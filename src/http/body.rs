@@ -198,6 +198,15 @@ impl Body {
         }
     }
 
+    /// The body if it is all there in one piece.
+    #[must_use]
+    pub const fn whole(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Content::Single(bytes) => Some(bytes),
+            Content::Parts(_) | Content::Stream(_) => None,
+        }
+    }
+
     /// The pieces, one after the other; a stream that breaks off ends.
     pub fn into_stream(self) -> Pin<Box<dyn Stream<Item = Bytes>>> {
         use futures_lite::StreamExt;

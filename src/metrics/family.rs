@@ -201,6 +201,30 @@ pub const ETCD_RESYNCS: Family = family(
     Kind::Counter,
     "[ALPHA] Times that changes were lost to compaction and all keys were read anew.",
 );
+/// Audit events.
+pub const AUDIT_EVENTS: Family = family(
+    "apiserver_audit_event_total",
+    Kind::Counter,
+    "[ALPHA] Audit events generated and sent to the audit backend.",
+);
+/// Audit events that were lost.
+pub const AUDIT_ERRORS: Family = family(
+    "apiserver_audit_error_total",
+    Kind::Counter,
+    "[ALPHA] Audit events that failed to be audited properly, by plugin.",
+);
+/// Requests that failed for their audit.
+pub const AUDIT_REJECTED: Family = family(
+    "apiserver_audit_requests_rejected_total",
+    Kind::Counter,
+    "[ALPHA] Requests rejected due to an error in the audit logging backend.",
+);
+/// Requests by audit level.
+pub const AUDIT_LEVELS: Family = family(
+    "apiserver_audit_level_total",
+    Kind::Counter,
+    "[ALPHA] Requests by the policy's audit level.",
+);
 /// CPU time.
 pub(in crate::metrics) const CPU_SECONDS: Family = family(
     "process_cpu_seconds_total",

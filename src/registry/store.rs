@@ -4,6 +4,7 @@ use crate::cache::{Cache, Entry, ReadAt};
 use crate::catalog::Storage;
 use crate::object::Value;
 use crate::request::{Attributes, Fault, Result};
+use crate::seal::Sealer;
 use crate::store::{Outcome, StoreError, Txn};
 use bumpalo::Bump;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub trait Admit {
 pub struct Options {
     /// `--event-ttl`, seconds.
     pub event_ttl_seconds: u32,
+    /// Encryption at rest: whether what stands in the store must be written anew.
+    pub sealer: Option<Arc<Sealer>>,
     /// `--allow-privileged`.
     pub allow_privileged: bool,
     /// `--service-cluster-ip-range`, primary first.

@@ -130,7 +130,9 @@ impl<A: Admit> Registry<A> {
         let storage = stored::storage(at.resource)?;
         let value = stored::encode(storage, new, arena);
         let goes = meta::is_free_to_go(new) && stored::may_go(storage, new);
-        if !goes && value == *entry.value() {
+        let sealer = self.options.sealer.as_ref();
+        let stale = sealer.is_some_and(|sealer| sealer.may_be_stale(entry.key()));
+        if !goes && value == *entry.value() && !stale {
             return Ok(Attempt::Done(Arc::clone(entry)));
         }
         // The answer to the update that lets an object go shows it at its last revision.

@@ -9,12 +9,15 @@ use crate::cache::Entry;
 use crate::config::Config;
 use crate::rt;
 use crate::rt::signal::Signal;
+use crate::seal::Sealer;
+use crate::server::auditing::Auditing;
 use crate::server::credentials;
 use crate::server::credentials::Credentials;
 use crate::server::lifecycle::Lifecycle;
 use crate::server::pki;
 use crate::server::pki::Pki;
 use crate::server::preflight;
+use crate::server::sealing;
 use crate::server::shard;
 use crate::server::shard::Control;
 use crate::server::shard::Seed;
@@ -83,14 +86,7 @@ impl std::error::Error for BootError {}
 /// [`BootError`] if it could not start.
 pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError> {
     let started = clock::now();
-    let modes = config.authorization.modes.iter();
-    let idle: Vec<&str> = modes
-        .map(String::as_str)
-        .filter(|mode| Mode::parse(mode).is_some_and(|mode| !mode.is_built()))
-        .collect();
-    if !idle.is_empty() {
-        log::warn!("authorization modes that allow nothing yet: {}", idle.join(", "));
-    }
+    tell_idle_modes(&config);
     credentials::check(&config).map_err(BootError::Config)?;
     preflight::check(config.shards).map_err(BootError::Preflight)?;
     let signals = rt::signal::listen().map_err(|e| failed("cannot take signals", &e))?;
@@ -99,7 +95,9 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     let credentials = Credentials::read(&config, &own).map_err(BootError::Config)?;
     let tickets = tls::Tickets::new().map_err(|e| BootError::Failed(e.to_string()))?;
     let tls = tls_config(&config, &own, &tickets).map_err(BootError::Config)?;
-    let (opened, store) = open_store(&config)?;
+    let sealer = sealing::read(&config).map_err(BootError::Config)?;
+    let auditing = Auditing::start(&config).map_err(BootError::Config)?;
+    let (opened, store) = open_store(&config, sealer.clone())?;
     log::info!("store is open at revision {}, {} objects", opened.revision, opened.state.len());
 
     let lifecycle = Arc::new(Lifecycle::new(started, config.shards));
@@ -123,6 +121,8 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
             store: Arc::clone(store.health()),
             cache,
             discovery: Arc::clone(&discovery),
+            auditing: auditing.clone(),
+            sealer: sealer.clone(),
             tls: tls.clone(),
             address,
             control,
@@ -142,15 +142,30 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     log::info!("serving on {address} with {} shards after {:?}", config.shards, started.elapsed());
     announce(&welcome(&config, &own, address.port()));
 
-    let mut server =
-        Running { config, own, tickets, port: address.port(), controls, lifecycle, drained };
+    let port = address.port();
+    let mut server = Running { config, own, tickets, sealer, port, controls, lifecycle, drained };
     server.serve(&signals);
     server.stop();
+    if let Some(auditing) = auditing {
+        auditing.flush();
+    }
     store.close().map_err(|e| BootError::Failed(format!("the store did not close well: {e:?}")))?;
     log::info!("stopped");
     // The shards' threads end with the process: their executors hold nothing that must be put away.
     drop(shards);
     Ok(())
+}
+
+/// Modes that are taken but not built allow nothing, which an operator should know.
+fn tell_idle_modes(config: &Config) {
+    let modes = config.authorization.modes.iter();
+    let idle: Vec<&str> = modes
+        .map(String::as_str)
+        .filter(|mode| Mode::parse(mode).is_some_and(|mode| !mode.is_built()))
+        .collect();
+    if !idle.is_empty() {
+        log::warn!("authorization modes that allow nothing yet: {}", idle.join(", "));
+    }
 }
 
 /// The address to listen on, found free just now. Shards share a port by SO_REUSEPORT, which would
@@ -194,9 +209,13 @@ fn tls_config(config: &Config, own: &Pki, tickets: &tls::Tickets) -> Result<tls:
     tls::Config::new(&material, tickets).map_err(|e| e.to_string())
 }
 
-fn open_store(config: &Config) -> Result<(store::Opened<Entry>, store::Handle), BootError> {
+fn open_store(
+    config: &Config,
+    sealer: Option<Arc<Sealer>>,
+) -> Result<(store::Opened<Entry>, store::Handle), BootError> {
     let mut options = store::Options::new(config.shards);
     let interval = config.store.compaction_interval;
+    options.sealer = sealer;
     options.retention.age = if interval.is_zero() { Duration::MAX } else { interval };
     let mut told = Instant::now();
     let mut tell = |what: &str, count: u64| {
@@ -248,6 +267,7 @@ struct Running {
     config: Arc<Config>,
     own: Pki,
     tickets: tls::Tickets,
+    sealer: Option<Arc<Sealer>>,
     port: u16,
     controls: Vec<Sender<Control>>,
     lifecycle: Arc<Lifecycle>,
@@ -258,11 +278,13 @@ impl Running {
     /// Until a stop is asked for. Meanwhile certificates are renewed and reloaded.
     fn serve(&mut self, signals: &mpsc::Receiver<Signal>) {
         let mut stamps = credentials::tls_stamps(&self.config, &self.own);
+        let mut sealed = sealing::written(&self.config);
         loop {
             match signals.recv_timeout(RELOAD_INTERVAL) {
                 Ok(Signal::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Ok(Signal::Reload) | Err(mpsc::RecvTimeoutError::Timeout) => {
                     self.reload(&mut stamps);
+                    sealing::reload(&self.config, self.sealer.as_deref(), &mut sealed);
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! [`boot`] runs on the process's first thread, which then waits for signals; [`shard`] is what
 //! runs on each shard; [`pipeline`] is what every request goes through.
 
+mod auditing;
 mod authentication;
 pub mod boot;
 pub mod bootstrap;
@@ -18,4 +19,5 @@ pub mod pipeline;
 pub mod pki;
 pub mod preflight;
 pub mod scrape;
+mod sealing;
 pub mod shard;

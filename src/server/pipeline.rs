@@ -1,7 +1,7 @@
 //! The handler chain, in order, on one screen (features.md section 1):
 //! audit id → URL → authentication → authorization → health, discovery, resources → headers.
 //!
-//! Audit, impersonation and flow control have their places between authentication and
+//! Impersonation and flow control have their places between authentication and
 //! authorization, and are not built yet.
 
 use crate::admission::{Chain, Reader};
@@ -26,6 +26,8 @@ use crate::metrics::{Recorder, Tally};
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User};
+use crate::seal::Sealer;
+use crate::server::auditing::{self, Audit};
 use crate::server::authentication::Authentication;
 use crate::server::filters::{self, Entered};
 use crate::server::shard::Shard;
@@ -37,6 +39,9 @@ use std::sync::Arc;
 
 const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
 const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
+
+/// The annotation of audit events that says how the authorizer decided.
+const DECISION: &str = "authorization.k8s.io/decision";
 
 /// What a shard's requests pass through.
 #[derive(Debug)]
@@ -61,6 +66,7 @@ impl Gate {
         cache: &Cache,
         discovery: Arc<Discovery>,
         metrics: Rc<Recorder>,
+        sealer: Option<Arc<Sealer>>,
     ) -> Result<Self, String> {
         let Authentication { authenticator, issuer: token_issuer, keys } =
             Authentication::new(config, credentials, cache)?;
@@ -71,6 +77,7 @@ impl Gate {
         let ranges = services.cluster_ip_ranges.iter();
         let options = registry::Options {
             event_ttl_seconds: u32::try_from(config.store.event_ttl.as_secs()).unwrap_or(u32::MAX),
+            sealer,
             allow_privileged: config.allow_privileged,
             service_cidrs: ranges.filter_map(|cidr| Cidr::parse(&cidr.to_string())).collect(),
             node_ports: (services.node_port_first, services.node_port_last),
@@ -129,7 +136,7 @@ pub async fn handle(shard: &Shard, request: Request) -> Response {
     let agent = request.header(header::USER_AGENT).unwrap_or_default().to_owned();
     let mut context = Context::new(User::default(), agent);
     let version = request.version;
-    let mut response = shard.gate.serve(shard, &mut context, request).await;
+    let mut response = shard.gate.serve(shard, &mut context, request, &audit_id).await;
     add_headers(&mut response, &context, &audit_id);
     filters::finish(shard, version, &context.user, &mut response);
     response
@@ -142,7 +149,13 @@ enum Served {
 }
 
 impl Gate {
-    async fn serve(&self, shard: &Shard, context: &mut Context, request: Request) -> Response {
+    async fn serve(
+        &self,
+        shard: &Shard,
+        context: &mut Context,
+        request: Request,
+        audit_id: &str,
+    ) -> Response {
         let uri = request.uri.clone();
         let Ok(path) = percent_decode_str(uri.path()).decode_utf8() else {
             return respond(Answer::text(400, "400 Bad Request"));
@@ -165,13 +178,18 @@ impl Gate {
         };
         let head =
             Head { method: method.as_str(), accept: &accept, content_type: &content_type, query };
-        let rest = Box::pin(self.admitted(shard, context, &info, head, request));
+        let mut trail = None;
+        let audit = Audit { id: audit_id, uri: &uri, trail: &mut trail };
+        let rest = Box::pin(self.admitted(shard, context, &info, head, request, audit));
         let mut response = match entered.within(&shard.config, query, rest).await {
             Ok(Served::Answer(answer)) => respond(answer),
             Ok(Served::Response(response)) => response,
             Err(fault) => respond(refuse(fault, &accept, context, query)),
         };
         entered.answered(&mut response);
+        if let Some(trail) = trail {
+            auditing::end(trail, context, &mut response).await;
+        }
         response
     }
 
@@ -182,8 +200,14 @@ impl Gate {
         info: &RequestInfo<'_>,
         head: Head<'_>,
         mut request: Request,
+        mut audit: Audit<'_>,
     ) -> Served {
         let Head { accept, query, .. } = head;
+        let verb = if info.is_resource {
+            Cow::Borrowed(info.verb.name())
+        } else {
+            Cow::Owned(head.method.to_ascii_lowercase())
+        };
         match self.authenticate(&request, info.path, context).await {
             Ok(user) => {
                 shard.metrics.tally(Tally::AuthenticationSuccess);
@@ -192,21 +216,24 @@ impl Gate {
             }
             Err(fault) => {
                 shard.metrics.tally(Tally::AuthenticationFailure);
+                audit.refused(shard, &context.user_agent, info, &verb, &request).await;
                 return Served::Answer(refuse(fault, accept, context, query));
             }
         }
-        let verb = if info.is_resource {
-            Cow::Borrowed(info.verb.name())
-        } else {
-            Cow::Owned(head.method.to_ascii_lowercase())
-        };
+        if !audit.begin(shard, context, info, &verb, &request).await {
+            let text =
+                format!("Internal Server Error: {:?}: failed to store audit event\n", info.path);
+            return Served::Answer(Answer::text(500, text));
+        }
         self.classify(shard, context, info, &verb);
         let action = Action { info, verb: &verb };
         if let Err(fault) = self.authorizer.authorize(&context.user, action) {
             shard.metrics.tally(Tally::AuthorizationNoOpinion);
+            context.annotate(DECISION, "forbid");
             return Served::Answer(refuse(fault, accept, context, query));
         }
         shard.metrics.tally(Tally::AuthorizationAllowed);
+        context.annotate(DECISION, "allow");
         if let Some(remote) = self.aggregator.find(info.path) {
             return Served::Answer(Aggregator::answer(&remote));
         }
@@ -218,7 +245,11 @@ impl Gate {
             return self.non_resource(shard, info, &request, form).await;
         }
         let encodings = text(&request, header::ACCEPT_ENCODING);
-        let answer = self.api.serve(context, info, head, request.body).await;
+        let body = match audit.body(request.body, head).await {
+            Ok(body) => body,
+            Err(fault) => return Served::Answer(refuse(fault, accept, context, query)),
+        };
+        let answer = self.api.serve(context, info, head, body).await;
         Served::Answer(compress(answer, &encodings))
     }
 

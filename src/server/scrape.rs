@@ -50,6 +50,12 @@ pub(in crate::server) fn snapshot(shard: &Shard) -> Snapshot {
     snapshot.add(&metrics::TERMINATED_WATCHERS, shard.cache.slow_watchers() as f64);
     snapshot.add(&metrics::WATCH_FRAMES, shard.cache.frames_queued() as f64);
     snapshot.add(&metrics::SHARDS, 1.0);
+    if let Some(auditor) = &shard.auditor {
+        for (level, requests) in auditor.levels() {
+            let label = ("level", level.to_owned());
+            snapshot.add_labelled(&metrics::AUDIT_LEVELS, label, requests as f64);
+        }
+    }
     for counts in shard.cache.counts() {
         let Some(storage) = counts.storage else { continue };
         let resource = match storage.group {
@@ -71,6 +77,13 @@ fn of_the_process(shard: &Shard, sum: &mut Snapshot) {
     sum.add(&metrics::STORAGE_CONFLICTS, store.conflicts.load(Relaxed) as f64);
     sum.add(&metrics::STORAGE_EVENTS, store.history_events.load(Relaxed) as f64);
     sum.add(&metrics::STORAGE_KEYS, store.keys.load(Relaxed) as f64);
+    if let Some(auditor) = &shard.auditor {
+        let figures = auditor.journal().figures();
+        sum.add(&metrics::AUDIT_EVENTS, figures.events.load(Relaxed) as f64);
+        sum.add(&metrics::AUDIT_REJECTED, figures.rejected.load(Relaxed) as f64);
+        let errors = figures.errors.load(Relaxed) as f64;
+        sum.add_labelled(&metrics::AUDIT_ERRORS, ("plugin", "log".to_owned()), errors);
+    }
     let scaled = |histogram: &Histogram, unit: f64| {
         let bound = |bound: u64| {
             if bound == u64::MAX { f64::INFINITY } else { bound as f64 * unit }

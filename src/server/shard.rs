@@ -1,6 +1,7 @@
 //! One shard: what its requests work with, and its life from start to end.
 
 use crate::api::discovery::Discovery;
+use crate::audit::Auditor;
 use crate::base::limits::CONNECTIONS_MAX;
 use crate::cache::Cache;
 use crate::cache::CacheSeed;
@@ -11,6 +12,8 @@ use crate::metrics::Recorder;
 use crate::metrics::RequestKind;
 use crate::registry::network::Cidr;
 use crate::rt;
+use crate::seal::Sealer;
+use crate::server::auditing::Auditing;
 use crate::server::bootstrap;
 use crate::server::credentials::Credentials;
 use crate::server::keep;
@@ -54,6 +57,8 @@ pub struct Shard {
     pub listener: Rc<Listener>,
     /// What requests pass through.
     pub gate: Gate,
+    /// The audit, if there is one.
+    pub auditor: Option<Rc<Auditor>>,
     /// Figures.
     pub metrics: Rc<Recorder>,
     /// Ways to all shards by number, this one among them.
@@ -78,6 +83,8 @@ pub(in crate::server) struct Seed {
     pub(in crate::server) store: Arc<store::Health>,
     pub(in crate::server) cache: CacheSeed,
     pub(in crate::server) discovery: Arc<Discovery>,
+    pub(in crate::server) auditing: Option<Auditing>,
+    pub(in crate::server) sealer: Option<Arc<Sealer>>,
     pub(in crate::server) tls: tls::Config,
     pub(in crate::server) address: SocketAddr,
     pub(in crate::server) control: Receiver<Control>,
@@ -107,6 +114,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         &cache,
         seed.discovery,
         Rc::clone(&metrics),
+        seed.sealer,
     ) {
         Ok(gate) => gate,
         Err(message) => {
@@ -117,6 +125,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     let shard = Rc::new(Shard {
         id,
         gate,
+        auditor: seed.auditing.map(|auditing| Rc::new(auditing.auditor())),
         credentials: seed.credentials,
         lifecycle: seed.lifecycle,
         store: seed.store,

@@ -1,6 +1,7 @@
 //! What a backend is opened with, and why opening fails.
 
 use crate::base::limits;
+use crate::seal::Sealer;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub struct Options {
     pub shards: usize,
     /// How much history is kept.
     pub retention: Retention,
+    /// Seals what is written and opens what is read; plain bytes if none.
+    pub sealer: Option<Arc<Sealer>>,
     /// The wall clock in Unix seconds, for expiry.
     pub unix_seconds: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// What is done when a durable write fails, with the reason. By default the process aborts:
@@ -30,6 +33,7 @@ impl Options {
         Self {
             shards,
             retention: Retention::default(),
+            sealer: None,
             unix_seconds: Arc::new(unix_seconds),
             on_failure: Arc::new(|reason| {
                 eprintln!("store: {reason}; stopping, since the state on disk is uncertain");

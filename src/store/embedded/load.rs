@@ -3,6 +3,7 @@
 //! Threads read slices of the log and build the items (the costly part); the opening thread puts
 //! them together in order as they come.
 
+use crate::seal::Sealer;
 use crate::store::Event;
 use crate::store::Item;
 use crate::store::embedded::record;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use fjall::Keyspace;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -47,6 +49,7 @@ struct Row<I> {
 /// Reads everything.
 pub(super) fn load<I: Item>(
     keyspace: &Keyspace,
+    sealer: Option<&Sealer>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Loaded<I>, Error> {
     let (Some(first), Some(last)) = (keyspace.first_key_value(), keyspace.last_key_value()) else {
@@ -71,7 +74,8 @@ pub(super) fn load<I: Item>(
                         return;
                     }
                     let start = first + slice * width;
-                    let rows = read(keyspace, start, start.saturating_add(width - 1).min(last));
+                    let range = start..=start.saturating_add(width - 1).min(last);
+                    let rows = read(keyspace, sealer, range);
                     if sender.send((slice, rows)).is_err() {
                         return;
                     }
@@ -82,6 +86,13 @@ pub(super) fn load<I: Item>(
         assemble(rows, Building::new(newest.stamp.compacted), progress)
     })?;
     Ok(building.finish(last))
+}
+
+/// The plain bytes of a value. What no key opens stays as it is, and is an object that cannot be
+/// read: that is told when somebody reads it, as upstream.
+fn opened(sealer: Option<&Sealer>, key: &[u8], stored: Bytes) -> Bytes {
+    let Some(sealer) = sealer else { return stored };
+    sealer.open(key, &stored).map_or(stored, |opened| opened.plain)
 }
 
 type Slice<I> = (u64, Result<Vec<Row<I>>, Error>);
@@ -113,15 +124,23 @@ fn revision(log_key: &[u8]) -> Result<u64, Error> {
     key.map(u64::from_be_bytes).map_err(|_| Error::Broken("a record has no revision".to_owned()))
 }
 
-fn read<I: Item>(keyspace: &Keyspace, first: u64, last: u64) -> Result<Vec<Row<I>>, Error> {
+fn read<I: Item>(
+    keyspace: &Keyspace,
+    sealer: Option<&Sealer>,
+    revisions: RangeInclusive<u64>,
+) -> Result<Vec<Row<I>>, Error> {
     let mut rows = Vec::new();
+    let (first, last) = revisions.into_inner();
     for pair in keyspace.range(record::log_key(first)..=record::log_key(last)) {
         let (log_key, bytes) = pair.into_inner()?;
         let Some(record) = record::decode(&log_key, &bytes) else {
             return Err(Error::Broken(format!("record {} is unreadable", revision(&log_key)?)));
         };
         let stamp = record.stamp;
-        let new = |value| Arc::new(I::new(record.key.clone(), stamp.revision, value));
+        let new = |value| {
+            let value = opened(sealer, &record.key, value);
+            Arc::new(I::new(record.key.clone(), stamp.revision, value))
+        };
         rows.push(Row {
             revision: stamp.revision,
             previous: stamp.previous,

@@ -74,11 +74,15 @@ pub fn open<I: Item>(
     })?;
     let database = database(&log).map_err(|error| place.fjall(&error))?;
     let keyspace = keyspace(&database).map_err(|error| place.fjall(&error))?;
-    let loaded = load::load(&keyspace, progress).map_err(|error| match error {
-        load::Error::Broken(found) => place.corrupt(found),
-        load::Error::Fjall(error) => place.fjall(&error),
-    })?;
-    engine::start(loaded, Log::new(database, keyspace, lock), options)
+    let loaded =
+        load::load(&keyspace, options.sealer.as_deref(), progress).map_err(
+            |error| match error {
+                load::Error::Broken(found) => place.corrupt(found),
+                load::Error::Fjall(error) => place.fjall(&error),
+            },
+        )?;
+    let sealer = options.sealer.clone();
+    engine::start(loaded, Log::new(database, keyspace, lock, sealer), options)
 }
 
 /// Makes `log/` in one step that either happened or did not.

@@ -1,5 +1,6 @@
 //! The writing side: a group of changes as one fjall batch and one sync.
 
+use crate::seal::Sealer;
 use crate::store::disk::Disk;
 use crate::store::disk::Stamp;
 use crate::store::disk::Timing;
@@ -11,6 +12,7 @@ use fjall::OwnedWriteBatch;
 use fjall::PersistMode;
 use fjall::Slice;
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How a group is made durable: its data and the file's length, not its times.
@@ -20,13 +22,19 @@ pub(super) struct Log {
     batch: OwnedWriteBatch,
     keyspace: Keyspace,
     database: Database,
+    sealer: Option<Arc<Sealer>>,
     /// Held, not used: the directory is ours until this is dropped, last.
     _lock: File,
 }
 
 impl Log {
-    pub(super) fn new(database: Database, keyspace: Keyspace, lock: File) -> Self {
-        Self { batch: database.batch(), keyspace, database, _lock: lock }
+    pub(super) fn new(
+        database: Database,
+        keyspace: Keyspace,
+        lock: File,
+        sealer: Option<Arc<Sealer>>,
+    ) -> Self {
+        Self { batch: database.batch(), keyspace, database, sealer, _lock: lock }
     }
 
     fn flush(&mut self) -> fjall::Result<Timing> {
@@ -41,7 +49,12 @@ impl Log {
 
 impl Disk for Log {
     fn put(&mut self, stamp: Stamp, key: Bytes, value: Bytes) -> (Bytes, Bytes) {
-        let (record, key, value) = record::encode_put(stamp, &key, &value);
+        // What is sealed is for the disk alone: the item keeps the plain bytes.
+        let sealed = self.sealer.as_ref().map(|sealer| sealer.seal(&key, &value));
+        let (record, key, value) = match sealed.filter(|sealed| *sealed != value) {
+            Some(sealed) => (record::encode_put(stamp, &key, &sealed).0, key, value),
+            None => record::encode_put(stamp, &key, &value),
+        };
         self.batch.insert(&self.keyspace, record::log_key(stamp.revision), Slice::from(record));
         (key, value)
     }

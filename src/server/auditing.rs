@@ -1,0 +1,173 @@
+//! The audit of requests as they pass: begun once the user is known, ended with the answer
+//! (`filters.WithAudit`, `filters.WithFailedAuthenticationAudit`).
+
+use crate::api::Head;
+use crate::api::call::read_body;
+use crate::audit::{Auditor, Journal, Policy, Seen, Trail};
+use crate::config::Config;
+use crate::http::{Request, RequestBody, Response, Uri, header};
+use crate::request::{Context, Fault, RequestInfo};
+use crate::server::pki;
+use crate::server::shard::Shard;
+use std::sync::Arc;
+
+/// Headers in which proxies tell for whom they ask, the farthest first.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+const REAL_IP: &str = "x-real-ip";
+
+/// The policy and the way to the journal, for all shards.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct Auditing {
+    policy: Arc<Policy>,
+    journal: Journal,
+    legacy: bool,
+}
+
+impl Auditing {
+    /// Starts the journal if flags ask for one.
+    ///
+    /// # Errors
+    /// The line for the operator.
+    pub(in crate::server) fn start(config: &Config) -> Result<Option<Self>, String> {
+        let audit = &config.audit;
+        let policy = match &audit.policy_file {
+            Some(path) => {
+                let source = pki::read("audit-policy-file", path)?;
+                let policy = Policy::parse(&source);
+                policy.map_err(|error| format!("--audit-policy-file: {error}"))?
+            }
+            None if audit.log.is_some() => {
+                log::warn!("--audit-log-path does nothing without --audit-policy-file");
+                return Ok(None);
+            }
+            None => return Ok(None),
+        };
+        let Some(options) = audit.log.clone() else {
+            log::warn!("--audit-policy-file does nothing without --audit-log-path");
+            return Ok(None);
+        };
+        let (journal, _) =
+            Journal::start(options).map_err(|error| format!("--audit-log-path: {error}"))?;
+        Ok(Some(Self { policy: Arc::new(policy), journal, legacy: audit.legacy }))
+    }
+
+    /// Waits until what is queued is written.
+    pub(in crate::server) fn flush(&self) {
+        self.journal.flush();
+    }
+
+    /// The audit of one shard.
+    pub(in crate::server) fn auditor(self) -> Auditor {
+        Auditor::new(self.policy, self.journal, self.legacy)
+    }
+}
+
+/// The audit of one request.
+pub(in crate::server) struct Audit<'r> {
+    pub(in crate::server) id: &'r str,
+    pub(in crate::server) uri: &'r Uri,
+    /// Where the trail is kept, outside of what a deadline may drop.
+    pub(in crate::server) trail: &'r mut Option<Trail>,
+}
+
+impl Audit<'_> {
+    /// Begins the trail. False if the request must fail, for it cannot be told.
+    pub(in crate::server) async fn begin(
+        &mut self,
+        shard: &Shard,
+        context: &Context,
+        info: &RequestInfo<'_>,
+        verb: &str,
+        request: &Request,
+    ) -> bool {
+        let Some(auditor) = &shard.auditor else { return true };
+        let uri = self.uri.path_and_query().map_or("", |both| both.as_str());
+        let seen = Seen { id: self.id, uri, verb, agent: &context.user_agent, info };
+        *self.trail = auditor.begin(seen, Some(&context.user), || sources(request));
+        match self.trail {
+            Some(trail) => trail.received().await,
+            None => true,
+        }
+    }
+
+    /// Tells of a request whose user is not known.
+    pub(in crate::server) async fn refused(
+        &self,
+        shard: &Shard,
+        agent: &str,
+        info: &RequestInfo<'_>,
+        verb: &str,
+        request: &Request,
+    ) {
+        let Some(auditor) = &shard.auditor else { return };
+        let uri = self.uri.path_and_query().map_or("", |both| both.as_str());
+        let seen = Seen { id: self.id, uri, verb, agent, info };
+        if let Some(trail) = auditor.begin(seen, None, || sources(request)) {
+            trail.refused(&methods(request)).await;
+        }
+    }
+
+    /// Shows a write's body to the trail on its way to the handler.
+    ///
+    /// # Errors
+    /// 413 and 400, as for a handler that reads it itself.
+    pub(in crate::server) async fn body(
+        &mut self,
+        body: RequestBody,
+        head: Head<'_>,
+    ) -> Result<RequestBody, Fault> {
+        let Some(trail) = self.trail.as_mut().filter(|_| !body.is_empty()) else {
+            return Ok(body);
+        };
+        let bytes = read_body(body).await?;
+        trail.request_body(&bytes, head.content_type);
+        Ok(RequestBody::full(bytes))
+    }
+}
+
+/// Ends the trail with the answer; one that lasts keeps it until it has been sent.
+pub(in crate::server) async fn end(mut trail: Trail, context: &Context, response: &mut Response) {
+    trail.learned(&context.user, context.take_annotations());
+    let content_type = response.headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    trail.answer(response.status.as_u16(), response.body.whole(), content_type);
+    if response.body.length().is_some() {
+        trail.completed().await;
+        return;
+    }
+    trail.started().await;
+    let others = response.held.take();
+    response.held = Some(Box::new((trail, others)));
+}
+
+/// Where a request came from, the client first (`utilnet.SourceIPs`).
+fn sources(request: &Request) -> Vec<String> {
+    let mut sources: Vec<String> = Vec::new();
+    let mut add = |text: &str| {
+        let text = text.trim();
+        if text.parse::<std::net::IpAddr>().is_ok() && !sources.iter().any(|known| known == text) {
+            sources.push(text.to_owned());
+        }
+    };
+    let forwarded = request.header(FORWARDED_FOR).unwrap_or_default();
+    forwarded.split(',').for_each(&mut add);
+    add(request.header(REAL_IP).unwrap_or_default());
+    add(&request.peer.address.ip().to_string());
+    sources
+}
+
+/// What a request has tried to be known by (`getAuthMethods`).
+fn methods(request: &Request) -> String {
+    let mut methods = Vec::new();
+    let header = request.header(header::AUTHORIZATION).unwrap_or_default();
+    let scheme = header.trim().split_once(' ').map_or("", |(scheme, _)| scheme);
+    for known in ["basic", "bearer"] {
+        if scheme.eq_ignore_ascii_case(known) {
+            methods.push(known);
+        }
+    }
+    if request.peer.certificates.is_some() {
+        methods.push("x509");
+    }
+    methods.join(", ")
+}

@@ -1,0 +1,53 @@
+//! The configuration of encryption at rest: read at start, and again when it changes.
+
+use crate::config::Config;
+use crate::seal::Sealer;
+use crate::server::pki;
+use std::fs;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// `--encryption-provider-config`, if it is given.
+///
+/// # Errors
+/// The line for the operator.
+pub(in crate::server) fn read(config: &Config) -> Result<Option<Arc<Sealer>>, String> {
+    let Some(encryption) = &config.store.encryption else { return Ok(None) };
+    let source = pki::read("encryption-provider-config", &encryption.file)?;
+    let sealer = Sealer::parse(&source);
+    let sealer = sealer.map_err(|error| format!("--encryption-provider-config: {error}"))?;
+    Ok(Some(Arc::new(sealer)))
+}
+
+/// Takes over a configuration that has changed since `stamp`. One that cannot be used is told, and
+/// the one in use stays.
+pub(in crate::server) fn reload(
+    config: &Config,
+    sealer: Option<&Sealer>,
+    stamp: &mut Option<SystemTime>,
+) {
+    let (Some(encryption), Some(sealer)) = (&config.store.encryption, sealer) else { return };
+    let written = written(config);
+    if !encryption.reload || written == *stamp {
+        return;
+    }
+    let source = pki::read("encryption-provider-config", &encryption.file);
+    let taken = source.and_then(|source| sealer.replace(&source).map_err(|e| e.to_string()));
+    match taken {
+        Ok(()) => {
+            *stamp = written;
+            log::info!("the encryption configuration was reloaded");
+        }
+        Err(line) => {
+            log::warn!(
+                "the encryption configuration cannot be reloaded, the old one stays: {line}"
+            );
+        }
+    }
+}
+
+/// When the configuration was last written.
+pub(in crate::server) fn written(config: &Config) -> Option<SystemTime> {
+    let file = &config.store.encryption.as_ref()?.file;
+    fs::metadata(file).and_then(|data| data.modified()).ok()
+}
