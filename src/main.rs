@@ -6,6 +6,7 @@ use kubering::config::Config;
 use kubering::config::Values;
 use kubering::server::boot;
 use kubering::server::logging;
+use kubering::server::pki;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -16,7 +17,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
-    let values = match Values::parse(std::env::args_os().skip(1)) {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    let checks_pki = arguments.peek().is_some_and(|first| first == "pki");
+    if checks_pki && arguments.nth(1).is_none_or(|second| second != "check") {
+        writeln!(std::io::stderr(), "kubering: usage: kubering pki check [flags]").ok();
+        return ExitCode::from(USAGE_ERROR);
+    }
+    let values = match Values::parse(arguments) {
         Ok(values) => values,
         Err(error) => return fail(&error, USAGE_ERROR),
     };
@@ -32,6 +39,11 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(&error, USAGE_ERROR),
     };
+    if checks_pki {
+        let (text, good) = pki::check(&config);
+        print(&text);
+        return if good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     logging::start(config.verbosity, config.logs_json);
     let not_built: Vec<String> = values.not_built().map(|f| format!("--{}", f.name)).collect();
     if !not_built.is_empty() {

@@ -6,9 +6,11 @@
 //! administrator's, which stands in the kubeconfig.
 
 mod authority;
+mod check;
 mod files;
 mod kubeconfig;
 
+pub use check::check;
 pub use kubeconfig::ADMIN_KUBECONFIG;
 
 use crate::base::clock;
@@ -89,16 +91,24 @@ pub fn ensure(config: &Config, port: u16) -> Result<Pki, String> {
     } else {
         None
     };
-    Ok(Pki {
+    Ok(Pki { kubeconfig, changed, ..place(config) })
+}
+
+/// Where everything is, whether it is there or not.
+fn place(config: &Config) -> Pki {
+    let directory = config.data_dir.join("pki");
+    let at = |name: &str| directory.join(name);
+    let pair = |name: &str| (at(&format!("{name}.crt")), at(&format!("{name}.key")));
+    Pki {
         ca: at("ca.crt"),
         serving: pair("apiserver"),
         front_proxy_ca: at("front-proxy-ca.crt"),
         front_proxy_client: pair("front-proxy-client"),
         service_account_key: at("sa.key"),
         service_account_public_key: at("sa.pub"),
-        kubeconfig,
-        changed,
-    })
+        kubeconfig: None,
+        changed: false,
+    }
 }
 
 /// Reads a file that a flag names.
