@@ -11,8 +11,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::verify_tls12_signature;
 use rustls::crypto::verify_tls13_signature;
+use rustls::crypto::verify_tls13_signature_with_raw_key;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::UnixTime;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::ClientHello;
@@ -22,6 +24,7 @@ use rustls::server::danger::ClientCertVerified;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
+use x509_parser::x509::X509Version;
 
 /// A certificate chain with its private key, as rustls wants it.
 #[derive(Debug, Clone)]
@@ -148,7 +151,15 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        let verified = verify_tls13_signature(message, certificate, signature, &self.algorithms);
+        // Certificates of version 1 (`openssl x509 -req` makes them) are none to webpki; their key
+        // may sign all the same.
+        match (verified, version_one_key(certificate)) {
+            (Err(_), Some(key)) => {
+                verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
+            }
+            (verified, _) => verified,
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -160,6 +171,7 @@ impl ClientCertVerifier for AnyClient {
 #[derive(Debug, Clone)]
 pub struct ClientVerifier {
     verifier: Arc<dyn ClientCertVerifier>,
+    roots: Arc<[CertificateDer<'static>]>,
 }
 
 impl ClientVerifier {
@@ -169,12 +181,13 @@ impl ClientVerifier {
     /// What is wrong with the roots.
     pub fn from_pem(pem: &[u8], provider: &Arc<CryptoProvider>) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
-        for certificate in certificates_from_pem(pem)? {
-            roots.add(certificate).map_err(|e| format!("not usable as a root: {e}"))?;
+        let listed = certificates_from_pem(pem)?;
+        for certificate in &listed {
+            roots.add(certificate.clone()).map_err(|e| format!("not usable as a root: {e}"))?;
         }
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
             .build()
-            .map(|verifier| Self { verifier })
+            .map(|verifier| Self { verifier, roots: listed.into() })
             .map_err(|e| e.to_string())
     }
 
@@ -190,7 +203,31 @@ impl ClientVerifier {
         };
         match self.verifier.verify_client_cert(own, intermediates, UnixTime::now()) {
             Ok(_) => Verification::Verified,
+            Err(_) if version_one_holds(own, &self.roots) => Verification::Verified,
             Err(error) => Verification::Failed(error.to_string()),
         }
     }
+}
+
+/// The public key of a certificate of version 1; `None` for any other.
+fn version_one_key(der: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+    let key = certificate.public_key().raw.to_vec();
+    (certificate.version() == X509Version::V1).then(|| key.into())
+}
+
+/// True for a certificate of version 1 that one of the roots itself has issued and that is in its
+/// time. It has no extensions, so nothing limits what it may be used for.
+fn version_one_holds(der: &CertificateDer<'_>, roots: &[CertificateDer<'_>]) -> bool {
+    let Ok((_, own)) = x509_parser::parse_x509_certificate(der) else { return false };
+    own.version() == X509Version::V1
+        && own.validity().is_valid()
+        && roots.iter().any(|root| {
+            x509_parser::parse_x509_certificate(root).is_ok_and(|(_, root)| {
+                root.subject() == own.issuer()
+                    && root.validity().is_valid()
+                    && root.is_ca()
+                    && own.verify_signature(Some(root.public_key())).is_ok()
+            })
+        })
 }
