@@ -12,6 +12,8 @@ mod about;
 mod apply;
 #[path = "clients/change.rs"]
 mod change;
+#[path = "clients/credentials.rs"]
+mod credentials;
 #[path = "clients/delete.rs"]
 mod delete;
 #[path = "clients/get.rs"]

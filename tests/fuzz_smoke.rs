@@ -135,6 +135,14 @@ fn fields() {
 }
 
 #[test]
+fn credentials() {
+    with_stack(|| {
+        smoke("credentials", targets::credentials::run);
+        nested("[", "]").iter().for_each(|text| targets::credentials::run(text));
+    });
+}
+
+#[test]
 fn headers() {
     with_stack(|| {
         smoke("headers", targets::headers::run);

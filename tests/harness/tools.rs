@@ -49,8 +49,13 @@ pub(crate) struct Ran {
 impl Bench {
     /// Starts a server; `None` where the clients are left out.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with flags of its own; `None` where the clients are left out.
+    pub(crate) fn start_with(flags: &[&str]) -> Option<Self> {
         let tools = tools()?;
-        let bench = Self { server: Server::start(&[]), tools };
+        let bench = Self { server: Server::start(flags), tools };
         std::fs::create_dir(bench.scratch()).expect("a directory for the test's files");
         Some(bench)
     }
