@@ -94,22 +94,23 @@ impl Sealer {
         Ok(())
     }
 
-    /// The bytes to store under a key.
-    pub fn seal(&self, key: &[u8], plain: &Bytes) -> Bytes {
+    /// The bytes to store under a key; `place` is how the key is called where they are stored,
+    /// which some providers bind them to.
+    pub fn seal(&self, key: &[u8], place: &[u8], plain: &Bytes) -> Bytes {
         match self.plan.load().chain(key) {
-            Some(chain) => chain.seal(key, plain),
+            Some(chain) => chain.seal(place, plain),
             None => plain.clone(),
         }
     }
 
-    /// The plain bytes of what is stored under a key.
+    /// The plain bytes of what is stored under a key; `place` as for [`Self::seal`].
     ///
     /// # Errors
     /// [`SealError`].
-    pub fn open(&self, key: &[u8], stored: &Bytes) -> Result<Opened, SealError> {
+    pub fn open(&self, key: &[u8], place: &[u8], stored: &Bytes) -> Result<Opened, SealError> {
         let plan = self.plan.load();
         let opened = match plan.chain(key) {
-            Some(chain) => chain.open(key, stored)?,
+            Some(chain) => chain.open(place, stored)?,
             None if stored.starts_with(SEALED) => return Err(SealError::Sealed),
             None => Opened { plain: stored.clone(), stale: false },
         };
@@ -199,10 +200,10 @@ mod tests {
             let plain = Bytes::from(plain);
             for (name, length) in PROVIDERS {
                 let sealer = sealer(&provider(name, &[("one", length)]));
-                let stored = sealer.seal(KEY, &plain);
+                let stored = sealer.seal(KEY, KEY, &plain);
                 let prefix = format!("k8s:enc:{name}:v1:one:");
                 prop_assert!(stored.starts_with(prefix.as_bytes()));
-                let opened = sealer.open(KEY, &stored).unwrap();
+                let opened = sealer.open(KEY, KEY, &stored).unwrap();
                 prop_assert_eq!(&opened.plain, &plain);
                 prop_assert!(!opened.stale);
             }
@@ -214,7 +215,7 @@ mod tests {
                 let sealer = sealer(&provider(name, &[("one", length)]));
                 let mut stored = format!("k8s:enc:{name}:v1:one:").into_bytes();
                 stored.extend_from_slice(&junk);
-                let _ = sealer.open(KEY, &stored.into());
+                let _ = sealer.open(KEY, KEY, &stored.into());
             }
             let _ = Sealer::parse(&junk);
         }
@@ -223,15 +224,15 @@ mod tests {
     #[test]
     fn gcm_binds_the_bytes_to_their_key() {
         let sealer = sealer(&provider("aesgcm", &[("one", 32)]));
-        let stored = sealer.seal(KEY, &Bytes::from_static(b"x"));
-        let moved = sealer.open(b"/registry/secrets/ns/other", &stored);
+        let stored = sealer.seal(KEY, KEY, &Bytes::from_static(b"x"));
+        let moved = sealer.open(KEY, b"/registry/secrets/ns/other", &stored);
         assert_eq!(moved, Err(SealError::NoMatchingKey));
     }
 
     #[test]
     fn an_older_key_still_opens_and_is_stale() {
         let old = sealer(&provider("aescbc", &[("one", 32)]));
-        let stored = old.seal(KEY, &Bytes::from_static(b"x"));
+        let stored = old.seal(KEY, KEY, &Bytes::from_static(b"x"));
         let rotated = [
             provider("secretbox", &[("new", 32)]),
             provider("aescbc", &[("one", 32)]),
@@ -241,11 +242,11 @@ mod tests {
         assert!(!old.may_be_stale(KEY));
         old.replace(config(&rotated).as_bytes()).unwrap();
         assert!(old.may_be_stale(KEY));
-        let opened = old.open(KEY, &stored).unwrap();
+        let opened = old.open(KEY, KEY, &stored).unwrap();
         assert!(opened.stale);
-        let plain = old.open(KEY, &Bytes::from_static(b"k8s\0plain")).unwrap();
+        let plain = old.open(KEY, KEY, &Bytes::from_static(b"k8s\0plain")).unwrap();
         assert!(plain.stale, "written before there was a key");
-        assert!(old.seal(KEY, &opened.plain).starts_with(b"k8s:enc:secretbox:v1:new:"));
+        assert!(old.seal(KEY, KEY, &opened.plain).starts_with(b"k8s:enc:secretbox:v1:new:"));
     }
 
     #[test]
@@ -259,7 +260,11 @@ mod tests {
             ("/registry/example.org/widgets/ns/a", false),
             ("/registry/ranges/serviceips", false),
         ] {
-            assert_eq!(sealer.seal(key.as_bytes(), &plain) != plain, sealed, "{key}");
+            assert_eq!(
+                sealer.seal(key.as_bytes(), key.as_bytes(), &plain) != plain,
+                sealed,
+                "{key}"
+            );
         }
     }
 
@@ -267,10 +272,10 @@ mod tests {
     fn plain_bytes_are_refused_unless_identity_is_among_the_providers() {
         let sealer = sealer(&provider("aescbc", &[("one", 32)]));
         let plain = Bytes::from_static(b"k8s\0");
-        assert_eq!(sealer.open(KEY, &plain), Err(SealError::NoMatchingPrefix));
+        assert_eq!(sealer.open(KEY, KEY, &plain), Err(SealError::NoMatchingPrefix));
         let sealed = Bytes::from_static(b"k8s:enc:aescbc:v1:x:");
         let other = b"/registry/configmaps/ns/a";
-        assert_eq!(sealer.open(other, &sealed), Err(SealError::Sealed));
+        assert_eq!(sealer.open(other, other, &sealed), Err(SealError::Sealed));
     }
 
     #[test]

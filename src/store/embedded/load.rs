@@ -92,7 +92,7 @@ pub(super) fn load<I: Item>(
 /// read: that is told when somebody reads it, as upstream.
 fn opened(sealer: Option<&Sealer>, key: &[u8], stored: Bytes) -> Bytes {
     let Some(sealer) = sealer else { return stored };
-    sealer.open(key, &stored).map_or(stored, |opened| opened.plain)
+    sealer.open(key, key, &stored).map_or(stored, |opened| opened.plain)
 }
 
 type Slice<I> = (u64, Result<Vec<Row<I>>, Error>);

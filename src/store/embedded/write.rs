@@ -50,7 +50,7 @@ impl Log {
 impl Disk for Log {
     fn put(&mut self, stamp: Stamp, key: Bytes, value: Bytes) -> (Bytes, Bytes) {
         // What is sealed is for the disk alone: the item keeps the plain bytes.
-        let sealed = self.sealer.as_ref().map(|sealer| sealer.seal(&key, &value));
+        let sealed = self.sealer.as_ref().map(|sealer| sealer.seal(&key, &key, &value));
         let (record, key, value) = match sealed.filter(|sealed| *sealed != value) {
             Some(sealed) => (record::encode_put(stamp, &key, &sealed).0, key, value),
             None => record::encode_put(stamp, &key, &value),

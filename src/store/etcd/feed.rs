@@ -93,7 +93,7 @@ pub(super) fn read(keys: &Keys, message: WatchResponse, after: u64) -> News {
         if kv.key == COMPACTION {
             compacted = std::str::from_utf8(&kv.value).ok().and_then(|text| text.parse().ok());
         } else if let Some(key) = keys.inward(kv.key) {
-            let value = is_put.then(|| kv.value.into());
+            let value = is_put.then(|| keys.opened(&key, kv.value.into()));
             changes.push(Change { key, revision, value });
         }
     }

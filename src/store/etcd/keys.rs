@@ -1,7 +1,9 @@
 //! Between the keys of this program, which begin with `/registry/`, and those in etcd, which begin
-//! with what `--etcd-prefix` says.
+//! with what `--etcd-prefix` says; and between plain bytes and sealed ones.
 
+use crate::seal::Sealer;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// How keys begin here.
 const OURS: &[u8] = b"/registry/";
@@ -13,16 +15,17 @@ pub(super) const COMPACTION: &[u8] = b"compact_rev_key";
 pub(super) struct Keys {
     /// With a slash at its end; empty if keys are the same in etcd and all are ours.
     prefix: Vec<u8>,
+    sealer: Option<Arc<Sealer>>,
 }
 
 impl Keys {
     /// For a prefix without a slash at its end; an empty one takes keys as they are.
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(super) fn new(prefix: &str, sealer: Option<Arc<Sealer>>) -> Self {
         let mut bytes = prefix.as_bytes().to_vec();
         if !bytes.is_empty() && !bytes.ends_with(b"/") {
             bytes.push(b'/');
         }
-        Self { prefix: bytes }
+        Self { prefix: bytes, sealer }
     }
 
     /// The key in etcd of a key here.
@@ -43,6 +46,20 @@ impl Keys {
         }
         let rest = key.strip_prefix(&self.prefix[..])?;
         Some([OURS, rest].concat().into())
+    }
+
+    /// What is stored in etcd of a value.
+    pub(super) fn sealed(&self, key: &[u8], value: &Bytes) -> Bytes {
+        let Some(sealer) = &self.sealer else { return value.clone() };
+        sealer.seal(key, &self.outward(key), value)
+    }
+
+    /// The value of what is stored in etcd. What no key opens stays as it is, and is an object that
+    /// cannot be read.
+    pub(super) fn opened(&self, key: &[u8], stored: Bytes) -> Bytes {
+        let Some(sealer) = &self.sealer else { return stored };
+        let opened = sealer.open(key, &self.outward(key), &stored);
+        opened.map_or(stored, |opened| opened.plain)
     }
 
     /// First key and the key after the last of all that are ours, in etcd.
@@ -80,7 +97,7 @@ mod tests {
 
     #[test]
     fn another_prefix_stands_for_ours_in_etcd() {
-        let keys = Keys::new("/other/place");
+        let keys = Keys::new("/other/place", None);
         assert_eq!(keys.outward(b"/registry/pods/a/b"), b"/other/place/pods/a/b");
         let inward = |key: &[u8]| keys.inward(key.to_vec());
         assert_eq!(inward(b"/other/place/pods/a/b").as_deref(), Some(&b"/registry/pods/a/b"[..]));
@@ -91,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_usual_prefix_changes_no_key() {
-        let keys = Keys::new("/registry");
+        let keys = Keys::new("/registry", None);
         assert_eq!(keys.outward(b"/registry/pods/a/b"), b"/registry/pods/a/b");
         let key = keys.inward(b"/registry/pods/a/b".to_vec());
         assert_eq!(key.as_deref(), Some(&b"/registry/pods/a/b"[..]));

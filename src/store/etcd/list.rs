@@ -95,7 +95,8 @@ pub(super) async fn read<I: Item>(
         }
         items.extend(answer.kvs.into_iter().filter_map(|kv| {
             let key = keys.inward(kv.key)?;
-            Some(Arc::new(I::new(key, revision(kv.mod_revision), kv.value.into())))
+            let value = keys.opened(&key, kv.value.into());
+            Some(Arc::new(I::new(key, revision(kv.mod_revision), value)))
         }));
         tell(items.len() as u64);
         if found == 0 || remaining == 0 || (range.limit > 0 && items.len() >= range.limit) {

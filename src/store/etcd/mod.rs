@@ -95,6 +95,7 @@ pub fn open<I: Item>(
     let start = serve::Start {
         servers: servers.clone(),
         shards: options.shards.max(1),
+        sealer: options.sealer.clone(),
         queue: (sender.clone(), requests),
         figures,
         health: health.clone(),

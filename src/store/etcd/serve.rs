@@ -1,6 +1,7 @@
 //! The store's thread: what its tasks share, its start and its end.
 
 use crate::base::limits::{ETCD_CALLS_MAX, ETCD_EVENT_SECONDS_MAX, STORE_BATCH_QUEUE_MAX};
+use crate::seal::Sealer;
 use crate::store::Batch;
 use crate::store::Health;
 use crate::store::Item;
@@ -49,6 +50,7 @@ type Asked<I> = (usize, Request<I>);
 pub(super) struct Start<I> {
     pub(super) servers: Servers,
     pub(super) shards: usize,
+    pub(super) sealer: Option<Arc<Sealer>>,
     pub(super) queue: (Sender<Asked<I>>, Receiver<Asked<I>>),
     pub(super) figures: Arc<Figures>,
     pub(super) health: Arc<Health>,
@@ -121,9 +123,9 @@ pub(super) fn run<I: Item>(start: Start<I>) -> Result<(), StoreError> {
 }
 
 async fn live<I: Item>(start: Start<I>) -> Result<(), StoreError> {
-    let Start { servers, shards, queue: (sender, requests), figures, health, closing, told } =
-        start;
-    let keys = Keys::new(&servers.prefix);
+    let Start { servers, shards, sealer, queue: (sender, requests), .. } = start;
+    let Start { figures, health, closing, told, .. } = start;
+    let keys = Keys::new(&servers.prefix, sealer);
     let cluster = match Box::pin(Cluster::new(&servers, figures.clone())).await {
         Ok(cluster) => cluster,
         Err(reason) => return give_up(&told, reason),

@@ -45,7 +45,10 @@ pub(super) async fn commit<I: Item>(core: &Core<I>, shard: usize, ticket: u64, t
             core.saw(at);
             let (value, value_revision) = match (txn.write, removed) {
                 (Write::Put { value, .. }, _) => (value, at),
-                (Write::Delete, Some(kv)) => (kv.value.into(), revision(kv.mod_revision)),
+                (Write::Delete, Some(kv)) => {
+                    let value = core.keys.opened(&txn.key, kv.value.into());
+                    (value, revision(kv.mod_revision))
+                }
                 (Write::Delete, None) => (Bytes::new(), at),
             };
             let at_time = Instant::now();
@@ -79,7 +82,10 @@ fn found<I: Item>(core: &Core<I>, key: Bytes, kv: PbKeyValue) -> Arc<I> {
     let state = core.state.borrow();
     match state.get(&key) {
         Some(item) if item.revision() == at => item.clone(),
-        _ => Arc::new(I::new(key, at, kv.value.into())),
+        _ => {
+            let value = core.keys.opened(&key, kv.value.into());
+            Arc::new(I::new(key, at, value))
+        }
     }
 }
 
@@ -118,7 +124,7 @@ async fn once<I: Item>(core: &Core<I>, txn: &Txn) -> Result<Done, Fault> {
         (Expected::Revision(at), Write::Delete) => (at, Operation::Delete),
         (Expected::Revision(at), Write::Put { .. }) => (at, Operation::Update),
     };
-    let (change, lease) = change(core, &key, &txn.write).await?;
+    let (change, lease) = change(core, &key, txn).await?;
     let request = etcd_client::Txn::new()
         .when([Compare::mod_revision(&*key, CompareOp::Equal, number(expected))])
         .and_then([change])
@@ -146,20 +152,19 @@ async fn once<I: Item>(core: &Core<I>, txn: &Txn) -> Result<Done, Fault> {
 async fn change<I: Item>(
     core: &Core<I>,
     key: &[u8],
-    write: &Write,
+    txn: &Txn,
 ) -> Result<(TxnOp, Option<i64>), Fault> {
-    match write {
+    let sealed = |value| core.keys.sealed(&txn.key, value).to_vec();
+    match &txn.write {
         Write::Delete => {
             let options = DeleteOptions::new().with_prev_key();
             Ok((TxnOp::delete(key, Some(options)), None))
         }
-        Write::Put { value, ttl_seconds: None } => {
-            Ok((TxnOp::put(key, value.to_vec(), None), None))
-        }
+        Write::Put { value, ttl_seconds: None } => Ok((TxnOp::put(key, sealed(value), None), None)),
         Write::Put { value, ttl_seconds: Some(seconds) } => {
             let lease = core.leases.lease(&core.cluster, &core.figures, *seconds).await?;
             let options = PutOptions::new().with_lease(lease);
-            Ok((TxnOp::put(key, value.to_vec(), Some(options)), Some(lease)))
+            Ok((TxnOp::put(key, sealed(value), Some(options)), Some(lease)))
         }
     }
 }
