@@ -1,4 +1,5 @@
-//! One request's events: begun when its user is known, ended with its answer, or when it is dropped.
+//! One request's events: begun when its user is known, ended with its answer or when it is
+//! dropped.
 
 use super::event::{Moment, Outcome, Subject};
 use super::journal::Journal;

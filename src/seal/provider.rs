@@ -1,6 +1,6 @@
 //! The providers and their bytes (`pkg/storage/value/encrypt`): identity, aescbc, aesgcm,
-//! secretbox. Nonces are random; ciphers are RustCrypto's, for ring has neither CBC nor 192-bit keys
-//! nor XSalsa20.
+//! secretbox. Nonces are random; ciphers are RustCrypto's, for ring has neither CBC nor 192-bit
+//! keys nor XSalsa20.
 
 use super::{Opened, SEALED, SealError};
 use crate::base::ids;
