@@ -6,7 +6,7 @@ use crate::api::object::{TableWriter, encode_value, write_partial};
 use crate::api::route::Target;
 use crate::api::table;
 use crate::base::limits::{LIST_CHUNK_BYTES, LIST_PAGE_MAX};
-use crate::cache::{Cache, Entry, ListPage, ListQuery, ReadAt};
+use crate::cache::{Cache, Entry, ListPage, ListQuery, ReadAt, ReadFault};
 use crate::catalog::Storage;
 use crate::codec::media::Format;
 use crate::codec::{json, proto};
@@ -20,6 +20,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bumpalo::Bump;
 use bytes::Bytes;
 use std::sync::Arc;
+
+/// For a page whose revision is compacted (`inconsistentContinue`).
+const INCONSISTENT_CONTINUE: &str = "The provided continue parameter is too old to display a \
+     consistent list result. You can start a new list without the continue parameter, or use the \
+     continue token in this response to retrieve the remainder of the results. Continuing with \
+     the provided token results in an inconsistent list - objects that were created, modified, \
+     or deleted between the time the first chunk was returned and now may show up in the list.";
 
 /// What is listed.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +81,14 @@ pub async fn read_page(
         start,
         at,
     };
-    cache.list(query).await.map_err(stored::read_fault)
+    match (cache.list(query).await, token) {
+        // The rest can still be had, if not of the same moment.
+        (Err(ReadFault::Expired { .. }), Some(token)) => Err(Fault::Expired {
+            message: INCONSISTENT_CONTINUE.into(),
+            continue_token: Some(encode_token(-1, &token.start)),
+        }),
+        (answer, _) => answer.map_err(stored::read_fault),
+    }
 }
 
 /// Field labels of the request's version as those of the stored one.
@@ -99,11 +113,12 @@ pub fn continue_token(storage: &Storage, namespace: &str, page: &ListPage) -> St
     let prefix = storage.namespace_prefix(namespace);
     let start = next.strip_prefix(prefix.as_ref()).unwrap_or(next);
     let start = String::from_utf8_lossy(start);
-    let text = format!(
-        r#"{{"v":"meta.k8s.io/v1","rv":{},"start":{}}}"#,
-        page.revision,
-        serde_json::Value::from(&*start)
-    );
+    encode_token(i64::try_from(page.revision).unwrap_or(i64::MAX), &start)
+}
+
+fn encode_token(revision: i64, start: &str) -> String {
+    let start = serde_json::Value::from(start);
+    let text = format!(r#"{{"v":"meta.k8s.io/v1","rv":{revision},"start":{start}}}"#);
     URL_SAFE_NO_PAD.encode(text)
 }
 
@@ -401,6 +416,8 @@ mod tests {
         let token = URL_SAFE_NO_PAD.encode(r#"{"v":"meta.k8s.io/v1","rv":7,"start":"ns/x\u0000"}"#);
         let read = ContinueToken::decode(&token).unwrap().unwrap();
         assert_eq!(read, ContinueToken { revision: 7, start: "ns/x\0".into() });
+        let read = ContinueToken::decode(&encode_token(-1, "ns/x\0")).unwrap().unwrap();
+        assert_eq!(read, ContinueToken { revision: -1, start: "ns/x\0".into() });
         assert_eq!(ContinueToken::decode(""), Ok(None));
     }
 
