@@ -33,6 +33,14 @@ const FILES: [&str; 9] = [
     include_str!("data/types/workloads.txt"),
 ];
 
+/// Fields whose elements JSON shows with their kind and apiVersion, which nothing stores
+/// (`Convert_apps_StatefulSetSpec_To_v1_StatefulSetSpec`), and the type that is a variant for them.
+const NAMED_FIELD: &str = "volumeClaimTemplates";
+const NAMED_TYPE: &str = "core.v1.PersistentVolumeClaim";
+const NAMED_VARIANT: &str = "core.v1.PersistentVolumeClaim, named";
+const NAMED_HEAD: [(&str, Absent); 2] =
+    [("kind", Absent::Shown("\"PersistentVolumeClaim\"")), ("apiVersion", Absent::Shown("\"v1\""))];
+
 /// A kind's full name: group ("" for core), version, kind.
 pub(super) type Gvk = (&'static str, &'static str, &'static str);
 
@@ -112,6 +120,20 @@ impl Types {
                 _ => bad(heading),
             }
         }
+        if short_name(name) == NAMED_TYPE {
+            let mut named = fields.clone();
+            for (head, absent) in NAMED_HEAD {
+                let field = named.iter_mut().find(|field| field.name == head);
+                field.unwrap_or_else(|| bad(heading)).absent = absent;
+            }
+            let mut ty = Type::new(name, named, atomic);
+            ty.id = u32::try_from(self.all.len()).unwrap_or_else(|_| bad(heading));
+            let cell = self.cell(NAMED_VARIANT);
+            assert!(
+                cell.set(Box::leak(Box::new(ty))).is_ok(),
+                "{NAMED_VARIANT} stands there twice"
+            );
+        }
         let mut ty = Type::new(name, fields, atomic);
         ty.id = u32::try_from(self.all.len()).unwrap_or_else(|_| bad(heading));
         let ty: &'static Type = Box::leak(Box::new(ty));
@@ -137,7 +159,10 @@ impl Types {
         let mut next = || words.next().unwrap_or_else(|| bad(line));
         let (name, numbers, kind) = (next(), next(), next());
         let (number, nested) = wire_numbers(numbers).unwrap_or_else(|| bad(line));
-        let (kind, shape) = self.kind_and_shape(kind);
+        let (mut kind, shape) = self.kind_and_shape(kind);
+        if name == NAMED_FIELD {
+            kind = Kind::Message(self.cell(NAMED_VARIANT));
+        }
         let mut field = Field {
             name,
             number,
