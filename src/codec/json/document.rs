@@ -9,7 +9,7 @@ use super::tape::{self, Numbers};
 use crate::object::Value;
 use crate::object::schema::Type;
 use bumpalo::Bump;
-use simd_json::{Node, Tape};
+use simd_json::{Node, StaticNode, Tape};
 
 /// A body that is JSON, or YAML made into it: parse once, then ask what it is, then decode it.
 pub struct Document<'a, 's> {
@@ -69,13 +69,14 @@ impl<'a, 's> Document<'a, 's> {
     /// The body without a type; with duplicate keys if asked for.
     ///
     /// # Errors
-    /// If it is nested too deep.
+    /// If it is nested too deep, or holds a number that no float64 can hold.
     pub fn decode_any(
         &self,
         arena: &'a Bump,
         strictness: Strictness,
-    ) -> Result<Decoded<'a>, SyntaxError> {
+    ) -> Result<Decoded<'a>, DecodeError> {
         self.bounded()?;
+        self.finite()?;
         let mut decoder = Decoder::new(&self.tape.0, self.numbers, arena, strictness);
         let value = match strictness {
             Strictness::Ignore => decoder.any(),
@@ -89,8 +90,8 @@ impl<'a, 's> Document<'a, 's> {
     /// The body without a type; of duplicate keys the last counts.
     ///
     /// # Errors
-    /// If it is nested too deep.
-    pub fn any(&self, arena: &'a Bump) -> Result<Value<'a>, SyntaxError> {
+    /// As [`Document::decode_any`].
+    pub fn any(&self, arena: &'a Bump) -> Result<Value<'a>, DecodeError> {
         Ok(self.decode_any(arena, Strictness::Ignore)?.value)
     }
 
@@ -99,11 +100,28 @@ impl<'a, 's> Document<'a, 's> {
         if self.deep { Err(SyntaxError::Depth(b'{')) } else { Ok(()) }
     }
 
+    /// Where no type says what a number is, Go reads it as a float64.
+    fn finite(&self) -> Result<(), DecodeError> {
+        let infinite =
+            |node: &Node<'_>| matches!(node, Node::Static(StaticNode::F64(n)) if !n.is_finite());
+        let Some(at) = self.tape.0.iter().position(infinite) else { return Ok(()) };
+        let text = self.numbers.text(&self.tape.0, at);
+        let value = format!("number {text}");
+        Err(DecodeError::Type { value, field: None, expected: "float64".into() })
+    }
+
     fn add_duplicates(&self, decoded: &mut Decoded<'a>, strictness: Strictness) {
-        if strictness == Strictness::Report && !self.duplicates.is_empty() {
-            let text = format!("yaml: unmarshal errors:\n{}", self.duplicates.join("\n"));
+        if strictness == Strictness::Report
+            && let Some(text) = self.yaml_duplicates()
+        {
             decoded.strict_errors.insert(0, text);
         }
+    }
+
+    /// What YAML's strict reader says of keys that stand twice.
+    pub fn yaml_duplicates(&self) -> Option<String> {
+        let lines = self.duplicates.join("\n");
+        (!lines.is_empty()).then(|| format!("yaml: unmarshal errors:\n{lines}"))
     }
 }
 

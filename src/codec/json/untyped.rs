@@ -3,7 +3,7 @@
 use super::context::Place;
 use super::decode::{Decoded, Decoder, Strictness};
 use super::document::Document;
-use super::scan::SyntaxError;
+use super::error::DecodeError;
 use crate::base::hash::HashMap;
 use crate::object::{List, Map, Value};
 use bumpalo::Bump;
@@ -13,7 +13,7 @@ use simd_json::{Node, StaticNode};
 ///
 /// # Errors
 /// With Go's text.
-pub fn parse_any<'a>(source: &[u8], arena: &'a Bump) -> Result<Value<'a>, SyntaxError> {
+pub fn parse_any<'a>(source: &[u8], arena: &'a Bump) -> Result<Value<'a>, DecodeError> {
     Document::parse(source, arena)?.any(arena)
 }
 
@@ -21,7 +21,7 @@ pub fn parse_any<'a>(source: &[u8], arena: &'a Bump) -> Result<Value<'a>, Syntax
 ///
 /// # Errors
 /// With Go's text.
-pub fn parse_any_strict<'a>(source: &[u8], arena: &'a Bump) -> Result<Decoded<'a>, SyntaxError> {
+pub fn parse_any_strict<'a>(source: &[u8], arena: &'a Bump) -> Result<Decoded<'a>, DecodeError> {
     Document::parse(source, arena)?.decode_any(arena, Strictness::Report)
 }
 

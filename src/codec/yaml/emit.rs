@@ -2,7 +2,7 @@
 //! their key, lines folded at 80 columns.
 
 use super::style::{self, Analysis, Style};
-use crate::codec::json::{SyntaxError, parse_any};
+use crate::codec::json::{DecodeError, parse_any};
 use crate::object::{Map, Value};
 use bumpalo::Bump;
 use std::cmp::Ordering;
@@ -16,7 +16,7 @@ const SIMPLE_KEY_BYTES_MAX: usize = 128;
 ///
 /// # Errors
 /// If the text is no JSON.
-pub fn from_json(source: &[u8], out: &mut Vec<u8>) -> Result<(), SyntaxError> {
+pub fn from_json(source: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
     let arena = Bump::new();
     let value = parse_any(source, &arena)?;
     let mut emitter = Emitter { out, column: 0 };
