@@ -17,6 +17,8 @@ use bumpalo::Bump;
 pub struct ApplyChange<'b> {
     /// The configuration, decoded without schema.
     pub config: Value<'b>,
+    /// What strict decoding says of keys that stand twice in it.
+    pub twice: Option<String>,
     /// What it must be.
     pub expected: Expected,
     /// The resource applied to.
@@ -62,6 +64,7 @@ impl ApplyChange<'_> {
                 ApplyError::Plain(text) => Fault::Plain(text),
             })?;
         let (validation, context) = (self.validation, self.context);
+        body::check_twice(validation, context, self.twice.as_deref())?;
         let mut new =
             body::conform(self.expected.ty, validation, context, Vec::new(), &merged, arena)?;
         let metadata = meta::metadata_mut(&mut new, arena);

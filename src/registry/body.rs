@@ -9,8 +9,10 @@ use crate::codec::proto::envelope::Unknown;
 use crate::codec::{proto, yaml};
 use crate::object::Value;
 use crate::object::field::{ErrorKind, FieldError};
+use crate::object::go_text::GoText;
 use crate::object::patch as object_patch;
 use crate::object::patch::{PatchError, merge, strategic};
+use crate::object::place::Place;
 use crate::object::schema::Type;
 use crate::request::{Context, Fault, FieldValidation, Result, Subject};
 use bumpalo::Bump;
@@ -202,23 +204,45 @@ fn summary(bytes: &[u8]) -> String {
     }
 }
 
-/// Applies a JSON, merge or strategic merge patch to `object`; gives the duplicate fields of the
-/// patch itself. The keys of what was patched are sorted, as upstream's error texts show them.
+/// Applies a JSON, merge or strategic merge patch to `object`; gives the duplicate and unknown
+/// fields of the patch itself. The keys of what was patched are sorted, as upstream's texts show
+/// them.
 ///
 /// # Errors
 /// 400, 413, 422, 500 as `endpoints/handlers/patch.go` gives them.
 pub fn patch<'a>(
     kind: PatchKind,
+    validation: FieldValidation,
     text: &[u8],
     ty: &'static Type,
     object: &mut Value<'a>,
     arena: &'a Bump,
 ) -> Result<Vec<String>> {
-    let decoded = json::parse_any_strict(text, arena)
-        .map_err(|error| Fault::BadRequest(format!("error decoding patch: {error}")))?;
+    // Unless fields are to be looked at, the patch goes straight to the library that applies it.
+    let looked_at = validation != FieldValidation::Ignore;
+    let prefix = match kind {
+        PatchKind::Json | PatchKind::Merge if looked_at => "error decoding patch: ",
+        _ => "",
+    };
+    let decoded = json::parse_any_strict(text, arena).map_err(|error| match kind {
+        PatchKind::Merge if !looked_at => Fault::BadRequest("Invalid JSON Patch".into()),
+        _ => Fault::BadRequest(format!("{prefix}{error}")),
+    })?;
     let document = decoded.value;
+    let mut strict_errors = decoded.strict_errors;
+    let wants_map = kind == PatchKind::Strategic || (kind == PatchKind::Merge && looked_at);
+    if wants_map && !matches!(document, Value::Map(_) | Value::Null) {
+        let found = object_patch::json::noun(&document);
+        return Err(Fault::BadRequest(format!(
+            "{prefix}json: cannot unmarshal {found} into Go value of type \
+             map[string]interface {{}}"
+        )));
+    }
     let applied = match kind {
-        PatchKind::Json => json_patch(&document, ty, object, arena),
+        PatchKind::Json => json_patch(&document, looked_at, ty, object, arena).map(|unknown| {
+            let twice = strict_errors.iter().map(|text| format!("json patch {text}"));
+            strict_errors = twice.chain(unknown).collect();
+        }),
         PatchKind::Merge => merge::apply(arena, object, &document)
             .map(|()| merge::order_as_patched(object, &document)),
         PatchKind::Strategic => strategic::apply(arena, ty, object, &document),
@@ -230,19 +254,21 @@ pub fn patch<'a>(
         PatchError::Rejected(_) => Fault::Rejected,
         PatchError::TooLarge(text) => Fault::TooLarge(text),
     })?;
-    Ok(decoded.strict_errors)
+    Ok(strict_errors)
 }
 
+/// Applies a JSON patch; gives the members that its operations do not have.
 fn json_patch<'a>(
     document: &Value<'a>,
+    typed: bool,
     ty: &'static Type,
     object: &mut Value<'a>,
     arena: &'a Bump,
-) -> std::result::Result<(), PatchError> {
-    let patch = object_patch::json::Patch::read(document, true)?;
+) -> std::result::Result<Vec<String>, PatchError> {
+    let patch = object_patch::json::Patch::read(document, typed)?;
     patch.apply(arena, Some(ty), object)?;
     patch.order_as_patched(object);
-    Ok(())
+    Ok(patch.unknown_fields)
 }
 
 /// A patched object may hold anything: it is decoded again, as upstream does. `twice` are the
@@ -268,11 +294,44 @@ pub fn conform<'a>(
     Ok(decoded.value)
 }
 
+/// [`conform`] for what a strategic merge patch made: upstream converts the tree without going
+/// through text, and its errors show the patch, not the object (`applyPatchToObject`).
+///
+/// # Errors
+/// As [`conform`].
+pub fn restore<'a>(
+    ty: &'static Type,
+    validation: FieldValidation,
+    context: &Context,
+    patch: (&[u8], Vec<String>),
+    object: &Value<'a>,
+    arena: &'a Bump,
+) -> Result<Value<'a>> {
+    let (text, mut errors) = patch;
+    let refuse = |why: &str| {
+        let shown = json::parse_any(text, arena).unwrap_or(Value::Null);
+        refused_patch(&GoText(&shown).to_string(), why)
+    };
+    let decoded = json::conform(object, ty, arena, Strictness::Report).map_err(|error| {
+        let place = Place::root(Some(ty));
+        let why = object_patch::restore::refusal(place, object);
+        refuse(&why.unwrap_or_else(|| error.to_string()))
+    })?;
+    let mut unknown = decoded.strict_errors;
+    unknown.sort_unstable();
+    errors.append(&mut unknown);
+    strict(context, validation, errors, |why| refuse(&format!("strict decoding error: {why}")))?;
+    Ok(decoded.value)
+}
+
 /// 422: the patched object cannot be used.
 pub fn invalid_patch(object: &Value<'_>, why: &str) -> Fault {
     let mut text = Vec::with_capacity(2048);
     json::encode_any(object, &mut text);
-    let shown = String::from_utf8_lossy(&text);
+    refused_patch(&String::from_utf8_lossy(&text), why)
+}
+
+fn refused_patch(shown: &str, why: &str) -> Fault {
     let error = FieldError {
         kind: ErrorKind::Invalid,
         field: "patch".into(),
@@ -292,9 +351,40 @@ fn strict(
         FieldValidation::Ignore => {}
         FieldValidation::Strict if errors.is_empty() => {}
         FieldValidation::Strict => return Err(refuse(&errors.join(", "))),
-        FieldValidation::Warn => errors.into_iter().for_each(|text| context.warn(text)),
+        FieldValidation::Warn => errors.iter().for_each(|text| warn(context, text)),
     }
     Ok(())
+}
+
+/// A warning for each line of what YAML's strict reader says (`parseYAMLWarnings`).
+fn warn(context: &Context, text: &str) {
+    const HEAD: &str = "yaml: unmarshal errors:\n";
+    let bare = text.strip_prefix("error converting YAML to JSON: ").unwrap_or(text);
+    match bare.strip_prefix(HEAD) {
+        Some(lines) => lines.split('\n').for_each(|line| context.warn(line.trim())),
+        None => context.warn(text),
+    }
+}
+
+/// Keys that stand twice in an applied configuration are looked for once it has been merged.
+///
+/// # Errors
+/// 400 under `Strict`.
+pub fn check_twice(
+    validation: FieldValidation,
+    context: &Context,
+    twice: Option<&str>,
+) -> Result<()> {
+    match (validation, twice) {
+        (FieldValidation::Strict, Some(text)) => {
+            Err(Fault::BadRequest(format!("error strict decoding YAML: {text}")))
+        }
+        (FieldValidation::Warn, Some(text)) => {
+            warn(context, text);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The body of a delete.
@@ -329,14 +419,17 @@ pub fn decode_delete_options<'a>(
 const NO_ENVELOPE: &str =
     "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
 
-/// The body of an apply, decoded without schema: YAML, or JSON, which is YAML too.
+/// The body of an apply, decoded without schema: YAML, or JSON, which is YAML too. With it what
+/// strict decoding says of keys that stand twice.
 ///
 /// # Errors
 /// 400 for a body that is neither, or names no kind.
-pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<Value<'a>> {
+pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<(Value<'a>, Option<String>)> {
     let fail = |why: String| {
         Fault::BadRequest(format!("error decoding YAML: error converting YAML to JSON: {why}"))
     };
     let document = yaml::parse(bytes, arena).map_err(|error| fail(error.to_string()))?;
-    document.any(arena).map_err(|error| fail(error.to_string()))
+    let config = document.any(arena).map_err(|error| fail(error.to_string()))?;
+    let twice = document.yaml_duplicates();
+    Ok((config, twice.map(|text| format!("error converting YAML to JSON: {text}"))))
 }

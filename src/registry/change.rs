@@ -159,10 +159,16 @@ pub struct Patch<'b> {
 impl Change for Patch<'_> {
     fn apply<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
         let mut new = old.copy_in(arena);
-        let twice = body::patch(self.kind, self.text, self.ty, &mut new, arena)?;
-        self.check_kind(&new, arena)?;
         let (validation, context) = (self.validation, self.context);
-        let mut new = body::conform(self.ty, validation, context, twice, &new, arena)?;
+        let twice = body::patch(self.kind, validation, self.text, self.ty, &mut new, arena)?;
+        let mut new = if self.kind == PatchKind::Strategic {
+            // The tree goes into an object of the kind of the URL, whatever it says it is.
+            let patch = (self.text, twice);
+            body::restore(self.ty, validation, context, patch, &new, arena)?
+        } else {
+            self.check_kind(&new, arena)?;
+            body::conform(self.ty, validation, context, twice, &new, arena)?
+        };
         keep_namespace(&mut new, meta::namespace(old), arena)?;
         check_name(meta::name(&new), meta::name(old))?;
         if let Some(map) = new.as_map_mut() {

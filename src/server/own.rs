@@ -107,7 +107,8 @@ impl Own<'_> {
         let (now, api_version) = (now(), expected(resource).api_version());
         let writer = self.writer(&api_version, "status", &now);
         let change = ApplyChange {
-            config: body::decode_apply(text.as_bytes(), &arena)?,
+            config: body::decode_apply(text.as_bytes(), &arena)?.0,
+            twice: None,
             expected: expected(resource),
             resource,
             defaults: Some(resource),

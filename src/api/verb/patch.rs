@@ -42,11 +42,12 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let defaults = (!scaled).then_some(resource);
     let updated = if kind == PatchKind::Apply {
         let arena = Arena::new();
-        let config = body::decode_apply(&text, &arena)?;
+        let (config, twice) = body::decode_apply(&text, &arena)?;
         check_config(call, &config)?;
         let ty = expected.ty;
         let change = ApplyChange {
             config,
+            twice,
             expected,
             resource,
             defaults,

@@ -162,7 +162,7 @@ fn not_an_operation(value: &Value<'_>, typed: bool) -> PatchError {
 }
 
 /// What `encoding/json` calls a value of this kind.
-fn noun(value: &Value<'_>) -> &'static str {
+pub fn noun(value: &Value<'_>) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
