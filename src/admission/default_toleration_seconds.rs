@@ -5,11 +5,25 @@ use crate::object::{List, Map, Value};
 use crate::request::{Attributes, Operation};
 use bumpalo::Bump;
 
-const SECONDS: i64 = 300;
 const KEYS: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 
+/// For how long pods stay (`--default-not-ready-toleration-seconds` and
+/// `--default-unreachable-toleration-seconds`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds {
+    /// On a node that is not ready.
+    pub not_ready: i64,
+    /// On a node that cannot be reached.
+    pub unreachable: i64,
+}
+
 /// Adds the tolerations that the pod has no match for.
-pub(super) fn admit<'a>(at: &Attributes<'_>, object: &mut Value<'a>, arena: &'a Bump) {
+pub(super) fn admit<'a>(
+    at: &Attributes<'_>,
+    object: &mut Value<'a>,
+    seconds: Seconds,
+    arena: &'a Bump,
+) {
     let written = matches!(at.operation, Operation::Create | Operation::Update);
     if !written || !at.is("", "pods") {
         return;
@@ -24,13 +38,14 @@ pub(super) fn admit<'a>(at: &Attributes<'_>, object: &mut Value<'a>, arena: &'a 
         spec.insert("tolerations", Value::List(List::new_in(arena)));
     }
     let Some(list) = spec.get_mut("tolerations").and_then(Value::as_list_mut) else { return };
-    for (key, missing) in KEYS.into_iter().zip(missing) {
+    let seconds = [seconds.not_ready, seconds.unreachable];
+    for ((key, missing), seconds) in KEYS.into_iter().zip(missing).zip(seconds) {
         if missing {
             let mut toleration = Map::with_capacity_in(4, arena);
             toleration.push_unique("key", Value::Str(key));
             toleration.push_unique("operator", Value::Str("Exists"));
             toleration.push_unique("effect", Value::Str("NoExecute"));
-            toleration.push_unique("tolerationSeconds", Value::Int(SECONDS));
+            toleration.push_unique("tolerationSeconds", Value::Int(seconds));
             list.push(Value::Map(toleration));
         }
     }

@@ -1,46 +1,47 @@
-//! PersistentVolumeClaimResize: a claim grows only if its class says that its volumes can.
+//! PersistentVolumeClaimResize: only claims that are bound, of a class that allows it, may grow.
 
 use super::Reader;
+use super::refusal::refuse;
+use super::resources::{compare, read};
 use crate::object::Value;
-use crate::object::quantity::Quantity;
-use crate::request::{Attributes, Fault, Operation, Result, Subject};
+use crate::request::{Attributes, Operation, Result};
 use bumpalo::Bump;
+use std::cmp::Ordering;
 
-const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
-
-/// Refuses growth of a claim that is not bound, or whose class does not allow it.
+/// Judges a claim that asks for more.
 ///
 /// # Errors
-/// 403 with the reason.
+/// 403 if it may not.
 pub(super) async fn validate(
     at: &Attributes<'_>,
     object: &Value<'_>,
     old: Option<&Value<'_>>,
     reader: &Reader,
 ) -> Result<()> {
-    let main = at.operation == Operation::Update && at.subresource.is_empty();
-    let Some(old) = old.filter(|_| main && at.is("", "persistentvolumeclaims")) else {
+    let Some(old) = old else { return Ok(()) };
+    if at.operation != Operation::Update || !at.is("", "persistentvolumeclaims") {
         return Ok(());
+    }
+    let storage =
+        |claim: &Value<'_>| read(claim.at(&["spec", "resources", "requests"])).remove("storage");
+    let grows = match (storage(object), storage(old)) {
+        (Some(new), Some(old)) => compare(&new, &old) == Ordering::Greater,
+        (Some(new), None) => new.signum() > 0,
+        (None, _) => false,
     };
-    let size = |claim: &Value<'_>| {
-        let text = claim.str_at(&["spec", "resources", "requests", "storage"]);
-        Quantity::parse(text).unwrap_or(Quantity::ZERO)
-    };
-    if size(object) <= size(old) {
+    if !grows {
         return Ok(());
     }
     if old.str_at(&["status", "phase"]) != "Bound" {
         return Err(refuse(at, "Only bound persistent volume claims can be expanded"));
     }
     let name = class(object);
-    let arena = Bump::new();
-    let allows = match name {
-        "" => false,
-        name if name != class(old) => false,
-        name => reader
-            .get("storage.k8s.io", "storageclasses", "", name, &arena)
-            .await?
-            .is_some_and(|class| class.bool_at(&["allowVolumeExpansion"])),
+    let allows = if name.is_empty() || name != class(old) {
+        false
+    } else {
+        let arena = Bump::new();
+        let class = reader.get("storage.k8s.io", "storageclasses", "", name, &arena).await?;
+        class.is_some_and(|class| class.bool_at(&["allowVolumeExpansion"]))
     };
     if allows {
         return Ok(());
@@ -50,19 +51,11 @@ pub(super) async fn validate(
     Err(refuse(at, text))
 }
 
-/// `GetPersistentVolumeClaimClass`: the old annotation goes before the field.
-fn class<'a>(claim: &Value<'a>) -> &'a str {
-    match claim.at(&["metadata", "annotations", CLASS]).and_then(Value::as_str) {
-        Some(name) => name,
+/// The class, by the old annotation or the field.
+pub(super) fn class<'a>(claim: &Value<'a>) -> &'a str {
+    const BETA: &str = "volume.beta.kubernetes.io/storage-class";
+    match claim.at(&["metadata", "annotations", BETA]).and_then(Value::as_str) {
+        Some(class) => class,
         None => claim.str_at(&["spec", "storageClassName"]),
     }
-}
-
-fn refuse(at: &Attributes<'_>, message: &str) -> Fault {
-    let subject = Subject {
-        group: at.resource.group.into(),
-        resource: at.resource.name.into(),
-        name: at.name.into(),
-    };
-    Fault::Forbidden { subject, message: message.into(), cause: None }
 }

@@ -2,17 +2,26 @@
 
 use crate::base::hash::HashMap;
 use crate::base::limits::ADMISSION_FACTS_MAX;
-use crate::cache::{Cache, ListQuery, ReadAt, ReadFault};
+use crate::cache::{Cache, Entry, ListQuery, ReadAt, ReadFault};
 use crate::catalog::{Storage, catalog};
 use crate::codec::{json, proto};
 use crate::object::{Arena, Value};
 use crate::request::{Fault, Result};
-use crate::store::Item as _;
+use crate::store::{Expected, Item as _, Outcome, Txn, Write};
 use bumpalo::Bump;
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
+
+/// An object as it was found, to be replaced.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    /// The object.
+    pub(super) object: Value<'a>,
+    entry: Arc<Entry>,
+}
 
 /// Reads of one shard.
 #[derive(Clone)]
@@ -133,6 +142,52 @@ impl Reader {
         let query = ListQuery { namespace, at: ReadAt::Latest, ..ListQuery::all(storage) };
         let page = self.cache.list(query).await.map_err(fault)?;
         page.entries.iter().map(|entry| decode(storage, entry.value(), arena)).collect()
+    }
+
+    /// All objects of a resource in a namespace, to be replaced.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    pub(super) async fn find<'a>(
+        &self,
+        resource: &str,
+        namespace: &str,
+        arena: &'a Bump,
+    ) -> Result<Vec<Found<'a>>> {
+        let storage = storage(resource)?;
+        let namespace = Some(namespace.into());
+        let query = ListQuery { namespace, at: ReadAt::Latest, ..ListQuery::all(storage) };
+        let page = self.cache.list(query).await.map_err(fault)?;
+        let found = page.entries.into_iter().map(|entry| {
+            let object = decode(storage, entry.value(), arena)?;
+            Ok(Found { object, entry })
+        });
+        found.collect()
+    }
+
+    /// Puts `object` in the place of what was found; false if another writer was faster.
+    ///
+    /// # Errors
+    /// 500 if the store cannot write.
+    pub(super) async fn replace(&self, found: &Found<'_>, object: &Value<'_>) -> Result<bool> {
+        let entry = &found.entry;
+        let Some(storage) = entry.storage() else { return Ok(false) };
+        let version = match storage.group {
+            "" => storage.version.to_owned(),
+            group => format!("{group}/{}", storage.version),
+        };
+        let mut value = Vec::with_capacity(entry.value().len() + 64);
+        proto::envelope::wrap_with(&version, storage.kind, &mut value, |out| {
+            proto::encode(object, storage.ty, out);
+        });
+        let write = Write::Put { value: value.into(), ttl_seconds: None };
+        let expected = Expected::Revision(entry.revision());
+        let txn = Txn { key: entry.key().clone(), expected, write };
+        match self.cache.commit(txn).await {
+            Ok(Outcome::Applied { .. }) => Ok(true),
+            Ok(Outcome::Conflict { .. }) => Ok(false),
+            Err(error) => Err(Fault::Internal(format!("a quota cannot be counted: {error:?}"))),
+        }
     }
 
     /// The name of the newest object of a cluster-scoped resource that carries one of the

@@ -4,6 +4,7 @@
 use super::Api;
 use super::answer::Answer;
 use super::call::Call;
+use super::eviction;
 use super::identity_review;
 use super::object::encode_value;
 use super::review;
@@ -12,8 +13,11 @@ use super::status;
 use super::token_request;
 use crate::base::{clock, timestamp};
 use crate::catalog::catalog;
+use crate::codec::json;
+use crate::codec::media::Format;
 use crate::object::{Arena, List, Map, Value};
-use crate::registry::{meta, stored};
+use crate::registry::body::Expected;
+use crate::registry::{Admit as _, meta, stored};
 use crate::request::{Attributes, Fault, Operation, Result, Subject, Verb, WriteOptions};
 use bumpalo::Bump;
 
@@ -35,6 +39,19 @@ pub fn not_built(target: &Target) -> Fault {
     Fault::Unavailable(format!("{what} is not built yet in this version of kubering"))
 }
 
+/// The kind that a body must hold; evictions are also taken in their older version.
+pub fn expected(call: &Call<'_>, bytes: &[u8], media: Format) -> Expected {
+    let expected = call.expected();
+    if media == Format::Json && call.target.subresource_name() == "eviction" {
+        let arena = Bump::new();
+        let old = json::peek_type_meta(bytes, &arena);
+        if old.is_ok_and(|found| found.api_version == "policy/v1beta1") {
+            return Expected { version: "v1beta1", ..expected };
+        }
+    }
+    expected
+}
+
 /// POST of a subresource or of a resource that is not stored.
 ///
 /// # Errors
@@ -48,6 +65,7 @@ pub async fn create<'a>(
 ) -> Result<Answer> {
     match (call.target.resource.name, call.target.subresource_name()) {
         ("pods", "binding") | ("bindings", "") => bind(api, call, options, &object, arena).await,
+        ("pods", "eviction") => Box::pin(eviction::serve(api, call, options, &object, arena)).await,
         ("serviceaccounts", "token") => {
             token_request::serve(api, call, options, &object, arena).await
         }
@@ -120,13 +138,19 @@ async fn bind(
     api: &Api,
     call: &Call<'_>,
     options: &WriteOptions,
-    binding: &Value<'_>,
+    given: &Value<'_>,
     arena: &Bump,
 ) -> Result<Answer> {
     let name = match call.target.subresource {
         Some(_) => &*call.info.name,
-        None => meta::name(binding),
+        None => meta::name(given),
     };
+    let pods = catalog().resource("", "v1", "pods").ok_or_else(|| not_built(&call.target))?;
+    let attributes = call.attributes(Operation::Create, options.dry_run);
+    let attributes = Attributes { resource: pods, name, subresource: "binding", ..attributes };
+    let mut admitted = given.copy_in(arena);
+    api.registry.admit.mutate(&attributes, &mut admitted, None, arena).await?;
+    let binding = &admitted;
     let own = meta::name(binding);
     if !own.is_empty() && own != name {
         return Err(Fault::BadRequest("name in URL does not match name in Binding object".into()));
@@ -141,9 +165,7 @@ async fn bind(
     if node.is_empty() {
         return Err(Fault::Plain("target.name: Required value".into()));
     }
-    let pods = catalog().resource("", "v1", "pods").ok_or_else(|| not_built(&call.target))?;
-    let attributes = call.attributes(Operation::Create, options.dry_run);
-    let attributes = Attributes { resource: pods, name, subresource: "binding", ..attributes };
+    api.registry.admit.validate(&attributes, binding, None).await?;
     let uid = meta::uid(binding).to_owned();
     let now = timestamp::rfc3339(clock::unix_seconds());
     api.registry

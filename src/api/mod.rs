@@ -8,6 +8,7 @@ pub mod call;
 pub mod compress;
 pub mod discovery;
 pub mod documents;
+mod eviction;
 pub mod form;
 pub mod identity_review;
 pub mod issuer;

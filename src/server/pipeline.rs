@@ -4,8 +4,8 @@
 //! Impersonation and flow control have their places between authentication and
 //! authorization, and are not built yet.
 
-use crate::admission::{Chain, Reader};
-use crate::api::admit::Admission;
+use crate::admission::{Chain, Plugins, Reader, Seconds};
+use crate::api::admit::{Admission, Bridge};
 use crate::api::aggregate::Aggregator;
 use crate::api::answer::Answer;
 use crate::api::compress::compress;
@@ -82,14 +82,13 @@ impl Gate {
             service_cidrs: ranges.filter_map(|cidr| Cidr::parse(&cidr.to_string())).collect(),
             node_ports: (services.node_port_first, services.node_port_last),
         };
-        let chain = Chain::new(Reader::new(cache.clone()));
+        let authorizer = Authorizer::new(modes.collect::<Result<_, _>>()?);
         let registry = Registry {
             cache: cache.clone(),
-            admit: Admission(chain),
+            admit: Admission(chain(config, cache, &authorizer)?),
             options,
             ports_seen: PortsSeen::default(),
         };
-        let authorizer = Authorizer::new(modes.collect::<Result<_, _>>()?);
         let api = Api {
             registry,
             authenticator: Rc::clone(&authenticator),
@@ -108,6 +107,19 @@ impl Gate {
         let aggregator = Aggregator::default();
         Ok(Self { authenticator, authorizer, api, discovery, issuer, flow, aggregator })
     }
+}
+
+/// The admission chain that the flags ask for.
+fn chain(config: &Config, cache: &Cache, authorizer: &Authorizer) -> Result<Chain, String> {
+    let admission = &config.admission;
+    let plugins = Plugins::chosen(&admission.enabled, &admission.disabled)
+        .map_err(|error| format!("--{error}"))?;
+    let tolerated = Seconds {
+        not_ready: admission.not_ready_toleration_seconds,
+        unreachable: admission.unreachable_toleration_seconds,
+    };
+    let authority = Rc::new(Bridge(authorizer.clone()));
+    Ok(Chain::new(Reader::new(cache.clone()), authority, plugins, tolerated))
 }
 
 impl Gate {

@@ -22,7 +22,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let media = call.body_media()?;
     let bytes = read_body(request).await?;
     let arena = Arena::new();
-    let expected = call.expected();
+    let expected = action::expected(call, &bytes, media);
     let validation = options.field_validation;
     let object = body::decode(call.context, &bytes, media, &expected, validation, &arena)?;
     if call.target.subresource.is_some() || call.target.resource.storage.is_none() {
