@@ -7,6 +7,7 @@ use crate::cache::group::Groups;
 use crate::cache::hop::{Answer, Ask, Hop};
 use crate::cache::inbox::Inbox;
 use crate::cache::latest::Latest;
+use crate::cache::observe::Observation;
 use crate::cache::partition::{Resource, is_everywhere, owner};
 use crate::cache::read::ReadFault;
 use crate::cache::scan::Scan;
@@ -94,6 +95,8 @@ pub(super) struct Held {
     pub(super) groups: Groups,
     /// Watchers, also those that are not in a group yet.
     pub(super) watchers: usize,
+    /// Who sees each change of the resource.
+    pub(super) observers: Vec<Rc<Observation>>,
 }
 
 /// A question that waits for a revision.
@@ -156,7 +159,8 @@ impl State {
             let (table, window) = (Table::default(), Window::new(floor));
             let groups = Groups::default();
             let copies = is_everywhere(storage).then(Table::default);
-            Box::new(Held { storage, table, copies, changed: 0, window, groups, watchers: 0 })
+            let (changed, watchers, observers) = (0, 0, Vec::new());
+            Box::new(Held { storage, table, copies, changed, window, groups, watchers, observers })
         })
     }
 
@@ -241,6 +245,7 @@ impl Shard {
         if !resource.groups.is_empty() {
             (queued, slow) = resource.groups.dispatch(&change);
         }
+        resource.observers.iter().for_each(|observer| observer.change(&change));
         let revision = change.revision;
         resource.window.push(change);
         state.applied = revision;
