@@ -2,12 +2,12 @@
 //! are not built yet.
 
 use super::Api;
+use super::access_review;
 use super::answer::Answer;
 use super::call::Call;
 use super::eviction;
 use super::identity_review;
 use super::object::encode_value;
-use super::review;
 use super::route::Target;
 use super::status;
 use super::token_request;
@@ -72,7 +72,9 @@ pub async fn create<'a>(
         (resource, "") if identity_review::is_identity_review(resource) => {
             identity_review::serve(api, call, options, &object, arena).await
         }
-        (resource, "") if review::is_review(resource) => review::serve(api, call, &object, arena),
+        (resource, "") if access_review::is_access_review(resource) => {
+            access_review::serve(api, call, &object, arena)
+        }
         _ => Err(not_built(&call.target)),
     }
 }

@@ -1,16 +1,21 @@
 //! Joins the admission chain to the registry.
 
+use super::escalation;
 use crate::admission::{Authority, Chain, Question};
 use crate::authz::{Action, Authorizer};
 use crate::object::Value;
 use crate::registry::Admit;
-use crate::request::{Attributes, RequestInfo, Result, User, Verb};
+use crate::request::{Attributes, Result, User};
 use bumpalo::Bump;
-use std::borrow::Cow;
 
-/// The chain, as the registry calls it.
+/// The chain and what guards roles and bindings, as the registry calls them.
 #[derive(Debug, Clone)]
-pub struct Admission(pub Chain);
+pub struct Admission {
+    /// The plugins.
+    pub chain: Chain,
+    /// Says what a user may hand on.
+    pub authorizer: Authorizer,
+}
 
 impl Admit for Admission {
     async fn mutate<'a>(
@@ -20,7 +25,8 @@ impl Admit for Admission {
         old: Option<&Value<'_>>,
         arena: &'a Bump,
     ) -> Result<()> {
-        self.0.mutate(at, object, old, arena).await
+        self.chain.mutate(at, object, old, arena).await?;
+        escalation::check(&self.authorizer, at, object, old, arena)
     }
 
     async fn validate(
@@ -29,7 +35,7 @@ impl Admit for Admission {
         object: &Value<'_>,
         old: Option<&Value<'_>>,
     ) -> Result<()> {
-        self.0.validate(at, object, old).await
+        self.chain.validate(at, object, old).await
     }
 }
 
@@ -39,20 +45,15 @@ pub struct Bridge(pub Authorizer);
 
 impl Authority for Bridge {
     fn allows(&self, user: &User, question: Question<'_>) -> bool {
-        let info = RequestInfo {
-            path: "",
-            is_resource: true,
-            verb: Verb::None,
+        let action = Action {
+            verb: question.verb,
             group: question.group,
             version: question.version,
             namespace: question.namespace,
-            resource: question.resource,
             subresource: question.subresource,
-            name: Cow::Borrowed(question.name),
-            named: !question.name.is_empty(),
-            rest: "",
-            watch_prefix: false,
+            name: question.name,
+            ..Action::resource(question.resource)
         };
-        self.0.authorize(user, Action { info: &info, verb: question.verb }).is_ok()
+        self.0.allows(user, &action)
     }
 }

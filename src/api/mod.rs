@@ -1,5 +1,6 @@
 //! The API: routes, negotiation, verb handlers and the shape of answers.
 
+pub mod access_review;
 pub mod action;
 pub mod admit;
 pub mod aggregate;
@@ -8,13 +9,13 @@ pub mod call;
 pub mod compress;
 pub mod discovery;
 pub mod documents;
+pub mod escalation;
 mod eviction;
 pub mod form;
 pub mod identity_review;
 pub mod issuer;
 pub mod object;
 pub mod openapi;
-pub mod review;
 pub mod route;
 pub mod status;
 pub mod table;

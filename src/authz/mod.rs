@@ -1,8 +1,32 @@
 //! May they: the authorizers in the order of `--authorization-mode`, after the group that may do
-//! everything (features.md section 5). Node, RBAC, ABAC and Webhook have their places in the
-//! chain but are not built yet: they have no opinion, so what no other mode allows is denied.
+//! everything (features.md section 5).
+//!
+//! Each shard has its own, with indexes of its own that [`Authorizer::follow`] keeps from the
+//! shard's cache. ABAC and Webhook have their places in the chain but are not built yet: they have
+//! no opinion, so what no other mode allows is denied.
 
-use crate::request::{Fault, RequestInfo, Subject, User};
+mod action;
+mod decision;
+mod impersonation;
+mod node;
+pub mod policy;
+pub mod rbac;
+mod rule;
+mod stored;
+
+pub use action::Action;
+pub use decision::{Decision, Verdict};
+pub use impersonation::wanted_user;
+pub use node::node_of;
+pub use rule::{Quoted, Rule};
+
+use crate::cache::{Cache, Entry, Observer, ReadFault};
+use crate::catalog::catalog;
+use crate::request::{Fault, User};
+use bumpalo::Bump;
+use node::{Graph, NodeAuthorizer};
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// The group that every mode lets pass.
 pub const MASTERS: &str = "system:masters";
@@ -40,144 +64,185 @@ impl Mode {
 
     /// True if the mode decides anything yet.
     pub const fn is_built(self) -> bool {
-        matches!(self, Self::AlwaysAllow | Self::AlwaysDeny)
+        matches!(self, Self::AlwaysAllow | Self::AlwaysDeny | Self::Node | Self::Rbac)
     }
 }
 
-/// The chain of one shard.
+/// The chain of one shard; clones share it.
 #[derive(Debug, Clone)]
 pub struct Authorizer {
-    modes: Vec<Mode>,
+    modes: Rc<[Mode]>,
+    node: Rc<NodeAuthorizer>,
+    graph: Graph,
+    roles: rbac::Index,
+    successes: impersonation::Successes,
 }
 
-/// What a request wants, as authorizers see it.
-#[derive(Debug, Clone, Copy)]
-pub struct Action<'r> {
-    /// The parsed URL.
-    pub info: &'r RequestInfo<'r>,
-    /// The lower-case verb; for non-resource requests the lower-case method.
-    pub verb: &'r str,
+/// All rules of one user in one namespace (`RuleResolver.RulesFor`).
+#[derive(Debug, Default)]
+pub struct RulesFor {
+    /// What is known of them.
+    pub rules: Vec<Rule>,
+    /// There may be more.
+    pub incomplete: bool,
+    /// Why, and what else went wrong.
+    pub errors: Vec<String>,
 }
 
 impl Authorizer {
-    /// The chain for these modes, in order.
-    pub const fn new(modes: Vec<Mode>) -> Self {
-        Self { modes }
+    /// The chain for these modes, in order; it knows no roles yet.
+    pub fn new(modes: Vec<Mode>) -> Self {
+        let (graph, roles) = (Graph::default(), rbac::Index::default());
+        let node = Rc::new(NodeAuthorizer::new(graph.clone()));
+        let successes = impersonation::Successes::default();
+        Self { modes: modes.into(), node, graph, roles, successes }
     }
 
-    /// Decides.
+    /// Takes in what the cache holds and follows its changes from then on.
     ///
     /// # Errors
-    /// 403 with upstream's message (`responsewriters.ForbiddenStatusError`).
-    pub fn authorize(&self, user: &User, action: Action<'_>) -> Result<(), Fault> {
-        if user.in_group(MASTERS) {
+    /// The cache cannot be read.
+    pub async fn follow(&self, cache: &Cache) -> Result<(), ReadFault> {
+        let roles: Rc<dyn Observer> = Rc::new(self.roles.clone());
+        for resource in ["roles", "clusterroles", "rolebindings", "clusterrolebindings"] {
+            let Some(storage) = catalog().storage(resource) else { continue };
+            cache.observe(storage, Rc::clone(&roles)).await?;
+        }
+        if !self.modes.contains(&Mode::Node) {
             return Ok(());
         }
-        // Anonymous requests reach nothing but health and version until RBAC can say more.
-        let anonymous = user.name == "system:anonymous";
-        for mode in &self.modes {
-            match mode {
-                Mode::AlwaysAllow if !anonymous => return Ok(()),
-                Mode::AlwaysDeny => break,
-                Mode::Abac | Mode::AlwaysAllow | Mode::Node | Mode::Rbac | Mode::Webhook => {}
+        let graph: Rc<dyn Observer> = Rc::new(self.graph.clone());
+        for storage in Graph::storages() {
+            cache.observe(storage, Rc::clone(&graph)).await?;
+        }
+        Ok(())
+    }
+
+    /// The roles and bindings.
+    pub const fn roles(&self) -> &rbac::Index {
+        &self.roles
+    }
+
+    /// Decides, for a request.
+    ///
+    /// # Errors
+    /// 403 with upstream's message.
+    pub fn authorize(&self, user: &User, action: &Action<'_>) -> Result<(), Fault> {
+        let decision = self.run(user, action, false);
+        match decision.verdict {
+            Verdict::Allow => Ok(()),
+            Verdict::Deny | Verdict::NoOpinion => Err(action.forbidden(user, &decision.reason)),
+        }
+    }
+
+    /// True if the user may.
+    pub fn allows(&self, user: &User, action: &Action<'_>) -> bool {
+        self.run(user, action, false).verdict == Verdict::Allow
+    }
+
+    /// Decides, and says why.
+    pub fn decide(&self, user: &User, action: &Action<'_>) -> Decision {
+        self.run(user, action, true)
+    }
+
+    /// The union of the authorizers (`unionAuthzHandler.Authorize`): the first verdict counts,
+    /// reasons of those without one are joined.
+    fn run(&self, user: &User, action: &Action<'_>, explain: bool) -> Decision {
+        if user.in_group(MASTERS) {
+            return Decision::allow("");
+        }
+        let mut reasons: Vec<String> = Vec::new();
+        for mode in &*self.modes {
+            let decision = match mode {
+                Mode::AlwaysAllow => Decision::allow(""),
+                Mode::AlwaysDeny => Decision::no_opinion("Everything is forbidden."),
+                Mode::Node => self.node.decide(user, action),
+                Mode::Rbac => self.roles.decide(user, action, explain),
+                Mode::Abac | Mode::Webhook => continue,
+            };
+            if decision.verdict != Verdict::NoOpinion {
+                return decision;
+            }
+            if !decision.reason.is_empty() {
+                reasons.push(decision.reason);
             }
         }
-        if is_public(user, action) {
-            return Ok(());
+        Decision::no_opinion(reasons.join("\n"))
+    }
+
+    /// All rules of a user in a namespace, as far as authorizers can tell.
+    pub fn rules_for(&self, user: &User, namespace: &str) -> RulesFor {
+        let mut found = RulesFor::default();
+        for mode in &*self.modes {
+            match mode {
+                Mode::AlwaysAllow => found.rules.extend(Rule::everything()),
+                Mode::Node if node_of(user).is_some() => {
+                    let text = "node authorizer does not support user rule resolution";
+                    found.incomplete = true;
+                    found.errors.push(text.to_owned());
+                }
+                Mode::Rbac => self.roles.visit(user, namespace, &mut |rule| match rule {
+                    Ok((_, rule)) => found.rules.push(rule.clone()),
+                    Err(error) => found.errors.push(error),
+                }),
+                Mode::Abac | Mode::AlwaysDeny | Mode::Node | Mode::Webhook => {}
+            }
         }
-        Err(denied(user, action))
+        found
     }
 }
 
-/// What the bootstrap roles `system:public-info-viewer` and `system:discovery` let everyone read.
-fn is_public(user: &User, action: Action<'_>) -> bool {
-    if action.info.is_resource || !matches!(action.verb, "get" | "head") {
-        return false;
+impl Observer for rbac::Index {
+    fn change(&self, current: Option<&Arc<Entry>>, previous: Option<&Arc<Entry>>) {
+        let Some(subject) = current.or(previous) else { return };
+        let arena = Bump::new();
+        let object = current.and_then(|entry| stored::decode(entry, &arena));
+        let (namespace, name) = (subject.namespace(), subject.name());
+        match subject.storage().map(|storage| storage.resource) {
+            Some("roles" | "clusterroles") => self.put_role(namespace, name, object.as_ref()),
+            Some("rolebindings" | "clusterrolebindings") => {
+                self.put_binding(namespace, name, object.as_ref());
+            }
+            _ => {}
+        }
     }
-    let path = action.info.path;
-    if matches!(path, "/healthz" | "/livez" | "/readyz" | "/version" | "/version/") {
-        return true;
-    }
-    let discovery = matches!(path, "/api" | "/apis" | "/openapi")
-        || ["/api/", "/apis/", "/openapi/"].iter().any(|prefix| path.starts_with(prefix));
-    discovery && user.in_group("system:authenticated")
-}
-
-fn denied(user: &User, action: Action<'_>) -> Fault {
-    let (info, verb) = (action.info, action.verb);
-    let name = escape(&user.name);
-    if !info.is_resource {
-        let message = format!("User \"{name}\" cannot {verb} path {:?}", info.path);
-        return Fault::Forbidden { subject: Subject::default(), message, cause: None };
-    }
-    let resource = match info.subresource {
-        "" => info.resource.to_owned(),
-        subresource => format!("{}/{subresource}", info.resource),
-    };
-    let scope = match info.namespace {
-        "" => "at the cluster scope".to_owned(),
-        namespace => format!("in the namespace {namespace:?}"),
-    };
-    let group = info.group;
-    let message = format!(
-        "User \"{name}\" cannot {verb} resource {resource:?} in API group {group:?} {scope}"
-    );
-    let subject = Subject {
-        group: group.into(),
-        resource: info.resource.into(),
-        name: info.name.clone().into_owned(),
-    };
-    Fault::Forbidden { subject, message, cause: None }
-}
-
-/// `<`, `>` and `&` are written as in HTML.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Query;
 
-    fn decide(groups: &[&str], modes: &[Mode], path: &str) -> Result<(), Fault> {
-        let user = User {
-            name: "u".into(),
-            groups: groups.iter().map(|&g| g.to_owned()).collect(),
-            ..User::default()
-        };
-        let info = RequestInfo::parse("GET", path, &Query::new("")).unwrap();
-        let verb = if info.is_resource { info.verb.name() } else { "get" };
-        Authorizer::new(modes.to_vec()).authorize(&user, Action { info: &info, verb })
+    fn user(groups: &[&str]) -> User {
+        let groups = groups.iter().map(|&group| group.to_owned()).collect();
+        User { name: "u".into(), groups, ..User::default() }
     }
 
     #[test]
     fn masters_may_do_everything_under_every_mode() {
-        assert_eq!(decide(&[MASTERS], &[Mode::AlwaysDeny], "/api/v1/pods"), Ok(()));
+        let chain = Authorizer::new(vec![Mode::AlwaysDeny]);
+        let action = Action { verb: "list", ..Action::resource("pods") };
+        assert_eq!(chain.authorize(&user(&[MASTERS]), &action), Ok(()));
+        assert!(chain.authorize(&user(&[]), &action).is_err());
     }
 
     #[test]
-    fn what_no_mode_allows_is_denied_with_upstreams_words() {
-        let denied = decide(&[], &[Mode::Rbac], "/api/v1/namespaces/d/pods/p/log").unwrap_err();
-        let Fault::Forbidden { message, .. } = denied else { panic!("not forbidden") };
-        assert_eq!(
-            message,
-            r#"User "u" cannot get resource "pods/log" in API group "" in the namespace "d""#
-        );
-        let denied = decide(&[], &[Mode::Rbac], "/metrics").unwrap_err();
-        let Fault::Forbidden { message, .. } = denied else { panic!("not forbidden") };
-        assert_eq!(message, r#"User "u" cannot get path "/metrics""#);
+    fn what_no_mode_allows_is_denied() {
+        let action = Action { verb: "list", ..Action::resource("pods") };
+        for modes in [vec![], vec![Mode::Rbac], vec![Mode::Node, Mode::Rbac], vec![Mode::Abac]] {
+            let decision = Authorizer::new(modes).decide(&user(&[]), &action);
+            assert_eq!(decision, Decision::no_opinion(""));
+        }
+        let allowed = Authorizer::new(vec![Mode::Rbac, Mode::AlwaysAllow]);
+        assert_eq!(allowed.authorize(&user(&[]), &action), Ok(()));
     }
 
     #[test]
-    fn always_allow_lets_everyone_but_anonymous_pass() {
-        assert_eq!(decide(&[], &[Mode::AlwaysAllow], "/api/v1/pods"), Ok(()));
-        let info = RequestInfo::parse("GET", "/api/v1/pods", &Query::new("")).unwrap();
-        let action = Action { info: &info, verb: "list" };
-        let chain = Authorizer::new(vec![Mode::AlwaysAllow]);
-        assert!(chain.authorize(&User::anonymous(), action).is_err());
-        let info = RequestInfo::parse("GET", "/healthz", &Query::new("")).unwrap();
-        let action = Action { info: &info, verb: "get" };
-        assert_eq!(chain.authorize(&User::anonymous(), action), Ok(()));
+    fn reasons_of_authorizers_without_an_opinion_are_joined() {
+        let chain = Authorizer::new(vec![Mode::Node, Mode::AlwaysDeny]);
+        let node = User { name: "system:node:n".into(), ..user(&["system:nodes"]) };
+        let action = Action { verb: "list", ..Action::resource("nodes") };
+        let reason = chain.decide(&node, &action).reason;
+        let own = "node 'n' cannot read all nodes, only its own Node object";
+        assert_eq!(reason, format!("{own}\nEverything is forbidden."));
     }
 }

@@ -140,3 +140,5 @@ pub const ETCD_LEASE_KEYS_MAX: u32 = 1_000;
 pub const AUDIT_QUEUE_MAX: usize = 65_536;
 /// Bytes of audit events that are written together.
 pub const AUDIT_BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Users of whom a shard remembers how they last impersonated; beyond it begins anew.
+pub const IMPERSONATORS_MAX: usize = 10_000;

@@ -19,6 +19,8 @@ pub type Annotation = (Cow<'static, str>, String);
 pub struct Context {
     /// Who asks, after impersonation.
     pub user: Rc<User>,
+    /// Who really asks, if `user` is impersonated.
+    pub impersonator: Option<Rc<User>>,
     /// The `User-Agent` header; "" if none.
     pub user_agent: String,
     /// The uids of its flow schema and priority level, as response headers.

@@ -15,7 +15,7 @@ use crate::api::form::{Asked, Form, for_status};
 use crate::api::issuer::Issuer;
 use crate::api::{Api, Head};
 use crate::authn::{Authenticator, ClientCertificate, Shown};
-use crate::authz::{Action, Authorizer, Mode};
+use crate::authz::{self, Action, Authorizer, Mode};
 use crate::base::ids;
 use crate::cache::Cache;
 use crate::catalog::catalog;
@@ -23,9 +23,10 @@ use crate::config::Config;
 use crate::flow::{Digest, Flow};
 use crate::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::metrics::{Recorder, Tally};
+use crate::object::selector::FieldSelector;
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
-use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User};
+use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User, Verb};
 use crate::seal::Sealer;
 use crate::server::auditing::{self, Audit};
 use crate::server::authentication::Authentication;
@@ -83,9 +84,10 @@ impl Gate {
             node_ports: (services.node_port_first, services.node_port_last),
         };
         let authorizer = Authorizer::new(modes.collect::<Result<_, _>>()?);
+        let chain = chain(config, cache, &authorizer)?;
         let registry = Registry {
             cache: cache.clone(),
-            admit: Admission(chain(config, cache, &authorizer)?),
+            admit: Admission { chain, authorizer: authorizer.clone() },
             options,
             ports_seen: PortsSeen::default(),
         };
@@ -136,6 +138,11 @@ impl Gate {
     /// Flow control.
     pub const fn flow(&self) -> &Flow {
         &self.flow
+    }
+
+    /// Who decides what users may do.
+    pub const fn authorizer(&self) -> &Authorizer {
+        &self.authorizer
     }
 }
 
@@ -237,15 +244,11 @@ impl Gate {
                 format!("Internal Server Error: {:?}: failed to store audit event\n", info.path);
             return Served::Answer(Answer::text(500, text));
         }
-        self.classify(shard, context, info, &verb);
-        let action = Action { info, verb: &verb };
-        if let Err(fault) = self.authorizer.authorize(&context.user, action) {
-            shard.metrics.tally(Tally::AuthorizationNoOpinion);
-            context.annotate(DECISION, "forbid");
+        let fields = selected_fields(info, query);
+        let action = Action { fields: fields.requirements(), ..Action::of(info, &verb) };
+        if let Err(fault) = self.permit(shard, context, info, &action, &request) {
             return Served::Answer(refuse(fault, accept, context, query));
         }
-        shard.metrics.tally(Tally::AuthorizationAllowed);
-        context.annotate(DECISION, "allow");
         if let Some(remote) = self.aggregator.find(info.path) {
             return Served::Answer(Aggregator::answer(&remote));
         }
@@ -263,6 +266,27 @@ impl Gate {
         };
         let answer = self.api.serve(context, info, head, body).await;
         Served::Answer(compress(answer, &encodings))
+    }
+
+    /// Impersonation, flow control and authorization.
+    fn permit(
+        &self,
+        shard: &Shard,
+        context: &mut Context,
+        info: &RequestInfo<'_>,
+        action: &Action<'_>,
+        request: &Request,
+    ) -> Result<(), Fault> {
+        self.impersonate(context, request, action)?;
+        self.classify(shard, context, info, action.verb);
+        let decided = self.authorizer.authorize(&context.user, action);
+        let (tally, decision) = match decided {
+            Ok(()) => (Tally::AuthorizationAllowed, "allow"),
+            Err(_) => (Tally::AuthorizationNoOpinion, "forbid"),
+        };
+        shard.metrics.tally(tally);
+        context.annotate(DECISION, decision);
+        decided
     }
 
     /// Finds out what flow schema and priority level the request has (`WithPriorityAndFairness`).
@@ -299,6 +323,22 @@ impl Gate {
         })
     }
 
+    /// Lets a user who may act as another one do so (`WithConstrainedImpersonation`).
+    fn impersonate(
+        &self,
+        context: &mut Context,
+        request: &Request,
+        action: &Action<'_>,
+    ) -> Result<(), Fault> {
+        let headers = request.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let Some(wanted) = authz::wanted_user(headers)? else { return Ok(()) };
+        let acting = self.authorizer.impersonate(&context.user, &wanted, action)?;
+        let requestor = std::mem::replace(&mut context.user, Rc::new(acting));
+        context.impersonator = Some(requestor);
+        Ok(())
+    }
+
     async fn non_resource(
         &self,
         shard: &Shard,
@@ -330,6 +370,16 @@ impl Gate {
             None => Answer::not_found(),
         })
     }
+}
+
+/// The field selector that authorizers see: of verbs on collections, and only if it can be read.
+fn selected_fields(info: &RequestInfo<'_>, query: Query<'_>) -> FieldSelector {
+    let collection = matches!(info.verb, Verb::DeleteCollection | Verb::List | Verb::Watch);
+    if !info.is_resource || info.watch_prefix || !collection {
+        return FieldSelector::default();
+    }
+    let text = query.first("fieldSelector");
+    text.and_then(|text| FieldSelector::parse(&text).ok()).unwrap_or_default()
 }
 
 /// `/apis/apps/v99`: the group is served, the version is not.

@@ -146,6 +146,11 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     rt::spawn(look_after_connections(Rc::clone(&shard)));
     rt::spawn(shard.gate.flow().clone().follow(shard.cache.clone()));
     rt::spawn(shard.gate.aggregator().clone().follow(shard.cache.clone()));
+    if let Err(fault) = shard.gate.authorizer().follow(&shard.cache).await {
+        let message = format!("roles and bindings cannot be read: {fault:?}");
+        seed.listening.send(Err(message)).await.ok();
+        return;
+    }
     if id == 0
         && let Err(message) = bootstrap(&shard, seed.address.port()).await
     {

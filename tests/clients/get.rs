@@ -158,9 +158,12 @@ fn describe_knows_every_kind_it_is_asked_for() {
     let namespace = bench.kubectl(&["describe", "namespace", "shop"]);
     assert!(namespace.contains("Status:       Active"), "{namespace}");
     bench.kubectl(&["describe", "serviceaccount", "default", "-n", "shop"]);
-    bench.kubectl(&["create", "clusterrole", "reader", "--verb=get", "--resource=pods"]);
-    let role = bench.kubectl(&["describe", "clusterrole", "reader"]);
-    assert!(role.contains("pods       []"), "{role}");
+    let role = bench.kubectl(&["describe", "clusterrole", "admin"]);
+    assert!(role.contains("rbac.authorization.kubernetes.io/autoupdate: true"), "{role}");
+    let role = bench.kubectl(&["describe", "clusterrole", "system:node-bootstrapper"]);
+    let rule = "certificatesigningrequests.certificates.k8s.io  []                 []              \
+                [create get list watch]";
+    assert!(role.contains(rule), "{role}");
 }
 
 #[test]

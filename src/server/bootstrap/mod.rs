@@ -2,6 +2,8 @@
 //! Service and its ServiceCIDR (features.md section 13). One shard writes what is missing, before
 //! the server says that it is ready.
 
+mod rbac;
+
 use crate::api::Api;
 use crate::cache::ReadAt;
 use crate::catalog::{Resource, catalog};
@@ -46,6 +48,7 @@ pub async fn run(api: &Api, facts: Facts<'_>) -> Result<()> {
     let (namespaces, classes) = (namespaces(api), ensure_all(api, &classes));
     let cidr = service_cidr(api, facts);
     together(vec![Box::pin(namespaces), Box::pin(classes), Box::pin(cidr)]).await?;
+    rbac::run(api).await?;
     service(api, facts).await
 }
 
