@@ -63,6 +63,9 @@ impl Authentication {
             audiences: Rc::clone(&audiences),
             cache: RefCell::new(TokenCache::default()),
         };
+        // Nobody may do everything: where all is allowed, upstream lets nobody in unnamed.
+        let allows_all = config.authorization.modes.iter().any(|mode| mode == "AlwaysAllow");
+        let anonymous = authentication.anonymous && !allows_all;
         let header = &authentication.request_header;
         let authenticator = Authenticator {
             front_proxy: FrontProxy {
@@ -74,7 +77,7 @@ impl Authentication {
                 extra_headers_prefixes: header.extra_headers_prefixes.clone(),
             },
             tokens,
-            anonymous: Anonymous { enabled: authentication.anonymous, paths: Vec::new() },
+            anonymous: Anonymous { enabled: anonymous, paths: Vec::new() },
             loopback_token: ids::random(),
             loopback: Authenticator::own(),
         };
