@@ -14,6 +14,8 @@ mod apply;
 mod change;
 #[path = "clients/credentials.rs"]
 mod credentials;
+#[path = "clients/custom.rs"]
+mod custom;
 #[path = "clients/delete.rs"]
 mod delete;
 #[path = "clients/get.rs"]

@@ -6,6 +6,7 @@ use super::discovery::Discovery;
 use super::form;
 use super::form::Form;
 use super::openapi;
+use crate::catalog::custom;
 use crate::codec::media;
 use crate::codec::media::Format;
 use crate::http::Body;
@@ -52,7 +53,9 @@ pub async fn answer(found: &Discovery, checks: &[&str], asked: Asked<'_>) -> Opt
     match asked.path {
         "/" | "/index.html" => {
             let others = [&OTHER_PATHS[..], checks].concat();
-            Some(json(discovery::root_paths(&discovery::built_in(), &others)))
+            let served = custom::served();
+            let groups = discovery::with_custom(discovery::built_in(), &served);
+            Some(json(discovery::root_paths(&groups, &others)))
         }
         "/version" | "/version/" => Some(json(discovery::version())),
         path => match found.answer(path, asked.form.accept, asked.if_none_match) {

@@ -88,6 +88,10 @@ pub fn negotiate(asked: Asked<'_>) -> Result<Form> {
         let text = format!("only the following media types are accepted: {TYPES}");
         return Err(Fault::NotAcceptable(text));
     };
+    form_of(asked, &accepted)
+}
+
+fn form_of(asked: Asked<'_>, accepted: &media::Accepted<'_>) -> Result<Form> {
     let wanted = accepted.convert.and_then(|convert| transform(accepted.format, convert));
     let mut form = Form {
         media: accepted.format,
@@ -100,6 +104,29 @@ pub fn negotiate(asked: Asked<'_>) -> Result<Form> {
     let by_hand = media::is_pretty(asked.query.first("pretty").as_deref(), asked.user_agent);
     form.pretty = form.media == Format::Json && (accepted.pretty || by_hand);
     Ok(form)
+}
+
+/// The form of the answer to a request on a custom resource: there is no protobuf of it, and what
+/// is not there is refused by the handler alone.
+///
+/// # Errors
+/// 406 in the handler's words; 400 for an unknown `includeObject`.
+pub fn negotiate_custom(asked: Asked<'_>) -> Result<Form> {
+    const TYPES: &str = "application/json, application/yaml";
+    let accepted = media::negotiate(asked.accept, media::FORMATS, |format, convert| {
+        let partial = matches!(
+            convert.and_then(|convert| transform(format, convert)),
+            Some(Transform::Partial(_) | Transform::PartialList(_))
+        );
+        let known = convert.is_none_or(|convert| transform(format, convert).is_some());
+        known && (format != Format::Protobuf || partial)
+    });
+    let Some(accepted) = accepted else {
+        let all = format!("{TYPES}, application/vnd.kubernetes.protobuf");
+        let text = format!("only the following media types are accepted: {all}");
+        return Err(Fault::NotAcceptable(text));
+    };
+    form_of(asked, &accepted)
 }
 
 /// What `as`, `g` and `v` of a clause ask for; `None` if there is no such form.

@@ -26,7 +26,7 @@ use crate::authn::{Authenticator, TokenIssuer};
 use crate::authz::Authorizer;
 use crate::http::RequestBody;
 use crate::metrics::Recorder;
-use crate::registry::Registry;
+use crate::registry::{Registry, stored};
 use crate::request::{Context, Fault, ListOptions, Query, RequestInfo, Result, Verb};
 use admit::Admission;
 use answer::Answer;
@@ -94,14 +94,29 @@ impl Api {
         body: RequestBody,
     ) -> Result<Answer> {
         let target = match route::route(head.method, info).map_err(Fault::Router)? {
+            Route::Missing(resource) => return Err(stored::missing(resource, &info.name)),
             Route::Unknown => return Ok(Answer::not_found()),
+            Route::Unsupported(resource, verb) => {
+                return Err(Fault::MethodNotAllowed(format!(
+                    "{} is not supported on resources of kind \"{}.{}\"",
+                    verb.name(),
+                    resource.name,
+                    resource.group
+                )));
+            }
             Route::Resource(target) => target,
         };
         if target.verb == Verb::Patch {
-            verb::patch::kind(head.content_type).map_err(Fault::Router)?;
+            verb::patch::accepted(&target, head.content_type)?;
         }
-        let form = form::negotiate(asked)?;
+        let form = match target.resource.custom {
+            Some(_) => form::negotiate_custom(asked)?,
+            None => form::negotiate(asked)?,
+        };
         if let Some(text) = deprecation(&target) {
+            context.warn(text);
+        }
+        if let Some(text) = target.resource.custom.and_then(|own| own.deprecation.as_deref()) {
             context.warn(text);
         }
         let query = head.query;

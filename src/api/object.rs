@@ -153,11 +153,11 @@ pub fn write_partial(entry: &Entry, version: table::MetaVersion, out: &mut Vec<u
         json::encode(&partial_value(entry, version, &arena)?, stored::partial_type(), out);
         return Ok(());
     }
-    let json = entry.json().map_err(stored::unreadable)?;
+    let metadata = entry_metadata(entry)?;
     out.extend_from_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":""#);
     out.extend_from_slice(version.api_version().as_bytes());
     out.extend_from_slice(br#"","metadata":"#);
-    out.extend_from_slice(metadata_of(&json.item()));
+    out.extend_from_slice(&metadata);
     out.push(b'}');
     Ok(())
 }
@@ -190,6 +190,22 @@ fn metadata_text(object: &Value<'_>) -> Vec<u8> {
     let mut text = Vec::with_capacity(512);
     json::encode(&Value::Map(map), stored::partial_type(), &mut text);
     text.strip_prefix(b"{").map_or_else(|| b"{}".to_vec(), |item| metadata_of(item).to_vec())
+}
+
+/// The metadata of an entry as JSON: cut from its text, or for a custom resource, whose members
+/// stand in any order, encoded.
+fn entry_metadata(entry: &Entry) -> Result<Bytes> {
+    if entry.storage().is_none_or(|storage| storage.custom.is_none()) {
+        let item = entry.json().map_err(stored::unreadable)?.item();
+        let length = metadata_of(&item).len();
+        let start = br#""metadata":"#.len();
+        return Ok(item.slice(start.min(item.len())..(start + length).min(item.len())));
+    }
+    let arena = Bump::new();
+    let object = stored::decode_entry(entry, &arena)?;
+    let mut text = Vec::with_capacity(512);
+    json::encode_sorted(object.get("metadata").unwrap_or(&Value::Null), &mut text);
+    Ok(text.into())
 }
 
 /// The text of the member `metadata`, with which every item starts.
@@ -231,11 +247,10 @@ impl TableWriter {
         meta: table::ListMeta<'_>,
         header: bool,
     ) -> Self {
-        let group = target.resource.group;
-        let printer = table::printer(group, target.resource.name, target.subresource_name());
+        let source = table::source(target.resource, target.subresource_name());
         let now = table::Moment::now();
         let table =
-            table::Table::begin(Vec::with_capacity(4096), printer, version, meta, header, now);
+            table::Table::begin(Vec::with_capacity(4096), source, version, meta, header, now);
         Self { table, target: *target, include }
     }
 
@@ -245,7 +260,10 @@ impl TableWriter {
     /// 500 for stored bytes that cannot be read.
     pub fn push(&mut self, entry: &Entry) -> Result<()> {
         let arena = Arena::new();
-        let object = stored::decode_entry(entry, &arena)?;
+        let object = match self.target.resource.custom {
+            Some(_) => stored::decode_served(self.target.resource, entry, &arena)?,
+            None => stored::decode_entry(entry, &arena)?,
+        };
         match self.include {
             table::Include::None => self.table.row(&object, table::RowObject::None),
             table::Include::Metadata if spec_annotation(entry).is_some() => {
@@ -254,9 +272,8 @@ impl TableWriter {
                 self.table.row(&object, table::RowObject::Metadata(&metadata_text(&shown)));
             }
             table::Include::Metadata => {
-                let json = entry.json().map_err(stored::unreadable)?;
-                let item = json.item();
-                self.table.row(&object, table::RowObject::Metadata(metadata_of(&item)));
+                let metadata = entry_metadata(entry)?;
+                self.table.row(&object, table::RowObject::Metadata(&metadata));
             }
             table::Include::Object => {
                 let served = stored::decode_served(self.target.resource, entry, &arena)?;

@@ -1,6 +1,6 @@
 //! From a parsed URL to the handler: which resource, which verb, or which refusal.
 
-use crate::catalog::{Resource, Subresource, catalog};
+use crate::catalog::{Resource, Subresource, catalog, custom};
 use crate::request::{RequestInfo, RouterFault, Verb};
 
 /// Where a request goes.
@@ -8,6 +8,10 @@ use crate::request::{RequestInfo, RouterFault, Verb};
 pub enum Route {
     /// A verb on a resource.
     Resource(Target),
+    /// The custom resource has no such subresource.
+    Missing(&'static Resource),
+    /// The custom resource has no such verb.
+    Unsupported(&'static Resource, Verb),
     /// The group version is not served: plain `404 page not found`.
     Unknown,
 }
@@ -41,6 +45,9 @@ pub fn route(method: &str, info: &RequestInfo<'_>) -> Result<Route, RouterFault>
         .filter(|group| group.name == info.group)
         .flat_map(|group| &group.versions)
         .any(|version| version.version == info.version && version.served_by_default());
+    if let Some(resource) = custom(info) {
+        return route_custom(method, info, resource);
+    }
     if !served {
         // Below a group that is served everything else is the router's to refuse.
         let known = catalog().groups().iter().any(|group| group.name == info.group);
@@ -80,6 +87,42 @@ pub fn route(method: &str, info: &RequestInfo<'_>) -> Result<Route, RouterFault>
     Ok(Route::Resource(Target { resource, subresource, verb }))
 }
 
+/// The custom resource of the path. Built-in resources are found without looking here.
+fn custom(info: &RequestInfo<'_>) -> Option<&'static Resource> {
+    if !info.group.contains('.') {
+        return None;
+    }
+    custom::served().resource(info.group, info.version, info.resource)
+}
+
+/// Routes of custom resources: what does not fit the definition is not there at all
+/// (`crdHandler.ServeHTTP`).
+fn route_custom(
+    method: &str,
+    info: &RequestInfo<'_>,
+    resource: &'static Resource,
+) -> Result<Route, RouterFault> {
+    let verb = if info.watch_prefix { Verb::Watch } else { info.verb };
+    let everywhere = resource.namespaced && info.namespace.is_empty();
+    let reads = matches!(verb, Verb::List | Verb::Watch);
+    if (!resource.namespaced && !info.namespace.is_empty()) || (everywhere && !reads) {
+        return Ok(Route::Unknown);
+    }
+    let subresource = match info.subresource {
+        "" => None,
+        name => match resource.subresource(name) {
+            Some(found) => Some(found),
+            None => return Ok(Route::Missing(resource)),
+        },
+    };
+    let verb = if reads { verb } else { verb_of(method, info) };
+    let verbs = subresource.map_or(&resource.verbs, |subresource| &subresource.verbs);
+    if !verbs.contains(&verb.name()) {
+        return Ok(Route::Unsupported(resource, info.verb));
+    }
+    Ok(Route::Resource(Target { resource, subresource, verb }))
+}
+
 /// The verb by shape of the path: what stands in a field selector does not name an object here.
 fn verb_of(method: &str, info: &RequestInfo<'_>) -> Verb {
     match (method, info.named) {
@@ -111,7 +154,7 @@ mod tests {
     fn verb(method: &str, path: &str) -> Result<Verb, RouterFault> {
         match find(method, path)? {
             Route::Resource(target) => Ok(target.verb),
-            Route::Unknown => panic!("{path} is not served"),
+            _ => panic!("{path} is not served"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Encodings of an entry: the whole object as clients see it, with its resourceVersion.
 
+use crate::cache::definitions::decode_custom;
 use crate::cache::entry::Entry;
 use crate::cache::rows::{Unreadable, unreadable};
 use crate::catalog::{Storage, catalog};
@@ -42,7 +43,11 @@ pub(super) fn json(entry: &Entry, revision: u64) -> Result<Json, Unreadable> {
             .map_err(unreadable)?;
     }
     let around = r#"{"kind":"","apiVersion":"","#;
-    let item_at = around.len() + storage.kind.len() + api_version.len();
+    let item_at = match storage.custom {
+        // Items of lists of custom resources show kind and apiVersion.
+        Some(_) => 1,
+        None => around.len() + storage.kind.len() + api_version.len(),
+    };
     out.shrink_to_fit();
     Ok(Json { bytes: Bytes::from(out), item_at })
 }
@@ -92,7 +97,9 @@ fn object<'a>(
     api_version: &str,
     arena: &'a Bump,
 ) -> Result<Value<'a>, Unreadable> {
-    let mut object = if storage.json {
+    let mut object = if let Some(custom) = storage.custom {
+        decode_custom(storage, custom, entry.value(), arena)?
+    } else if storage.json {
         let strictness = codec::json::Strictness::Ignore;
         let decoded = codec::json::decode(entry.value(), storage.ty, arena, strictness);
         decoded.map_err(unreadable)?.value

@@ -1,6 +1,7 @@
 //! One revision of one object: made once by the store, shared by pointer between all shards.
 
 use crate::base::limits::ENCODED_BYTES_MAX;
+use crate::cache::definitions::{self, is_definition};
 use crate::cache::encoding::{self, Json};
 use crate::cache::header::{Header, HeaderBuilder};
 use crate::cache::header_scan;
@@ -72,6 +73,9 @@ pub struct Entry {
 impl Item for Entry {
     fn new(key: Bytes, revision: u64, value: Bytes) -> Self {
         let storage = storage_of(&key);
+        if let Some(row) = storage.filter(|row| revision > 0 && is_definition(Some(row))) {
+            definitions::note(row, &value, revision);
+        }
         let header = storage.map_or_else(Header::default, |storage| {
             let mut builder = HeaderBuilder::new(&value, storage.selectable.len());
             match header_scan::scan(storage, &value, &mut builder) {

@@ -67,7 +67,9 @@ impl Mirror {
                 match watcher.next_batch(&mut self.frames, BATCH).await {
                     Ok(()) => return self.take_in(),
                     Err(WatchEnd::Shutdown) => std::future::pending().await,
-                    Err(WatchEnd::Deadline | WatchEnd::Slow) => self.watcher = None,
+                    Err(WatchEnd::Deadline | WatchEnd::Redefined | WatchEnd::Slow) => {
+                        self.watcher = None
+                    }
                 }
                 continue;
             }

@@ -12,6 +12,7 @@
 //! revision whose events are not before it in the watcher's queue. Nothing here is shared between
 //! shards but [`Entry`] pointers and messages.
 
+mod definitions;
 mod encoding;
 mod entry;
 mod filter;
@@ -40,6 +41,7 @@ mod watch;
 mod watcher;
 mod window;
 
+pub use definitions::decode_custom;
 pub use encoding::Json;
 pub use entry::{Entry, encoded_bytes};
 pub use frame::{Frame, FrameEncoder, FrameKind};

@@ -2,6 +2,7 @@
 
 use crate::base::limits::{FEED_YIELD_FRAMES, INBOX_YIELD_HOPS, TICK_MILLIS};
 use crate::cache::Cache;
+use crate::cache::definitions::{self, is_definition};
 use crate::cache::entry::Entry;
 use crate::cache::hop::Hop;
 use crate::cache::inbox::Inbox;
@@ -45,6 +46,7 @@ pub(super) fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
     let shards = opened.links.len();
     let mut states: Vec<Vec<Arc<Entry>>> = Vec::new();
     states.resize_with(shards, Vec::new);
+    // The definitions among the entries were noted when those were made, so all rows are known now.
     for entry in opened.state {
         let entry = known(entry);
         if is_everywhere(entry.storage()) {
@@ -58,6 +60,7 @@ pub(super) fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
         .iter()
         .map(|event| {
             let change = Change::of(event);
+            forget_definition(&change);
             Change {
                 revision: change.revision,
                 current: change.current.map(known),
@@ -78,9 +81,19 @@ pub(super) fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
     seeds.collect()
 }
 
+/// Takes note of a definition that the change removed.
+pub(super) fn forget_definition(change: &Change) {
+    if let (None, Some(gone)) = (&change.current, &change.previous)
+        && is_definition(gone.storage())
+    {
+        definitions::forget(gone, change.revision);
+    }
+}
+
 /// The entry under the row of its resource, if that became known only after the entry was made.
 fn known(entry: Arc<Entry>) -> Arc<Entry> {
-    if entry.storage().is_some() || storage_of(entry.key()).is_none() {
+    let row = storage_of(entry.key());
+    if entry.storage().map(std::ptr::from_ref) == row.map(std::ptr::from_ref) {
         return entry;
     }
     Arc::new(Entry::new(entry.key().clone(), entry.revision(), entry.value().clone()))

@@ -1,6 +1,7 @@
 //! The cache of one shard: entries of the slots it owns, windows and watchers of every resource.
 
 use crate::base::limits::{READ_GRACE_SECONDS, READ_WAIT_SECONDS, SHARD_INBOX_MAX};
+use crate::cache::definitions::{self, is_definition};
 use crate::cache::entry::Entry;
 use crate::cache::frame::Frame;
 use crate::cache::group::Groups;
@@ -11,9 +12,10 @@ use crate::cache::observe::Observation;
 use crate::cache::partition::{Resource, is_everywhere, owner};
 use crate::cache::read::ReadFault;
 use crate::cache::scan::Scan;
+use crate::cache::seed::forget_definition;
 use crate::cache::table::Table;
 use crate::cache::ticket::Tickets;
-use crate::cache::watcher::WatchCell;
+use crate::cache::watcher::{WatchCell, WatchEnd};
 use crate::cache::window::{Change, Window};
 use crate::catalog::Storage;
 use crate::store::{Event, Item, Link, OldState, Outcome, Request, StoreError};
@@ -164,6 +166,40 @@ impl State {
         })
     }
 
+    /// A definition has changed: entries of what it defines get its new rows, and their watchers
+    /// are ended, as upstream does when it makes new storage. `gone`: so is the definition.
+    fn renew(&mut self, definition: &str, revision: u64, gone: bool) {
+        let Some(row) = definitions::row_of(definition) else { return };
+        let held = self.resource(Some(row));
+        let old = held.storage.filter(|old| !std::ptr::eq(*old, row));
+        if old.is_none() && !gone {
+            return;
+        }
+        let watchers: Vec<Rc<WatchCell>> = held.groups.watchers().map(Rc::clone).collect();
+        if old.is_some() {
+            let start = held.table.position(b"");
+            let end = held.table.position(&[u8::MAX]);
+            let entries: Vec<Arc<Entry>> = held.table.walk(start, end).cloned().collect();
+            for entry in entries {
+                let value = entry.value().clone();
+                let renewed = Entry::new(entry.key().clone(), entry.revision(), value);
+                if let Some(old) = held.table.put(Arc::new(renewed)) {
+                    old.retire();
+                }
+            }
+            held.window = Window::new(revision);
+            held.storage = Some(row);
+        }
+        for watcher in watchers {
+            watcher.end(WatchEnd::Redefined);
+        }
+        for Reverse(due) in &self.due {
+            if due.watcher.storage.id == row.id {
+                due.watcher.end(WatchEnd::Redefined);
+            }
+        }
+    }
+
     /// A resource's part, if anything was ever heard of it.
     pub(super) fn known(&self, resource: Resource) -> Option<&Held> {
         self.resources.get(resource.place())?.as_deref()
@@ -232,6 +268,10 @@ impl Shard {
             return 0;
         };
         let owned = self.owns(subject);
+        if is_definition(subject.storage()) {
+            forget_definition(&change);
+            state.renew(subject.name(), change.revision, change.current.is_none());
+        }
         let resource = state.resource(subject.storage());
         resource.changed = change.revision;
         let replaced = resource.held(owned).and_then(|table| match &change.current {

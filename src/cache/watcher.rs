@@ -29,6 +29,8 @@ const NOWHERE: u32 = u32::MAX;
 pub enum WatchEnd {
     /// Its time is up.
     Deadline,
+    /// What it watches is defined anew, or no longer.
+    Redefined,
     /// The shard is closing.
     Shutdown,
     /// The client read too slowly; it can resume from the last revision it has seen.

@@ -8,6 +8,7 @@
 
 use super::types::{Types, bad};
 use crate::object::schema::{Field, Shape, Type};
+use crate::object::structural;
 use crate::object::{List, Map, Value};
 use bumpalo::Bump;
 
@@ -54,7 +55,10 @@ pub(super) struct Defaults {
 ///
 /// Recursion is as deep as built-in types nest, since no type with defaults contains itself.
 pub fn apply<'a>(object: &mut Value<'a>, ty: &'static Type, arena: &'a Bump) {
-    if let Value::Map(map) = object {
+    if let Some(schema) = ty.structural {
+        structural::drop_nulls(object, Some(schema));
+        structural::fill(object, schema, arena);
+    } else if let Value::Map(map) = object {
         super::catalog().defaults.fill(map, ty, arena);
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Custom resources are not in here: they compile their schemas into rows of the same types.
 
+pub mod custom;
 pub mod defaults;
 mod group;
 mod resource;

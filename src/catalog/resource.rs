@@ -15,6 +15,7 @@
 //! `off` marks what v1.36 does not serve by default, `virtual` what is not stored. Everything else
 //! is stored under the row of `data/storages.txt` with the same plural name.
 
+use super::custom::CustomVersion;
 use super::storage::Storage;
 use super::types::{Types, bad};
 use crate::object::schema::Type;
@@ -58,6 +59,8 @@ pub struct Resource {
     pub storage_version_hash: &'static str,
     /// Table columns, without format and description.
     pub columns: &'static [Column],
+    /// What a custom resource has more; `None` for a built-in one.
+    pub custom: Option<&'static CustomVersion>,
 }
 
 /// One subresource.
@@ -157,6 +160,7 @@ fn resource(heading: &'static str, types: &Types, storages: &'static [Storage]) 
         served_by_default: true,
         storage_version_hash: "",
         columns: &[],
+        custom: None,
     };
     for word in words {
         match word.split_once('=').unwrap_or((word, "")) {

@@ -14,6 +14,7 @@
 //! labels that one served group accepts: `metadata.name`, `metadata.namespace`, or a selected
 //! label, under another name if `=` follows; `=-` is accepted and never set.
 
+use super::custom::CustomStorage;
 use super::types::{Types, bad};
 use crate::object::Value;
 use crate::object::schema::Type;
@@ -56,6 +57,8 @@ pub struct Storage {
     pub propagation: Propagation,
     /// Fields that entries keep at hand for field selectors, besides name and namespace.
     pub selectable: Vec<Selectable>,
+    /// What a custom resource has more; `None` for a built-in one.
+    pub custom: Option<&'static CustomStorage>,
     labels: Vec<Labels>,
     unsupported: &'static str,
 }
@@ -111,7 +114,44 @@ struct Labels {
     labels: Vec<(&'static str, LabelSource)>,
 }
 
+/// What a custom resource answers to an unknown field label.
+const UNSUPPORTED_CUSTOM: &str = "field label not supported: {label}";
+
 impl Storage {
+    /// The row of a custom resource, given as (plural, group, stored version, kind).
+    pub(super) fn custom(
+        id: u16,
+        (resource, group, version, kind): (&'static str, &'static str, &'static str, &'static str),
+        ty: &'static Type,
+        namespaced: bool,
+        selectable: Vec<Selectable>,
+        custom: &'static CustomStorage,
+    ) -> Self {
+        let mut labels = labels("metadata.name metadata.namespace", &[]);
+        for (at, field) in selectable.iter().enumerate() {
+            labels.labels.push((field.label, LabelSource::Selectable(at)));
+        }
+        Self {
+            id,
+            resource,
+            group,
+            version,
+            kind,
+            ty,
+            prefix: format!("/registry/{group}/{resource}/").leak(),
+            namespaced,
+            json: true,
+            create_on_update: false,
+            unconditional_update: false,
+            returns_deleted: false,
+            propagation: Propagation::Background,
+            selectable,
+            custom: Some(custom),
+            labels: vec![labels],
+            unsupported: UNSUPPORTED_CUSTOM,
+        }
+    }
+
     /// The key of one object; `namespace` is ignored for what is not namespaced.
     pub fn key(&self, namespace: &str, name: &str) -> Bytes {
         let mut key = self.prefix_of(namespace, name.len());
@@ -162,6 +202,11 @@ impl Storage {
 }
 
 impl Selectable {
+    /// The field of a custom resource at the path that `label` spells.
+    pub(super) fn custom(label: &'static str) -> Self {
+        Self { label, path: label.split('.').collect(), fallback: Fallback::Text("") }
+    }
+
     /// The value by which field selectors match `object`, which is in the storage version.
     pub fn value<'a>(&self, object: &Value<'a>) -> Cow<'a, str> {
         let found = text_at(object, &self.path).filter(|text| !text.is_empty());
@@ -234,6 +279,7 @@ fn storage(id: u16, heading: &'static str, types: &Types) -> Storage {
         returns_deleted: false,
         propagation: Propagation::Background,
         selectable: Vec::new(),
+        custom: None,
         labels: Vec::new(),
         unsupported: UNSUPPORTED,
     };

@@ -9,6 +9,7 @@ pub mod fieldset;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod go_text;
+pub mod json_path;
 pub mod json_text;
 pub mod managed;
 mod name_table;
@@ -18,6 +19,7 @@ pub mod quantity;
 mod scalar_key;
 pub mod schema;
 pub mod selector;
+pub mod structural;
 mod value;
 
 pub use arena::Arena;

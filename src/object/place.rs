@@ -3,6 +3,7 @@
 use crate::object::Value;
 use crate::object::json_text;
 use crate::object::schema::{Field, Kind, ListKind, Scalar, Shape, Type};
+use crate::object::structural::{Additional, Schema};
 use bumpalo::Bump;
 
 /// What the schema says of one place.
@@ -11,6 +12,8 @@ pub enum Place<'t> {
     /// Any JSON, of which apply takes a whole object or array as one field: a field whose type says
     /// nothing of what it holds (`RawExtension`, `JSON`; `__untyped_atomic_`).
     Any,
+    /// An object or array of a custom resource.
+    Custom(&'static Schema),
     /// Elements of a list field.
     List(&'t Field),
     /// Values by key of a map field.
@@ -28,6 +31,47 @@ impl<'t> Place<'t> {
     /// The root of an object; `None` for an object without schema.
     pub fn root(ty: Option<&'t Type>) -> Self {
         ty.map_or(Self::Unknown, |ty| Self::Message(ty, ty.atomic))
+    }
+
+    /// What a structural schema says; its scalars are those of built-in types.
+    pub fn custom(schema: &'static Schema) -> Self {
+        let named = !schema.properties.is_empty() || schema.embedded.is_some();
+        let free = !named && matches!(schema.additional, Additional::Unset) && !schema.atomic;
+        match schema.kind {
+            _ if schema.int_or_string => Self::Scalar(Scalar::IntOrString),
+            "boolean" => Self::Scalar(Scalar::Bool),
+            "integer" => Self::Scalar(Scalar::Int64),
+            "number" => Self::Scalar(Scalar::Float64),
+            "string" => Self::Scalar(Scalar::String),
+            "" if !named => Self::Unknown,
+            "object" if schema.preserve_unknown && free => Self::Unknown,
+            _ => Self::Custom(schema),
+        }
+    }
+
+    /// True for an array whose items the schema describes.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::List(_)) || matches!(self, Self::Custom(s) if s.kind == "array")
+    }
+
+    /// True for an object whose members the schema describes.
+    pub fn is_map(self) -> bool {
+        matches!(self, Self::Message(..) | Self::Map(_))
+            || matches!(self, Self::Custom(s) if s.kind != "array")
+    }
+
+    /// True if the schema has no place for the member `key`.
+    pub fn refuses(self, key: &str) -> bool {
+        let knows = |schema: &Schema| {
+            schema.preserve_unknown
+                || schema.member(key).is_some()
+                || matches!(schema.additional, Additional::Allowed(true))
+        };
+        match self {
+            Self::Custom(schema) => !self.declares(key) && !knows(schema),
+            Self::Message(ty, _) => ty.field(key).is_none() && !ty.structural.is_some_and(knows),
+            Self::Any | Self::List(_) | Self::Map(_) | Self::Scalar(_) | Self::Unknown => false,
+        }
     }
 
     /// What the whole of `field` holds.
@@ -57,7 +101,16 @@ impl<'t> Place<'t> {
     /// What stands below under `key` of a JSON object.
     pub fn member(self, key: &str) -> Self {
         match self {
-            Self::Message(ty, _) => ty.field(key).map_or(Self::Unknown, Self::of_field),
+            Self::Message(ty, _) => match (ty.field(key), ty.structural) {
+                (Some(field), _) => Self::of_field(field),
+                (None, Some(schema)) => schema.member(key).map_or(Self::Unknown, Self::custom),
+                (None, None) => Self::Unknown,
+            },
+            Self::Custom(schema) => match (schema.embedded, key) {
+                (Some(metadata), "metadata") => Self::Message(metadata, metadata.atomic),
+                (Some(_), "apiVersion" | "kind") => Self::Scalar(Scalar::String),
+                _ => schema.member(key).map_or(Self::Unknown, Self::custom),
+            },
             Self::Map(field) => Self::element(field),
             Self::Any => Self::Any,
             Self::List(_) | Self::Scalar(_) | Self::Unknown => Self::Unknown,
@@ -66,33 +119,56 @@ impl<'t> Place<'t> {
 
     /// What one element of a JSON array is.
     pub fn item(self) -> Self {
-        if let Self::List(field) = self { Self::element(field) } else { Self::Unknown }
+        match self {
+            Self::List(field) => Self::element(field),
+            Self::Custom(schema) => schema.items.as_deref().map_or(Self::Unknown, Self::custom),
+            Self::Any | Self::Map(_) | Self::Message(..) | Self::Scalar(_) | Self::Unknown => {
+                Self::Unknown
+            }
+        }
     }
 
     /// True if the schema names the member `key`.
     pub fn declares(self, key: &str) -> bool {
-        matches!(self, Self::Message(ty, _) if ty.field(key).is_some())
+        let head = matches!(key, "apiVersion" | "kind" | "metadata");
+        match self {
+            Self::Message(ty, _) => {
+                let custom = ty.structural.is_some_and(|schema| schema.property(key).is_some());
+                ty.field(key).is_some() || custom
+            }
+            Self::Custom(schema) => {
+                schema.property(key).is_some() || (head && schema.embedded.is_some())
+            }
+            Self::Any | Self::List(_) | Self::Map(_) | Self::Scalar(_) | Self::Unknown => false,
+        }
     }
 
     /// True if a JSON object may stand here.
     pub fn holds_maps(self) -> bool {
-        matches!(self, Self::Any | Self::Message(..) | Self::Map(_) | Self::Unknown)
+        self.is_map() || matches!(self, Self::Any | Self::Unknown)
     }
 
     /// True if a JSON array may stand here.
     pub fn holds_lists(self) -> bool {
-        matches!(self, Self::Any | Self::List(_) | Self::Unknown)
+        self.is_list() || matches!(self, Self::Any | Self::Unknown)
     }
 
     /// How apply merges a JSON array at this place.
     pub fn list_kind(self) -> ListKind {
-        if let Self::List(field) = self { field.list } else { ListKind::Atomic }
+        match self {
+            Self::List(field) => field.list,
+            Self::Custom(schema) => schema.list_kind(),
+            Self::Any | Self::Map(_) | Self::Message(..) | Self::Scalar(_) | Self::Unknown => {
+                ListKind::Atomic
+            }
+        }
     }
 
     /// True if apply takes a JSON object at this place as one field.
     pub fn is_atomic_map(self) -> bool {
         match self {
             Self::Any => true,
+            Self::Custom(schema) => schema.atomic,
             Self::Message(_, atomic) => atomic,
             Self::Map(field) => field.atomic.unwrap_or(false),
             Self::List(_) | Self::Scalar(_) | Self::Unknown => false,

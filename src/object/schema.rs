@@ -4,6 +4,7 @@
 //! into the same rows. Rows are made once and live as long as the process, hence `&'static`.
 
 use super::name_table::NameTable;
+use super::structural::Schema;
 use std::fmt;
 
 /// One message type: its fields, by JSON name and by protobuf number.
@@ -28,6 +29,8 @@ pub struct Type {
     pub keys: Vec<Box<str>>,
     /// Indexes of the fields that JSON shows even if they are not set.
     pub shown: Vec<u16>,
+    /// What a custom resource has beside these fields.
+    pub structural: Option<&'static Schema>,
     names: NameTable,
 }
 
@@ -222,6 +225,11 @@ pub struct Patch {
 }
 
 impl Field {
+    /// A copy, for a type of its own.
+    pub fn copied(&self) -> Self {
+        Self { ..*self }
+    }
+
     /// True if server-side apply treats the field's map or message as one field.
     pub fn is_atomic(&self) -> bool {
         self.atomic.unwrap_or_else(|| self.kind.message().is_some_and(|ty| ty.atomic))
@@ -269,7 +277,9 @@ impl Type {
         let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
         let names = NameTable::new(&names);
         let go_name = name.rsplit('.').next().unwrap_or(name);
-        Self { name, fields, id: u32::MAX, atomic, go_name, by_name, wire, keys, shown, names }
+        let structural = None;
+        let id = u32::MAX;
+        Self { name, fields, id, atomic, go_name, by_name, wire, keys, shown, structural, names }
     }
 }
 

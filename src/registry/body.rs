@@ -22,6 +22,14 @@ pub const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
 /// The table that `DeleteOptions` are looked up in.
 pub const META_SCHEME: &str =
     "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27";
+/// The table of the server for definitions.
+pub const EXTENSIONS_SCHEME: &str = "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:55";
+
+/// The table that kinds of `group` are looked up in.
+fn scheme(group: &str) -> &'static str {
+    if group == "apiextensions.k8s.io" { EXTENSIONS_SCHEME } else { SCHEME }
+}
+
 /// Bytes of a body that an error message shows.
 const SHOWN_BYTES_MAX: usize = 30;
 
@@ -165,7 +173,8 @@ fn wrong_kind(
     // `List` is known to every version without being a kind of any.
     if kind != "List" && catalog().kind(group, version, kind).is_none() {
         return fail(&format!(
-            "no kind {kind:?} is registered for version {api_version:?} in scheme {SCHEME:?}"
+            "no kind {kind:?} is registered for version {api_version:?} in scheme {:?}",
+            scheme(expected.group)
         ));
     }
     if group == expected.group && kind == expected.kind {
@@ -284,13 +293,19 @@ pub fn conform<'a>(
     object: &Value<'a>,
     arena: &'a Bump,
 ) -> Result<Value<'a>> {
+    let refuse = |why: &str| {
+        if ty.structural.is_none() {
+            return invalid_patch(object, why);
+        }
+        let mut text = Vec::with_capacity(2048);
+        json::encode_sorted(object, &mut text);
+        refused_patch(&String::from_utf8_lossy(&text), why)
+    };
     let decoded = json::conform(object, ty, arena, Strictness::Report)
-        .map_err(|error| invalid_patch(object, &error.to_string()))?;
+        .map_err(|error| refuse(&error.to_string()))?;
     let mut errors = twice;
     errors.extend(decoded.strict_errors);
-    strict(context, validation, errors, |why| {
-        invalid_patch(object, &format!("strict decoding error: {why}"))
-    })?;
+    strict(context, validation, errors, |why| refuse(&format!("strict decoding error: {why}")))?;
     Ok(decoded.value)
 }
 

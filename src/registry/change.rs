@@ -97,15 +97,17 @@ impl<C: Change> Change for Scaled<'_, C> {
     fn apply<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
         let version = body::api_version(self.resource.group, self.resource.version);
         let version: &str = arena.alloc_str(&version);
-        let paths: &[(&str, &[&str])] = &[(version, &["spec", "replicas"])];
+        let custom = self.resource.custom.and_then(|custom| custom.scale.as_ref());
+        let path = custom.map_or(&["spec", "replicas"][..], |scale| &scale.spec);
+        let paths: &[(&str, &[&str])] = &[(version, path)];
         let broken = |error: managed::BadEntry| Fault::Plain(error.0);
         let owned = old.list_at(&["metadata", "managedFields"]);
-        let mut scale = super::scale::of(self.resource, old, arena);
+        let mut scale = super::scale::of(self.resource, old, arena)?;
         if let Some(entries) = managed::scale::to_scale(arena, owned, paths).map_err(broken)? {
             meta::metadata_mut(&mut scale, arena).insert("managedFields", entries);
         }
         let mut new_scale = self.change.apply(&scale, arena)?;
-        super::scale::check(&new_scale, meta::name(old))?;
+        super::scale::check(self.resource, &new_scale, meta::name(old))?;
         if !self.change.owns_managed_fields() {
             let writer = Writer { api_version: "autoscaling/v1", ..*self.writer };
             managed::update(arena, Some(self.ty), Some(&scale), &mut new_scale, &writer);
@@ -115,19 +117,24 @@ impl<C: Change> Change for Scaled<'_, C> {
         let entries = entries.map_err(broken)?;
         let mut new = old.copy_in(arena);
         let replicas = new_scale.i64_at(&["spec", "replicas"]).unwrap_or(0);
-        if let Some(map) = new.as_map_mut() {
-            map.entry_map("spec").insert("replicas", Value::Int(replicas));
+        if let (Some(mut map), Some((last, above))) = (new.as_map_mut(), path.split_last()) {
+            for name in above {
+                map = map.entry_map(name);
+            }
+            map.insert(last, Value::Int(replicas));
         }
         let metadata = meta::metadata_mut(&mut new, arena);
         match entries {
             Some(entries) => metadata.insert("managedFields", entries),
             None => metadata.remove("managedFields"),
         };
-        for field in ["resourceVersion", "uid"] {
-            match new_scale.at(&["metadata", field]) {
-                Some(value) => metadata.insert(field, value.copy_in(arena)),
-                None => metadata.remove(field),
-            };
+        match new_scale.at(&["metadata", "uid"]) {
+            Some(value) => metadata.insert("uid", value.copy_in(arena)),
+            None => metadata.remove("uid"),
+        };
+        // A Scale without one asks for no precondition.
+        if let Some(value) = new_scale.at(&["metadata", "resourceVersion"]) {
+            metadata.insert("resourceVersion", value.copy_in(arena));
         }
         Ok(new)
     }

@@ -2,7 +2,6 @@
 //! `genericregistry.Store.Create`).
 
 use super::store::{Admit, Registry};
-use super::strategy::strategy;
 use super::{meta, stored};
 use crate::base::{clock, ids, timestamp};
 use crate::cache::Entry;
@@ -69,7 +68,7 @@ impl<A: Admit> Registry<A> {
         arena: &'a Bump,
     ) -> Result<Arc<Entry>> {
         let storage = stored::storage(at.resource)?;
-        let strategy = strategy(storage.group, storage.resource);
+        let strategy = stored::strategy_of(at.resource);
         if let Some(writer) = writer {
             managed::update(arena, Some(at.resource.ty), None, &mut object, writer);
         }

@@ -72,6 +72,8 @@ impl<A: Admit> Registry<A> {
         let now = clock::unix_seconds();
         let how = if is_namespace(storage) {
             super::namespace::decide_delete(&mut object, storage, options, now, &arena)
+        } else if storage.resource == "customresourcedefinitions" && storage.custom.is_none() {
+            super::definition::decide_delete(&mut object, now, &arena)
         } else {
             decide(&mut object, storage, options, now, &arena)
         };

@@ -7,6 +7,7 @@ mod change;
 pub mod convert;
 mod create;
 pub mod defaulting;
+pub mod definition;
 mod delete;
 mod deletion;
 mod direct;

@@ -45,6 +45,7 @@ pub(crate) fn scope<'a, 's>(
         resource,
         kind: "",
         namespaced: true,
+        custom: None,
         subresource: "",
         namespace: "ns",
         user: User { name: "user", uid: "", groups: &[], extra: &[] },

@@ -4,6 +4,7 @@
 use super::change::typed;
 use super::meta;
 use crate::catalog::Resource;
+use crate::catalog::custom::ScalePaths;
 use crate::object::field::{FieldError, Path};
 use crate::object::{Map, Value};
 use crate::request::{Fault, Result, Subject};
@@ -11,7 +12,13 @@ use bumpalo::Bump;
 use std::fmt::Write as _;
 
 /// The Scale of `object`.
-pub fn of<'a>(resource: &Resource, object: &Value<'_>, arena: &'a Bump) -> Value<'a> {
+///
+/// # Errors
+/// 500 for a custom resource whose `specReplicasPath` leads nowhere.
+pub fn of<'a>(resource: &Resource, object: &Value<'_>, arena: &'a Bump) -> Result<Value<'a>> {
+    if let Some(paths) = resource.custom.and_then(|custom| custom.scale.as_ref()) {
+        return of_custom(paths, object, arena);
+    }
     let mut scale = typed("Scale", "autoscaling/v1", arena);
     let metadata = scale.entry_map("metadata");
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
@@ -36,14 +43,41 @@ pub fn of<'a>(resource: &Resource, object: &Value<'_>, arena: &'a Bump) -> Value
     if !text.is_empty() {
         status.push_unique("selector", Value::str_in(&text, arena));
     }
-    Value::Map(scale)
+    Ok(Value::Map(scale))
+}
+
+/// The Scale of a custom resource (`scaleFromCustomResource`).
+fn of_custom<'a>(paths: &ScalePaths, object: &Value<'_>, arena: &'a Bump) -> Result<Value<'a>> {
+    let Some(replicas) = object.i64_at(&paths.spec) else {
+        let path = paths.spec.join(".");
+        return Err(Fault::Internal(format!("the spec replicas field \".{path}\" does not exist")));
+    };
+    let mut scale = typed("Scale", "autoscaling/v1", arena);
+    let metadata = scale.entry_map("metadata");
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object.at(&["metadata", field]) {
+            metadata.push_unique(field, value.copy_in(arena));
+        }
+    }
+    let spec = scale.entry_map("spec");
+    if replicas != 0 {
+        spec.push_unique("replicas", Value::Int(replicas));
+    }
+    let status = scale.entry_map("status");
+    let current = object.i64_at(&paths.status).unwrap_or(0);
+    status.push_unique("replicas", Value::Int(current));
+    let selector = object.str_at(&paths.selector);
+    if !paths.selector.is_empty() && !selector.is_empty() {
+        status.push_unique("selector", Value::str_in(selector, arena));
+    }
+    Ok(Value::Map(scale))
 }
 
 /// A Scale must name its object and may not be negative.
 ///
 /// # Errors
 /// 422 for negative replicas, 400 for another name.
-pub fn check(scale: &Value<'_>, name: &str) -> Result<()> {
+pub fn check(resource: &Resource, scale: &Value<'_>, name: &str) -> Result<()> {
     let own = meta::name(scale);
     if !own.is_empty() && own != name {
         return Err(Fault::BadRequest(format!(
@@ -51,7 +85,8 @@ pub fn check(scale: &Value<'_>, name: &str) -> Result<()> {
         )));
     }
     let replicas = scale.i64_at(&["spec", "replicas"]).unwrap_or(0);
-    if replicas < 0 {
+    // That of a custom resource is checked where it stands.
+    if replicas < 0 && resource.custom.is_none() {
         let (spec, text) = (Path::root("spec"), "must be greater than or equal to 0");
         let error = FieldError::invalid(&spec.child("replicas"), replicas, text);
         let subject =
@@ -110,7 +145,9 @@ mod tests {
         let arena = Bump::new();
         let mut scale = Map::new_in(&arena);
         scale.entry_map("spec").insert("replicas", Value::Int(-1));
-        assert!(matches!(check(&Value::Map(scale), "web"), Err(Fault::Invalid { .. })));
+        let resource = crate::catalog::catalog().resource("apps", "v1", "deployments").unwrap();
+        let refused = check(resource, &Value::Map(scale), "web");
+        assert!(matches!(refused, Err(Fault::Invalid { .. })));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use super::change::Change;
 use super::create::{Owners, warn_of_owners};
 use super::store::{Admit, Registry};
-use super::strategy::strategy;
 use super::{meta, stored};
 use crate::base::{clock, timestamp};
 use crate::cache::Entry;
@@ -75,7 +74,7 @@ impl<A: Admit> Registry<A> {
         (entry, arena): (&Arc<Entry>, &Bump),
     ) -> Result<Attempt> {
         let storage = stored::storage(at.resource)?;
-        let strategy = strategy(storage.group, storage.resource);
+        let strategy = stored::strategy_of(at.resource);
         let old = stored::decode(storage, entry, arena)?;
         let converted;
         let old_served = if stored::is_stored_form(at.resource) {
@@ -97,19 +96,21 @@ impl<A: Admit> Registry<A> {
         warn_of_owners(at, &mut new, Owners::Admitted);
         check_revision(at, &mut new, entry.revision(), arena)?;
         let mut new = stored::to_storage(at.resource, new, arena)?;
+        // Custom resources are compared in the version of the request.
+        let old = if at.resource.custom.is_some() { old_served } else { &old };
         let mut warnings = Vec::new();
         let now = timestamp::rfc3339(clock::unix_seconds());
         let privileged = self.options.allow_privileged;
         let mut scope = stored::scope(at, storage, arena, &now, privileged, &mut warnings);
-        strategy.begin_update(&mut new, &old, &mut scope);
-        let taken = self.allocate(at, &mut new, Some(&old), arena).await?;
-        let errors = strategy.check_update(&new, &old, &scope);
+        strategy.begin_update(&mut new, old, &mut scope);
+        let taken = self.allocate(at, &mut new, Some(old), arena).await?;
+        let errors = strategy.check_update(&new, old, &scope);
         let finished = if errors.is_empty() {
-            strategy.warn_update(&new, &old, &mut scope);
+            strategy.warn_update(&new, old, &mut scope);
             strategy.finish(&mut new, &mut scope);
-            managed::keep_times(Some(storage.ty), &old, &mut new, arena);
+            managed::keep_times(Some(storage.ty), old, &mut new, arena);
             warnings.into_iter().for_each(|text| at.context.warn(text));
-            self.store_change(at, options, (&new, &old), entry, arena).await
+            self.store_change(at, options, (&new, old), entry, arena).await
         } else {
             Err(stored::invalid(at.resource, at.name, errors))
         };

@@ -8,6 +8,7 @@ mod authentication;
 pub mod boot;
 pub mod bootstrap;
 pub mod credentials;
+mod definitions;
 mod filters;
 pub mod health;
 mod keep;

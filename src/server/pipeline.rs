@@ -9,7 +9,7 @@ use crate::api::admit::{Admission, Bridge};
 use crate::api::aggregate::Aggregator;
 use crate::api::answer::Answer;
 use crate::api::compress::compress;
-use crate::api::discovery::Discovery;
+use crate::api::discovery::{Current, Discovery};
 use crate::api::documents;
 use crate::api::form::{Asked, Form, for_status};
 use crate::api::issuer::Issuer;
@@ -50,7 +50,7 @@ pub struct Gate {
     authenticator: Rc<Authenticator>,
     authorizer: Authorizer,
     api: Api,
-    discovery: Arc<Discovery>,
+    discovery: Current,
     issuer: Option<Issuer>,
     flow: Flow,
     aggregator: Aggregator,
@@ -66,6 +66,7 @@ impl Gate {
         credentials: &credentials::Credentials,
         cache: &Cache,
         discovery: Arc<Discovery>,
+        advertised: &str,
         metrics: Rc<Recorder>,
         sealer: Option<Arc<Sealer>>,
     ) -> Result<Self, String> {
@@ -107,6 +108,7 @@ impl Gate {
         let issuer = Issuer::new(name, &uri, &keys);
         let flow = Flow::default();
         let aggregator = Aggregator::default();
+        let discovery = Current::new(discovery, advertised.to_owned());
         Ok(Self { authenticator, authorizer, api, discovery, issuer, flow, aggregator })
     }
 }
@@ -359,7 +361,9 @@ impl Gate {
             if_none_match: &text(request, header::IF_NONE_MATCH),
         };
         let found = match request.method {
-            Method::GET | Method::HEAD => documents::answer(&self.discovery, &[], asked).await,
+            Method::GET | Method::HEAD => {
+                documents::answer(&self.discovery.get(), &[], asked).await
+            }
             _ => None,
         };
         Served::Answer(match found {

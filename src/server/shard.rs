@@ -16,6 +16,7 @@ use crate::seal::Sealer;
 use crate::server::auditing::Auditing;
 use crate::server::bootstrap;
 use crate::server::credentials::Credentials;
+use crate::server::definitions;
 use crate::server::keep;
 use crate::server::lifecycle::Lifecycle;
 use crate::server::listener::Listener;
@@ -113,6 +114,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         &seed.credentials,
         &cache,
         seed.discovery,
+        &format!("{}:{}", seed.config.serving.advertise_address, seed.address.port()),
         Rc::clone(&metrics),
         seed.sealer,
     ) {
@@ -164,6 +166,9 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     // Connections that come meanwhile wait in the socket's queue.
     seed.go.recv().await.ok();
     shard.lifecycle.one_listens();
+    if id == 0 {
+        rt::spawn(definitions::run(Rc::clone(&shard)));
+    }
 
     let (stop_tx, stop) = async_channel::bounded(1);
     rt::spawn(follow(Rc::clone(&shard), seed.control, stop_tx));

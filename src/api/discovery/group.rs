@@ -3,6 +3,8 @@
 
 use crate::catalog::Resource;
 use crate::catalog::catalog;
+use crate::catalog::custom::Served;
+use std::cmp::Ordering;
 
 /// A served group.
 #[derive(Debug, Clone)]
@@ -83,6 +85,77 @@ pub fn built_in() -> Vec<GroupEntry<'static>> {
     groups.filter(|group| !group.versions.is_empty()).collect()
 }
 
+/// The built-in groups and behind them those of custom resources, by name.
+pub fn with_custom(
+    mut groups: Vec<GroupEntry<'static>>,
+    served: &Served,
+) -> Vec<GroupEntry<'static>> {
+    let first = groups.len();
+    for definition in served.definitions.values().filter(|found| found.established) {
+        let group = definition.rows.group;
+        let at = groups.iter().position(|known| known.name == group).unwrap_or_else(|| {
+            groups.push(GroupEntry { name: group, versions: Vec::new() });
+            groups.len() - 1
+        });
+        let Some(group) = groups.get_mut(at) else { continue };
+        for row in definition.rows.resources.iter().filter(|row| row.served_by_default) {
+            let versions = &mut group.versions;
+            let at = versions.iter().position(|known| known.version == row.version);
+            let at = at.unwrap_or_else(|| {
+                versions.push(VersionEntry {
+                    version: row.version,
+                    resources: Vec::new(),
+                    current: true,
+                });
+                versions.len() - 1
+            });
+            let mut entry = entry(row);
+            if definition.terminating {
+                entry.verbs.retain(|verb| !matches!(*verb, "create" | "patch" | "update"));
+            }
+            if let Some(version) = versions.get_mut(at) {
+                version.resources.push(entry);
+            }
+        }
+    }
+    groups.retain(|group| !group.versions.is_empty());
+    let custom = groups.get_mut(first..).unwrap_or_default();
+    custom.sort_by_key(|group| group.name);
+    for group in custom {
+        group.versions.sort_by(|a, b| compare_versions(a.version, b.version));
+        for version in &mut group.versions {
+            version.resources.sort_by_key(|resource| resource.name);
+        }
+    }
+    groups
+}
+
+/// The preferred version first: stable ones before betas before alphas, higher numbers first, then
+/// all others by name (`CompareKubeAwareVersionStrings`, reversed).
+fn compare_versions(a: &str, b: &str) -> Ordering {
+    match (rank(a), rank(b)) {
+        (Some(a), Some(b)) => b.cmp(&a),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.cmp(b),
+    }
+}
+
+/// Stability, major and minor number of `v1`, `v1beta2`, `v2alpha1`.
+fn rank(version: &str) -> Option<(u8, u64, u64)> {
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse().ok().filter(|_| digits && !text.starts_with('0'))
+    };
+    let rest = version.strip_prefix('v')?;
+    for (stability, name) in [(0, "alpha"), (1, "beta")] {
+        if let Some((major, minor)) = rest.split_once(name) {
+            return Some((stability, number(major)?, number(minor)?));
+        }
+    }
+    Some((2, number(rest)?, 0))
+}
+
 fn entry(resource: &'static Resource) -> ResourceEntry<'static> {
     ResourceEntry {
         name: resource.name,
@@ -104,5 +177,20 @@ fn entry(resource: &'static Resource) -> ResourceEntry<'static> {
                 verbs: sub.verbs.clone(),
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compare_versions;
+
+    #[test]
+    fn versions_stand_by_stability_then_number_then_name() {
+        let mut versions =
+            ["foo1", "v1alpha2", "v10", "v2beta1", "v1", "bar", "v1beta1", "v11alpha1", "v2"];
+        versions.sort_by(|a, b| compare_versions(a, b));
+        let expected =
+            ["v10", "v2", "v1", "v2beta1", "v1beta1", "v11alpha1", "v1alpha2", "bar", "foo1"];
+        assert_eq!(versions, expected);
     }
 }

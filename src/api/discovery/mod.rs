@@ -7,20 +7,24 @@
 
 mod accept;
 mod aggregated;
+mod current;
 mod group;
 mod legacy;
 mod plain;
 
 pub use self::accept::Form;
+pub use self::current::Current;
 pub use self::group::GroupEntry;
 pub use self::group::ResourceEntry;
 pub use self::group::SubresourceEntry;
 pub use self::group::VersionEntry;
 pub use self::group::built_in;
+pub use self::group::with_custom;
 pub use self::plain::root_paths;
 pub use self::plain::version;
 
 use crate::base::hash::HashMap;
+use crate::catalog::catalog;
 use bytes::Bytes;
 
 /// All documents of discovery, for one set of served groups.
@@ -98,7 +102,8 @@ impl Discovery {
     /// there, and with plain text elsewhere.
     pub fn is_below(&self, path: &str) -> bool {
         match path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')) {
-            Some((group, _)) => self.legacy.contains_key(&format!("/apis/{group}")),
+            // Groups of custom resources leave what they do not know to the server at large.
+            Some((group, _)) => catalog().groups().iter().any(|known| known.name == group),
             None => path.starts_with("/api/"),
         }
     }

@@ -60,6 +60,11 @@ impl Column {
         Self { doc: Doc::Text(description), ..self }
     }
 
+    /// With the type of a date.
+    pub(super) const fn of_kind_date(self) -> Self {
+        Self { kind: "date", ..self }
+    }
+
     /// Shown by clients in wide output only.
     pub(super) const fn wide(self) -> Self {
         Self { priority: 1, ..self }

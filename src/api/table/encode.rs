@@ -1,6 +1,7 @@
 //! Writes Table documents (`metav1.Table`) as JSON.
 
 use crate::api::table::Printer;
+use crate::api::table::custom::CustomColumns;
 use crate::api::table::row::Row;
 use crate::api::table::since::Moment;
 use crate::codec::json::write;
@@ -70,11 +71,20 @@ pub struct ListMeta<'t> {
     pub remaining_item_count: Option<u64>,
 }
 
+/// Where columns and cells come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A built-in kind.
+    BuiltIn(&'static Printer),
+    /// A custom resource.
+    Custom(CustomColumns),
+}
+
 /// A Table being written: header first, then rows, then `finish`.
 #[derive(Debug)]
 pub struct Table {
     out: Vec<u8>,
-    printer: &'static Printer,
+    source: Source,
     version: MetaVersion,
     now: Moment,
     empty: bool,
@@ -85,24 +95,20 @@ impl Table {
     /// column definitions are `null`.
     pub fn begin(
         out: Vec<u8>,
-        printer: &'static Printer,
+        source: Source,
         version: MetaVersion,
         meta: ListMeta<'_>,
         header: bool,
         now: Moment,
     ) -> Self {
-        let mut table = Self { out, printer, version, now, empty: true };
+        let mut table = Self { out, source, version, now, empty: true };
         table.put(br#"{"kind":"Table","apiVersion":""#);
         table.put(version.api_version().as_bytes());
         table.put(br#"","metadata":"#);
         table.list_meta(meta);
         table.put(br#","columnDefinitions":"#);
         if header {
-            for (at, column) in printer.columns.iter().enumerate() {
-                table.out.push(if at == 0 { b'[' } else { b',' });
-                column.write(&mut table.out);
-            }
-            table.out.push(b']');
+            table.header();
         } else {
             table.put(b"null");
         }
@@ -114,7 +120,11 @@ impl Table {
     pub fn row(&mut self, stored: &Value<'_>, object: RowObject<'_>) {
         self.put(if self.empty { br#"{"cells":["# } else { br#",{"cells":["# });
         self.empty = false;
-        (self.printer.cells)(stored, &mut Row::new(&mut self.out, self.now));
+        let mut row = Row::new(&mut self.out, self.now);
+        match &self.source {
+            Source::BuiltIn(printer) => (printer.cells)(stored, &mut row),
+            Source::Custom(columns) => columns.cells(stored, &mut row),
+        }
         self.out.push(b']');
         self.conditions(stored);
         self.put(br#","object":"#);
@@ -138,8 +148,25 @@ impl Table {
         self.out
     }
 
+    fn header(&mut self) {
+        match &self.source {
+            Source::BuiltIn(printer) => {
+                for (at, column) in printer.columns.iter().enumerate() {
+                    self.out.push(if at == 0 { b'[' } else { b',' });
+                    column.write(&mut self.out);
+                }
+            }
+            Source::Custom(columns) => {
+                self.out.push(b'[');
+                columns.write(&mut self.out);
+            }
+        }
+        self.out.push(b']');
+    }
+
     fn conditions(&mut self, stored: &Value<'_>) {
-        let Some((reason, message)) = (self.printer.completed)(stored) else { return };
+        let Source::BuiltIn(printer) = self.source else { return };
+        let Some((reason, message)) = (printer.completed)(stored) else { return };
         self.put(br#","conditions":[{"type":"Completed","status":"True","reason":""#);
         self.put(reason.as_bytes());
         self.put(br#"","message":""#);

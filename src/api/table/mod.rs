@@ -12,6 +12,7 @@ mod autoscale;
 mod cluster;
 mod column;
 mod core;
+mod custom;
 mod encode;
 mod network;
 mod pod;
@@ -25,15 +26,18 @@ mod tests;
 mod workload;
 
 pub use self::column::Column;
+pub use self::custom::CustomColumns;
 pub use self::encode::Include;
 pub use self::encode::ListMeta;
 pub use self::encode::MetaVersion;
 pub use self::encode::RowObject;
+pub use self::encode::Source;
 pub use self::encode::Table;
 pub use self::row::Row;
 pub use self::since::Human;
 pub use self::since::Moment;
 
+use crate::catalog::Resource;
 use crate::object::Value;
 use std::cmp::Ordering;
 
@@ -53,6 +57,14 @@ pub struct Printer {
 impl Printer {
     /// What is the same for nearly all kinds.
     const PLAIN: Self = Self { columns: &[], cells: |_, _| {}, order: None, completed: |_| None };
+}
+
+/// Where the columns of a served resource come from.
+pub fn source(resource: &Resource, subresource: &str) -> Source {
+    match resource.custom {
+        Some(version) if subresource != "scale" => Source::Custom(CustomColumns::new(version)),
+        _ => Source::BuiltIn(printer(resource.group, resource.name, subresource)),
+    }
 }
 
 /// The printer of a served resource; `subresource` is "" or as in the path. Resources that have

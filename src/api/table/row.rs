@@ -51,6 +51,18 @@ impl<'o> Row<'o> {
         self.int(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// A number cell.
+    pub fn float(&mut self, number: f64) {
+        self.comma();
+        write::float(number, self.out);
+    }
+
+    /// A cell without a value.
+    pub fn null(&mut self) {
+        self.comma();
+        self.out.extend_from_slice(b"null");
+    }
+
     /// A boolean cell.
     pub fn flag(&mut self, flag: bool) {
         self.comma();

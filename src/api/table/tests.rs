@@ -4,6 +4,7 @@ use crate::api::table::ListMeta;
 use crate::api::table::MetaVersion;
 use crate::api::table::Moment;
 use crate::api::table::RowObject;
+use crate::api::table::Source;
 use crate::api::table::Table;
 use crate::api::table::printer;
 use crate::object::Map;
@@ -42,7 +43,8 @@ fn table(group: &str, resource: &str, object: &serde_json::Value) -> serde_json:
     let arena = Bump::new();
     let printer = printer(group, resource, "");
     let meta = ListMeta { resource_version: "7", ..ListMeta::default() };
-    let mut table = Table::begin(Vec::new(), printer, MetaVersion::V1, meta, true, NOW);
+    let mut table =
+        Table::begin(Vec::new(), Source::BuiltIn(printer), MetaVersion::V1, meta, true, NOW);
     table.row(&value(object, &arena), RowObject::None);
     serde_json::from_slice(&table.finish()).expect("tables are JSON")
 }
@@ -268,7 +270,14 @@ fn headers_have_the_recorded_columns() {
         let table = {
             let arena = Bump::new();
             let meta = ListMeta::default();
-            let mut table = Table::begin(Vec::new(), printer, MetaVersion::V1, meta, true, NOW);
+            let mut table = Table::begin(
+                Vec::new(),
+                Source::BuiltIn(printer),
+                MetaVersion::V1,
+                meta,
+                true,
+                NOW,
+            );
             table.row(&value(&object, &arena), RowObject::None);
             serde_json::from_slice::<serde_json::Value>(&table.finish()).expect("JSON")
         };

@@ -4,6 +4,7 @@ use crate::api::answer::Answer;
 use crate::api::call::{Call, WriterNames, read_body};
 use crate::api::{Api, action};
 use crate::base::{clock, timestamp};
+use crate::catalog::custom;
 use crate::codec::media::Format;
 use crate::http::RequestBody;
 use crate::object::{Arena, Value};
@@ -28,6 +29,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     if call.target.subresource.is_some() || call.target.resource.storage.is_none() {
         return action::create(api, call, &options, object, &arena).await;
     }
+    check_terminating(call, meta::name(&object))?;
     let object = prepare(call, object, &arena)?;
     let attributes = call.attributes(Operation::Create, options.dry_run);
     let attributes = Attributes { name: meta::name(&object), ..attributes };
@@ -37,6 +39,22 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let entry = api.registry.create(&attributes, &options, Some(&writer), object, &arena).await?;
     let bytes = super::get::encode(call, &entry)?;
     Ok(Answer::object(201, &call.form, bytes))
+}
+
+/// Nothing new is made of a definition that is being deleted (`forbidCreateAdmission`).
+///
+/// # Errors
+/// 403.
+pub fn check_terminating(call: &Call<'_>, name: &str) -> Result<()> {
+    let resource = call.target.resource;
+    if resource.custom.is_some()
+        && custom::served().definition(resource).is_some_and(|found| found.terminating)
+    {
+        let text = "create not allowed while custom resource definition is terminating";
+        let subject = stored::subject(resource, name);
+        return Err(Fault::Forbidden { subject, message: text.into(), cause: None });
+    }
+    Ok(())
 }
 
 /// Fills the namespace in, checks it, and fills the defaults.

@@ -44,6 +44,6 @@ pub fn encode(call: &Call<'_>, entry: &Entry) -> Result<bytes::Bytes> {
     }
     let arena = Arena::new();
     let parent = stored::decode_served(call.target.resource, entry, &arena)?;
-    let scale = scale::of(call.target.resource, &parent, &arena);
+    let scale = scale::of(call.target.resource, &parent, &arena)?;
     object::encode_made(&call.target, &call.form, call.expected().ty, &scale)
 }

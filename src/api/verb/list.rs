@@ -101,7 +101,13 @@ pub fn translate_fields(
     fields: &FieldSelector,
 ) -> Result<FieldSelector> {
     let (group, version) = (target.resource.group, target.resource.version);
+    let hidden = |label: &str| {
+        let custom = target.resource.custom;
+        custom
+            .is_some_and(|own| !label.starts_with("metadata.") && !own.selectable.contains(&label))
+    };
     fields.clone().without("").rename(|label| match storage.field_label(group, label) {
+        _ if hidden(label) => Err(Fault::BadRequest(storage.unsupported_label(version, label))),
         Some(source) => Ok(Some(stored::field_name(storage, source))),
         None => Err(Fault::BadRequest(storage.unsupported_label(version, label))),
     })
@@ -238,7 +244,7 @@ fn sorted(target: &Target, mut entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
 }
 
 /// `{"kind":"PodList","apiVersion":"v1","metadata":{…},"items":[`.
-fn json_head(kind: &str, api_version: &str, meta: table::ListMeta<'_>) -> Vec<u8> {
+fn json_head(kind: &str, api_version: &str, meta: table::ListMeta<'_>, custom: bool) -> Vec<u8> {
     let mut head = Vec::with_capacity(256);
     let mut put = |text: &str| head.extend_from_slice(text.as_bytes());
     put(r#"{"kind":""#);
@@ -248,7 +254,7 @@ fn json_head(kind: &str, api_version: &str, meta: table::ListMeta<'_>) -> Vec<u8
     put(r#"","metadata":{"resourceVersion":""#);
     put(meta.resource_version);
     put("\"");
-    if !meta.continue_token.is_empty() {
+    if !meta.continue_token.is_empty() || custom {
         put(r#","continue":""#);
         put(meta.continue_token);
         put("\"");
@@ -267,6 +273,7 @@ fn stream_json(target: &Target, meta: table::ListMeta<'_>, entries: Vec<Arc<Entr
         target.resource.list_kind,
         &api_version(target.resource.group, target.resource.version),
         meta,
+        target.resource.custom.is_some(),
     );
     let mut chunk = head;
     let mut entries = entries.into_iter().enumerate();
@@ -345,7 +352,7 @@ fn partial_list(
     meta: table::ListMeta<'_>,
     entries: &[Arc<Entry>],
 ) -> Result<Body> {
-    let mut text = json_head("PartialObjectMetadataList", version.api_version(), meta);
+    let mut text = json_head("PartialObjectMetadataList", version.api_version(), meta, false);
     for (at, entry) in entries.iter().enumerate() {
         if at > 0 {
             text.push(b',');
@@ -373,11 +380,12 @@ fn value_list(
         target.resource.list_kind,
         &api_version(target.resource.group, target.resource.version),
         meta,
+        target.resource.custom.is_some(),
     );
     for (at, entry) in entries.iter().enumerate() {
         let arena = Bump::new();
         let mut object = stored::decode_served(target.resource, entry, &arena)?;
-        if let Some(map) = object.as_map_mut() {
+        if let (Some(map), None) = (object.as_map_mut(), target.resource.custom) {
             map.remove("kind");
             map.remove("apiVersion");
         }

@@ -3,6 +3,7 @@
 use crate::api::Api;
 use crate::api::answer::Answer;
 use crate::api::call::{Call, WriterNames, read_body};
+use crate::api::route::Target;
 use crate::base::{clock, timestamp};
 use crate::http::RequestBody;
 use crate::object::{Arena, Value};
@@ -20,6 +21,23 @@ pub fn kind(content_type: &str) -> std::result::Result<PatchKind, RouterFault> {
         "application/merge-patch+json" => Ok(PatchKind::Merge),
         "application/strategic-merge-patch+json" => Ok(PatchKind::Strategic),
         _ => Err(RouterFault::UnsupportedMediaType),
+    }
+}
+
+/// Refuses a Content-Type that the target cannot be patched with.
+///
+/// # Errors
+/// 415, from the router or for a custom resource from the handler.
+pub fn accepted(target: &Target, content_type: &str) -> Result<()> {
+    const CUSTOM: &str =
+        "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+    match (kind(content_type), target.resource.custom) {
+        (Ok(PatchKind::Strategic) | Err(_), Some(_)) => Err(Fault::UnsupportedMediaType(format!(
+            "the body of the request was in an unknown format - accepted media types include: \
+             {CUSTOM}"
+        ))),
+        (Ok(_), _) => Ok(()),
+        (Err(fault), None) => Err(Fault::Router(fault)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! a decoder of its own ends it at once. What the canonical form does not show is left out here.
 
 use super::context::{Place, element_type, go_type, is_resource_list, message_type};
+use super::custom;
 use super::document::Document;
 use super::error::DecodeError;
 use super::seen::Seen;
@@ -69,13 +70,16 @@ pub(super) fn decode_nodes<'a>(
             None
         }
     };
-    match decoder.mismatch {
-        Some(error) => Err(error),
-        None => Ok(Decoded {
-            value: value.unwrap_or_else(|| Value::map_in(arena)),
-            strict_errors: decoder.strict_errors,
-        }),
+    if let Some(error) = decoder.mismatch {
+        return Err(error);
     }
+    let mut value = value.unwrap_or_else(|| Value::map_in(arena));
+    let mut strict_errors = decoder.strict_errors;
+    if let Some(schema) = ty.structural {
+        custom::coerce(&mut value, schema, arena, &mut strict_errors)?;
+        strict_errors.truncate(STRICT_ERRORS_MAX);
+    }
+    Ok(Decoded { value, strict_errors })
 }
 
 /// The state of one decoding.
@@ -181,11 +185,22 @@ impl<'a, 't> Decoder<'a, 't> {
         self.at += 1;
         let mut map = Map::with_capacity_in(len.min(ty.fields.len()), self.arena);
         let mut seen = Seen::default();
+        let mut others = ty.structural.map(|_| untyped::Entries::new(len, self.arena));
         for _ in 0..len {
             let key = self.key();
             let Some(index) = ty.index_of(key) else {
-                self.strict("unknown", place, key);
-                self.skip();
+                match &mut others {
+                    Some(others) => {
+                        let value = self.any_at(&place.key(key));
+                        if others.insert(key, value) {
+                            self.strict("duplicate", place, key);
+                        }
+                    }
+                    None => {
+                        self.strict("unknown", place, key);
+                        self.skip();
+                    }
+                }
                 continue;
             };
             let Some(field) = ty.fields.get(usize::from(index)) else { continue };
@@ -204,6 +219,9 @@ impl<'a, 't> Decoder<'a, 't> {
                 }
                 None => {}
             }
+        }
+        for (key, value) in others.into_iter().flat_map(|others| others.finish().into_entries()) {
+            map.push_unique(key, value);
         }
         Ok(Some(Value::Map(map)))
     }

@@ -9,7 +9,33 @@ use crate::object::{Map, Value};
 /// are always shown added, string maps sorted by key.
 pub fn encode(value: &Value<'_>, ty: &'static Type, out: &mut Vec<u8>) {
     match value {
+        _ if ty.structural.is_some() => encode_sorted(value, out),
         Value::Map(map) => message(map, ty, out),
+        _ => encode_any(value, out),
+    }
+}
+
+/// Appends `value` as compact JSON with all keys sorted, as Go writes maps.
+pub fn encode_sorted(value: &Value<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::List(list) => {
+            out.push(b'[');
+            for (at, item) in list.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                encode_sorted(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            out.push(b'{');
+            for (at, (key, value)) in in_key_order(map).enumerate() {
+                begin_member(at == 0, key, out);
+                encode_sorted(value, out);
+            }
+            out.push(b'}');
+        }
         _ => encode_any(value, out),
     }
 }

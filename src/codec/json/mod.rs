@@ -6,6 +6,7 @@
 
 mod conform;
 mod context;
+mod custom;
 mod decode;
 mod document;
 mod encode;
@@ -25,7 +26,7 @@ pub use decode::{Decoded, Strictness, decode};
 pub(crate) use decode::{is_shown, zero};
 pub use document::Document;
 pub(crate) use encode::in_key_order;
-pub use encode::{encode, encode_any};
+pub use encode::{encode, encode_any, encode_sorted};
 pub use error::DecodeError;
 pub use peek::{TypeMeta, peek_type_meta};
 pub use scan::SyntaxError;

@@ -56,16 +56,12 @@ impl<'a> Walk<'a> {
     fn value(&mut self, place: Place<'_>, value: &Value<'a>, above: Above<'_, 'a>) {
         match (place, value) {
             (_, Value::Null) | (Place::Any, _) => {}
-            (Place::Message(..) | Place::Map(_) | Place::Unknown, Value::Map(map)) => {
-                self.members(place, map, above);
-            }
-            (Place::List(_) | Place::Unknown, Value::List(list)) => {
-                self.items(place, list, above);
-            }
-            (Place::Message(..) | Place::Map(_), other) => {
+            (place, Value::Map(map)) if place.holds_maps() => self.members(place, map, above),
+            (place, Value::List(list)) if place.holds_lists() => self.items(place, list, above),
+            (place, other) if place.is_map() => {
                 self.tell(above, &format!("expected map, got &{{{}}}", GoText(other)));
             }
-            (Place::List(_), other) => {
+            (place, other) if place.is_list() => {
                 self.tell(above, &format!("expected list, got &{{{}}}", GoText(other)));
             }
             (Place::Scalar(scalar), value) => {
@@ -73,14 +69,14 @@ impl<'a> Walk<'a> {
                     self.tell(above, &text);
                 }
             }
-            (Place::Unknown, _) => {}
+            _ => {}
         }
     }
 
     fn members(&mut self, place: Place<'_>, map: &Map<'a>, above: Above<'_, 'a>) {
         for (key, value) in map.iter() {
             let steps = Steps { above, element: Element::Field(key) };
-            if matches!(place, Place::Message(..)) && !place.declares(key) {
+            if place.refuses(key) {
                 // Upstream stops at the first of them.
                 self.tell(Some(&steps), "field not declared in schema");
                 return;

@@ -16,11 +16,7 @@ pub(super) fn merge<'a>(
     config: &Value<'a>,
 ) -> Result<Value<'a>, String> {
     let is_map = |value: &Value<'_>| matches!(value, Value::Map(_) | Value::Null);
-    let form = match place {
-        Place::Message(..) | Place::Map(_) => true,
-        Place::Unknown => is_map(config),
-        Place::Any | Place::List(_) | Place::Scalar(_) => false,
-    };
+    let form = place.is_map() || (matches!(place, Place::Unknown) && is_map(config));
     if form && !place.is_atomic_map() {
         let (old, new) = (live.as_map(), config.as_map());
         return match (old.filter(|map| !map.is_empty()), new) {
@@ -29,7 +25,7 @@ pub(super) fn merge<'a>(
             (None, _) => Ok(config.share_in(arena)),
         };
     }
-    if matches!(place, Place::List(_)) && place.list_kind() != ListKind::Atomic {
+    if place.is_list() && place.list_kind() != ListKind::Atomic {
         let (old, new) = (live.as_list(), config.as_list());
         return match (old.filter(|list| !list.is_empty()), new) {
             (Some(old), Some(new)) => merge_lists(arena, place, old, new),

@@ -72,6 +72,8 @@ fn form(place: Place<'_>, value: &Value<'_>) -> Form {
     match place {
         Place::Message(..) | Place::Map(_) => Form::Map,
         Place::List(_) => Form::List,
+        Place::Custom(_) if place.is_list() => Form::List,
+        Place::Custom(_) => Form::Map,
         Place::Scalar(_) => Form::Scalar,
         Place::Any | Place::Unknown => match value {
             Value::Map(_) | Value::Null => Form::Map,

@@ -4,6 +4,7 @@
 use crate::object::fieldset::{Atom, Element, FieldSet, Node};
 use crate::object::place::Place;
 use crate::object::schema::{Field, ListKind, Type};
+use crate::object::structural::Constant;
 use crate::object::{List, Map, Value};
 use bumpalo::Bump;
 
@@ -123,7 +124,18 @@ fn quoted(names: &[&str]) -> String {
 /// The value that OpenAPI gives a key field that is not set: its default, or the zero value of a
 /// field that is always there.
 fn key_default<'a>(item: Place<'_>, name: &str) -> Option<Atom<'a>> {
-    let Place::Message(ty, _) = item else { return None };
+    let ty = match item {
+        Place::Message(ty, _) => ty,
+        Place::Custom(schema) => {
+            return match schema.property(name)?.default.as_ref()? {
+                Constant::Bool(flag) => Some(Atom::Bool(*flag)),
+                Constant::Int(number) => Some(Atom::Int(*number)),
+                Constant::Text(text) => Some(Atom::Str(text)),
+                _ => None,
+            };
+        }
+        _ => return None,
+    };
     let field = ty.field(name)?;
     let text = field.default.or_else(|| field.absent.shown())?;
     Some(match text {

@@ -331,8 +331,8 @@ fn reconcile<'a>(set: FieldSet<'a>, place: Place<'_>, arena: &'a Bump) -> FieldS
             Element::Field(name) => place.member(name),
             Element::Key(_) | Element::Value(_) | Element::Index(_) => place.item(),
         };
-        let whole = below.is_atomic_map()
-            || matches!(below, Place::List(_)) && below.list_kind() == ListKind::Atomic;
+        let whole =
+            below.is_atomic_map() || below.is_list() && below.list_kind() == ListKind::Atomic;
         Some(if whole {
             Node { member: true, children: FieldSet::EMPTY, ..*node }
         } else {

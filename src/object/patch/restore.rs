@@ -26,6 +26,8 @@ pub fn refusal(place: Place<'_>, value: &Value<'_>) -> Option<String> {
             list.iter().find_map(|value| refusal(place.item(), value))
         }
         (Place::List(_), other) => Some(format!("cannot restore slice from {}", noun(other))),
+        // Custom resources are not patched strategically.
+        (Place::Custom(_), _) => None,
         (Place::Scalar(scalar), value) => scalar_refusal(scalar, value),
     }
 }

@@ -232,7 +232,7 @@ fn lookup<'t>(place: Place<'t>, key: &str) -> Result<(Place<'t>, Patch), PatchEr
         },
         Place::Scalar(Scalar::FieldsV1) => return Err(no_field("FieldsV1", key)),
         Place::Any | Place::Unknown => return Err(no_field("RawExtension", key)),
-        Place::Map(_) => "map",
+        Place::Custom(_) | Place::Map(_) => "map",
         Place::List(_) => "slice",
         Place::Scalar(_) => "string",
     };
@@ -243,7 +243,7 @@ fn lookup<'t>(place: Place<'t>, key: &str) -> Result<(Place<'t>, Patch), PatchEr
 /// The place and strategy of a member of which both sides are lists.
 fn lookup_list<'t>(place: Place<'t>, key: &str) -> Result<(Place<'t>, Patch), PatchError> {
     match lookup(place, key)? {
-        (Place::Scalar(_) | Place::Map(_) | Place::Message(..), _) => {
+        (Place::Custom(_) | Place::Scalar(_) | Place::Map(_) | Place::Message(..), _) => {
             let text = "expected slice or array type, but got: struct";
             Err(PatchError::Plain(String::from(text)))
         }

@@ -341,6 +341,7 @@ fn extension(group: &str) -> &'static Strategy {
         validate_create: check::extension::definition,
         validate_update: check::extension::definition_update,
         validate_status: check::extension::definition_status,
+        warn: check::definition::warn,
         ..DEFINED
     };
     static SERVICE: Strategy = Strategy {

@@ -18,6 +18,7 @@ pub mod service;
 mod table;
 mod workload;
 
+use crate::catalog::custom::CustomVersion;
 use crate::object::Value;
 use crate::registry::validation::Errors;
 use crate::registry::validation::metadata::NameRule;
@@ -56,6 +57,8 @@ pub struct Scope<'a, 's> {
     pub kind: &'s str,
     /// The resource lives in namespaces.
     pub namespaced: bool,
+    /// The version of the request, for a custom resource.
+    pub custom: Option<&'static CustomVersion>,
     /// Subresource, "" for the main resource.
     pub subresource: &'s str,
     /// Namespace of the request, "" if none.

@@ -27,11 +27,14 @@ pub(super) const BASE: Strategy = Strategy {
     finish: |_, _| (),
 };
 
-/// Custom resources with no status subresource: the caller switches `status` and `generation` to
-/// what the version's `subresources` say, and validates against the schema.
+/// Custom resources of a version without a status subresource.
 pub static CUSTOM: Strategy = Strategy {
     meta: MetaCheck::Plain,
     generation: Generation::AllButMetadata { status: false },
+    validate_create: check::custom::create,
+    validate_update: check::custom::update,
+    validate_status: check::custom::status,
+    warn: check::custom::warn,
     ..BASE
 };
 
@@ -42,7 +45,7 @@ pub static CUSTOM_WITH_STATUS: Strategy = Strategy {
     ..CUSTOM
 };
 
-/// The row of `resource` (plural) of `group` ("" for core); custom resources get [`CUSTOM`].
+/// The row of `resource` (plural) of `group` ("" for core); custom resources have theirs elsewhere.
 pub fn strategy(group: &str, resource: &str) -> &'static Strategy {
     match group {
         "" => core(resource),

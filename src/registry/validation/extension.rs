@@ -2,6 +2,7 @@
 //! they are compiled).
 
 use super::admission::{webhook_service, webhook_url};
+use super::definition as defined;
 use super::{Errors, IMMUTABLE, Messages, Report as _, Verbatim, format, go_form, metadata};
 use crate::object::Value;
 use crate::object::field::Path;
@@ -105,6 +106,16 @@ pub fn definition(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     metadata::create(object, false, &rule, errors);
     definition_spec(spec, &Path::root("spec"), errors);
     stored_versions(object, errors);
+    defined::approved(object, None, errors);
+    preserves(spec, errors);
+}
+
+fn preserves(spec: &Value<'_>, errors: &mut Errors) {
+    if spec.flag("preserveUnknownFields") {
+        let detail = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in \
+                      spec.versions[*].schema instead";
+        errors.invalid(&Path::root("spec.preserveUnknownFields"), true, detail);
+    }
 }
 
 fn definition_spec(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -128,11 +139,7 @@ fn definition_spec(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     errors.one_of(&at, scope, &["Cluster", "Namespaced"]);
     versions(spec.items("versions"), path, errors);
     names(spec.get("names"), &path.child("names"), errors);
-    if spec.flag("preserveUnknownFields") {
-        let detail = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in \
-                      spec.versions[*].schema instead";
-        errors.invalid(&path.child("preserveUnknownFields"), true, detail);
-    }
+    defined::shared(spec.items("versions"), path, errors);
     conversion(spec.get("conversion"), &path.child("conversion"), errors);
 }
 
@@ -142,6 +149,11 @@ fn versions(list: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
         let parts: Vec<String> = list.iter().map(|version| go_form::plain(Some(version))).collect();
         format!("[{}]", parts.join(","))
     };
+    for (index, version) in list.iter().enumerate() {
+        if version.at(&["schema", "openAPIV3Schema"]).is_none() {
+            errors.required(&at.index(index).child("schema").child("openAPIV3Schema"), "");
+        }
+    }
     let mut storing = 0;
     let mut unique = true;
     for (index, version) in list.iter().enumerate() {
@@ -154,9 +166,7 @@ fn versions(list: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
             errors.invalid(&at.child("name"), name, &messages.join(","));
         }
         deprecation(version, &at, errors);
-        if version.at(&["schema", "openAPIV3Schema"]).is_none() {
-            errors.required(&at.child("schema").child("openAPIV3Schema"), "");
-        }
+        defined::version(list, index, &at, errors);
     }
     if !unique {
         errors.invalid(&at, Verbatim(&shown()), "must contain unique version names");
@@ -316,6 +326,10 @@ pub fn definition_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, er
     fixed(&["group"], "group");
     fixed(&["names", "plural"], "names.plural");
     stored_versions(new, errors);
+    defined::approved(new, Some(old), errors);
+    if !was.flag("preserveUnknownFields") {
+        preserves(now, errors);
+    }
 }
 
 /// Status of a CustomResourceDefinition.

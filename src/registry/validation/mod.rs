@@ -11,6 +11,8 @@ pub mod class;
 pub mod container;
 pub mod core;
 pub mod cron;
+pub mod custom;
+pub mod definition;
 pub mod device;
 pub mod env;
 pub mod event;
