@@ -100,7 +100,7 @@ pub fn decode<'a>(
         FieldValidation::Strict | FieldValidation::Warn => Strictness::Report,
     };
     let decoded = parsed.decode(expected.ty, arena, strictness).map_err(|error| fail(&error))?;
-    strict(context, validation, decoded.strict_errors, |why| {
+    strict(context, validation, &decoded.strict_errors, |why| {
         fail(&format!("strict decoding error: {why}"))
     })?;
     let mut value = decoded.value;
@@ -305,7 +305,7 @@ pub fn conform<'a>(
         .map_err(|error| refuse(&error.to_string()))?;
     let mut errors = twice;
     errors.extend(decoded.strict_errors);
-    strict(context, validation, errors, |why| refuse(&format!("strict decoding error: {why}")))?;
+    strict(context, validation, &errors, |why| refuse(&format!("strict decoding error: {why}")))?;
     Ok(decoded.value)
 }
 
@@ -335,7 +335,7 @@ pub fn restore<'a>(
     let mut unknown = decoded.strict_errors;
     unknown.sort_unstable();
     errors.append(&mut unknown);
-    strict(context, validation, errors, |why| refuse(&format!("strict decoding error: {why}")))?;
+    strict(context, validation, &errors, |why| refuse(&format!("strict decoding error: {why}")))?;
     Ok(decoded.value)
 }
 
@@ -359,7 +359,7 @@ fn refused_patch(shown: &str, why: &str) -> Fault {
 fn strict(
     context: &Context,
     validation: FieldValidation,
-    errors: Vec<String>,
+    errors: &[String],
     refuse: impl Fn(&str) -> Fault,
 ) -> Result<()> {
     match validation {

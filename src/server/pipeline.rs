@@ -9,7 +9,7 @@ use crate::api::admit::{Admission, Bridge};
 use crate::api::aggregate::Aggregator;
 use crate::api::answer::Answer;
 use crate::api::compress::compress;
-use crate::api::discovery::{Current, Discovery};
+use crate::api::discovery::Current;
 use crate::api::documents;
 use crate::api::form::{Asked, Form, for_status};
 use crate::api::issuer::Issuer;
@@ -44,6 +44,12 @@ const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prio
 /// The annotation of audit events that says how the authorizer decided.
 const DECISION: &str = "authorization.k8s.io/decision";
 
+/// A request as far as its URL and headers say.
+struct Parsed<'r> {
+    info: &'r RequestInfo<'r>,
+    head: Head<'r>,
+}
+
 /// What a shard's requests pass through.
 #[derive(Debug)]
 pub struct Gate {
@@ -65,8 +71,7 @@ impl Gate {
         config: &Config,
         credentials: &credentials::Credentials,
         cache: &Cache,
-        discovery: Arc<Discovery>,
-        advertised: &str,
+        discovery: Current,
         metrics: Rc<Recorder>,
         sealer: Option<Arc<Sealer>>,
     ) -> Result<Self, String> {
@@ -108,7 +113,6 @@ impl Gate {
         let issuer = Issuer::new(name, &uri, &keys);
         let flow = Flow::default();
         let aggregator = Aggregator::default();
-        let discovery = Current::new(discovery, advertised.to_owned());
         Ok(Self { authenticator, authorizer, api, discovery, issuer, flow, aggregator })
     }
 }
@@ -201,7 +205,8 @@ impl Gate {
             Head { method: method.as_str(), accept: &accept, content_type: &content_type, query };
         let mut trail = None;
         let audit = Audit { id: audit_id, uri: &uri, trail: &mut trail };
-        let rest = Box::pin(self.admitted(shard, context, &info, head, request, audit));
+        let parsed = Parsed { info: &info, head };
+        let rest = Box::pin(self.admitted(shard, context, parsed, request, audit));
         let mut response = match entered.within(&shard.config, query, rest).await {
             Ok(Served::Answer(answer)) => respond(answer),
             Ok(Served::Response(response)) => response,
@@ -218,8 +223,7 @@ impl Gate {
         &self,
         shard: &Shard,
         context: &mut Context,
-        info: &RequestInfo<'_>,
-        head: Head<'_>,
+        Parsed { info, head }: Parsed<'_>,
         mut request: Request,
         mut audit: Audit<'_>,
     ) -> Served {

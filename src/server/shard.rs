@@ -1,6 +1,6 @@
 //! One shard: what its requests work with, and its life from start to end.
 
-use crate::api::discovery::Discovery;
+use crate::api::discovery::{Current, Discovery};
 use crate::audit::Auditor;
 use crate::base::limits::CONNECTIONS_MAX;
 use crate::cache::Cache;
@@ -109,12 +109,13 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     let options = http::Options { streams_max: seed.config.serving.streams_max };
     let cache = seed.cache.start();
     let metrics = Rc::<Recorder>::default();
+    let serving = &seed.config.serving;
+    let advertised = format!("{}:{}", serving.advertise_address, seed.address.port());
     let gate = match Gate::new(
         &seed.config,
         &seed.credentials,
         &cache,
-        seed.discovery,
-        &format!("{}:{}", seed.config.serving.advertise_address, seed.address.port()),
+        Current::new(seed.discovery, advertised),
         Rc::clone(&metrics),
         seed.sealer,
     ) {
@@ -145,24 +146,12 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
             return;
         }
     };
-    rt::spawn(look_after_connections(Rc::clone(&shard)));
-    rt::spawn(shard.gate.flow().clone().follow(shard.cache.clone()));
-    rt::spawn(shard.gate.aggregator().clone().follow(shard.cache.clone()));
-    if let Err(fault) = shard.gate.authorizer().follow(&shard.cache).await {
-        let message = format!("roles and bindings cannot be read: {fault:?}");
-        seed.listening.send(Err(message)).await.ok();
+    let prepared = prepare(&shard, seed.address.port()).await;
+    let failed = prepared.is_err();
+    seed.listening.send(prepared).await.ok();
+    if failed {
         return;
     }
-    if id == 0
-        && let Err(message) = bootstrap(&shard, seed.address.port()).await
-    {
-        seed.listening.send(Err(message)).await.ok();
-        return;
-    }
-    if id == 0 {
-        keep::start(&shard);
-    }
-    seed.listening.send(Ok(())).await.ok();
     // Connections that come meanwhile wait in the socket's queue.
     seed.go.recv().await.ok();
     shard.lifecycle.one_listens();
@@ -183,6 +172,21 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     seed.drained.send(id).await.ok();
     // The cache goes on taking what the store says until the process ends.
     std::future::pending::<()>().await;
+}
+
+/// What must be in place before the first request: the shard follows what its gate decides by, and
+/// the first shard writes what the server itself keeps. Errors are lines for the operator.
+async fn prepare(shard: &Rc<Shard>, port: u16) -> Result<(), String> {
+    rt::spawn(look_after_connections(Rc::clone(shard)));
+    rt::spawn(shard.gate.flow().clone().follow(shard.cache.clone()));
+    rt::spawn(shard.gate.aggregator().clone().follow(shard.cache.clone()));
+    let followed = shard.gate.authorizer().follow(&shard.cache).await;
+    followed.map_err(|fault| format!("roles and bindings cannot be read: {fault:?}"))?;
+    if shard.id == 0 {
+        bootstrap(shard, port).await?;
+        keep::start(shard);
+    }
+    Ok(())
 }
 
 /// Writes the objects that the server itself keeps.
