@@ -171,6 +171,23 @@ const YAML_TOKENS: &str = concat!(
     "|[|>][-+]?|#|<<|---|%|\t){0,40}"
 );
 
+/// Takes away empty lists, which protobuf does not tell from missing ones, nulls, and then every
+/// empty map, since what held no more than such a list may be missing too.
+fn drop_empty_lists(value: &mut kubering::object::Value<'_>) {
+    if let Some(list) = value.as_list_mut() {
+        list.iter_mut().for_each(drop_empty_lists);
+    }
+    let Some(map) = value.as_map_mut() else { return };
+    map.retain(|name, member| {
+        drop_empty_lists(member);
+        let empty = member.as_map().map_or_else(
+            || member.is_null() || member.as_list().is_some_and(|list| list.is_empty()),
+            |map| map.is_empty(),
+        );
+        name == "metadata" || !empty
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -280,7 +297,10 @@ proptest! {
         let raw = transcode::message(arena.alloc_slice_copy(&stored)).unwrap();
         let mut back = proto::decode(raw, ty, &arena).unwrap();
         back.as_map_mut().unwrap().entry_map("metadata");
-        prop_assert_eq!(&value, &back);
+        let mut stored_value = value.copy_in(&arena);
+        drop_empty_lists(&mut stored_value);
+        drop_empty_lists(&mut back);
+        prop_assert_eq!(&stored_value, &back);
         // Stored → JSON directly.
         let mut hot = Vec::new();
         transcode::to_json(&stored, ty, Some(NAMES), 7, &mut hot).unwrap();
@@ -290,8 +310,10 @@ proptest! {
         map.entry_map("metadata").insert("resourceVersion", kubering::object::Value::Str("7"));
         let mut slow = Vec::new();
         json::encode(&value, ty, &mut slow);
-        let hot = json::parse_any(&hot, &arena).unwrap();
-        let slow = json::parse_any(&slow, &arena).unwrap();
+        let mut hot = json::parse_any(&hot, &arena).unwrap();
+        let mut slow = json::parse_any(&slow, &arena).unwrap();
+        drop_empty_lists(&mut hot);
+        drop_empty_lists(&mut slow);
         prop_assert_eq!(hot, slow);
     }
 }

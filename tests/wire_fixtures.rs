@@ -117,6 +117,8 @@ fn differences(json_bytes: &[u8], pb: &[u8]) -> Vec<String> {
     let ours = json::parse_any(&text, &arena).expect("own JSON parses");
     let theirs = json::parse_any(json_bytes, &arena).expect("the JSON parses");
     diff("", &theirs, &ours, &mut found);
+    // The pairs are of the stored form; what is served shows the names of whole objects inside.
+    found.retain(|text| !(text.contains(".volumeClaimTemplates[") && text.contains("is too much")));
     let mut raw = Vec::new();
     proto::encode(&decoded.value, ty, &mut raw);
     if raw != unknown.raw {

@@ -107,7 +107,8 @@ fn print(name: &str, fact: &Lines<'_>, known: Option<&Lines<'_>>) -> String {
         // The facts lack the numbers of JSONSchemaProps' fields with unusual names.
         let number = if *number == "-" { ours.map_or("-", |ours| ours.1) } else { number };
         let presence = ours.map_or(&[][..], |ours| ours.3.as_slice()).iter().copied();
-        let presence = presence.filter(|f| *f == "pointer" || f.starts_with("show="));
+        let presence = presence
+            .filter(|f| *f == "pointer" || f.starts_with("show=") || f.starts_with("typed="));
         let declared = fact_flags.iter().copied().filter(|flag| !flag.starts_with("wire="));
         let wrapped = fact_flags.iter().any(|f| f.starts_with("wire=") && f.ends_with(".Verbs"));
         let wrapped = wrapped.then_some("wrapped");

@@ -2,10 +2,16 @@
 //!
 //! They lie outside the repository, in `../shared/manifests` or where `KUBERING_MANIFESTS` says.
 
+use crate::harness::pause;
 use crate::tools::Bench;
 use crate::tools::rows;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How often, and how many times, what settles a little later is looked at.
+const SETTLED_EVERY: Duration = Duration::from_millis(200);
+const SETTLED_TRIES: u32 = 30;
 
 /// The files, in order of their names; none, and a printed line, if there is no such directory.
 fn published() -> Vec<PathBuf> {
@@ -40,7 +46,15 @@ fn faults(bench: &Bench, file: &Path) -> Vec<String> {
     };
     let versions = "custom-columns=:.kind,:.metadata.name,:.metadata.resourceVersion";
     step("apply", &[], &[" created"]);
-    let before = step("get", &["-o", versions, "--no-headers"], &[""]);
+    // Definitions get their conditions a moment after they are made.
+    let mut before = step("get", &["-o", versions, "--no-headers"], &[""]);
+    for _ in 0..SETTLED_TRIES {
+        pause(SETTLED_EVERY);
+        let again = step("get", &["-o", versions, "--no-headers"], &[""]);
+        if std::mem::replace(&mut before, again) == before {
+            break;
+        }
+    }
     step("apply", &[], &[" unchanged", " configured"]);
     let after = step("get", &["-o", versions, "--no-headers"], &[""]);
     step("diff", &[], &[]);
@@ -71,7 +85,16 @@ fn published_manifests_apply_stay_and_go() {
     for file in published() {
         all.extend(faults(&bench, &file));
         end_namespaces(&bench);
-        let gone = bench.kubectl_any(&["get", "-f", &file.display().to_string()]);
+        let get = || bench.kubectl_any(&["get", "-f", &file.display().to_string()]);
+        let mut gone = get();
+        // A definition goes when its objects have gone.
+        for _ in 0..SETTLED_TRIES {
+            if gone.code != Some(0) && gone.out.is_empty() {
+                break;
+            }
+            pause(SETTLED_EVERY);
+            gone = get();
+        }
         if gone.code == Some(0) || !gone.out.is_empty() {
             all.push(format!("{} was not deleted:\n{}", file.display(), gone.out));
         }

@@ -43,7 +43,10 @@ pub fn compile(text: &str) -> Result<Regex, String> {
         ErrorKind::ClassUnclosed => format!("missing closing ]: `{}`", from(span.start.offset)),
         ErrorKind::ClassRangeInvalid => format!("invalid character class range: `{part}`"),
         ErrorKind::RepetitionMissing => {
-            format!("missing argument to repetition operator: `{part}`")
+            let operator = from(span.start.offset);
+            let end = if operator.starts_with('{') { operator.find('}') } else { Some(0) };
+            let operator = end.and_then(|end| operator.get(..=end)).unwrap_or(operator);
+            format!("missing argument to repetition operator: `{operator}`")
         }
         ErrorKind::RepetitionCountInvalid => format!("invalid repeat count: `{part}`"),
         ErrorKind::EscapeUnexpectedEof => "trailing backslash at end of expression: ``".into(),
