@@ -8,11 +8,11 @@
 //! |---|---|
 //! | 0 | `base`: limits, ids, clock, hash maps · `metrics`: counters and their text |
 //! | 1 | `rt`: executors on io_uring, names glommio · `object`: values, schema rows, patches, selectors; no I/O · `http`: connections and messages, names hyper |
-//! | 2 | `codec`: JSON, YAML, protobuf, watch frames, media types · `catalog`: the one table of types, resources and defaults · `tls`: records and certificates |
+//! | 2 | `codec`: JSON, YAML, protobuf, watch frames, media types · `catalog`: the one table of types, resources and defaults, and the snapshot of custom resources that are served · `tls`: records and certificates |
 //! | 3 | `request`: URL → verb, resource, options; faults as data · `seal`: encryption at rest |
 //! | 4 | `store`: bytes and revisions; backends: embedded, etcd, memory |
 //! | 5 | `cache`: entries, windows, lists at a revision, watchers |
-//! | 6 | `authn` · `authz` · `audit`: who asked what, told outside · `flow`: whose turn it is · `admission` · `registry`: what verbs do to resources, and what each kind adds |
+//! | 6 | `authn` · `authz` · `audit`: who asked what, told outside · `flow`: what priority a request has · `admission` · `registry`: what verbs do to resources, and what each kind adds |
 //! | 7 | `api`: routes, negotiation, answers, discovery, OpenAPI, tables |
 //! | 8 | `config`: the command line |
 //! | 9 | `server`: boot, shards, the handler chain, draining |
