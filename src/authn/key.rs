@@ -79,12 +79,16 @@ impl PublicKey {
     pub fn of_info(der: &[u8]) -> Result<Self, KeyError> {
         let (_, info) = SubjectPublicKeyInfo::from_der(der).map_err(|_| KeyError::NoKey)?;
         let id = URL_SAFE_NO_PAD.encode(digest(&SHA256, der));
-        let bytes = info.subject_public_key.data.to_vec();
+        let mut bytes = info.subject_public_key.data.to_vec();
         let kind = match info.parsed().map_err(|_| KeyError::NoKey)? {
-            Parsed::RSA(_) => Kind::Rsa,
-            Parsed::EC(point) => match point.data().len() {
-                65 => Kind::P256,
-                97 => Kind::P384,
+            Parsed::RSA(key) => {
+                // Written anew, so that a key has one form however its numbers were padded.
+                bytes = rsa_public_key(key.modulus, key.exponent);
+                Kind::Rsa
+            }
+            Parsed::EC(point) => match (point.data().first(), point.data().len()) {
+                (Some(&UNCOMPRESSED), 65) => Kind::P256,
+                (Some(&UNCOMPRESSED), 97) => Kind::P384,
                 _ => return Err(KeyError::Unsupported("an elliptic curve beside P-256 and P-384")),
             },
             _ => return Err(KeyError::Unsupported("a key that is neither RSA nor ECDSA")),
@@ -223,12 +227,15 @@ fn rsa_parts(pkcs1: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((strip(key.modulus), strip(key.exponent)))
 }
 
+/// What an uncompressed point begins with (SEC 1, 2.3.3).
+const UNCOMPRESSED: u8 = 4;
+
 /// An uncompressed point of two coordinates of `width` bytes.
 fn point(x: &[u8], y: &[u8], width: usize) -> Option<Vec<u8>> {
     if x.len() != width || y.len() != width {
         return None;
     }
-    let mut bytes = vec![4];
+    let mut bytes = vec![UNCOMPRESSED];
     bytes.extend_from_slice(x);
     bytes.extend_from_slice(y);
     Some(bytes)
