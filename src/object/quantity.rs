@@ -331,6 +331,19 @@ impl Quantity {
         if text == source { Cow::Borrowed(source) } else { Cow::Owned(text) }
     }
 
+    /// The text that stands for the quantity in an object: the canonical one, but all digits where
+    /// that says another number (upstream prints no suffix beyond `E`). [`printed`] is its way out.
+    pub fn kept<'s>(&self, source: &'s str) -> Cow<'s, str> {
+        let text = self.text(source);
+        let whole = pow10(self.scale).and_then(|factor| self.value.checked_mul(factor));
+        match whole.filter(|_| self.format == Format::DecimalSI).map(|whole| whole.to_string()) {
+            Some(digits) if digits.len() >= KEPT_DIGITS && printed(&digits) != digits => {
+                if source == digits { Cow::Borrowed(source) } else { Cow::Owned(digits) }
+            }
+            _ => text,
+        }
+    }
+
     fn decimal(&self, f: &mut fmt::Formatter<'_>, exponential: bool) -> fmt::Result {
         let (mut value, mut exponent) = (self.value, self.scale);
         while value % 10 == 0 {
@@ -347,6 +360,17 @@ impl Quantity {
             false => write!(f, "{value}{zeros}{}", si_suffix(exponent)),
         }
     }
+}
+
+/// From how many digits on a canonical text may say another number than was meant.
+const KEPT_DIGITS: usize = 22;
+
+/// What upstream prints for a quantity that an object holds as `kept`.
+pub fn printed(kept: &str) -> Cow<'_, str> {
+    if kept.len() < KEPT_DIGITS {
+        return Cow::Borrowed(kept);
+    }
+    Quantity::parse(kept).map_or(Cow::Borrowed(kept), |quantity| quantity.text(kept))
 }
 
 fn number(parts: &Parts<'_>) -> Result<i128, QuantityError> {
@@ -423,7 +447,7 @@ impl fmt::Display for Quantity {
 
 #[cfg(test)]
 mod tests {
-    use super::{Quantity, QuantityError};
+    use super::{Quantity, QuantityError, printed};
     use std::cmp::Ordering;
 
     fn canonical(text: &str) -> String {
@@ -465,6 +489,19 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(canonical(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_all_suffixes_is_kept_whole_until_it_is_printed() {
+        for text in ["10000000000000000000000", "10000E", "10000000P"] {
+            let kept = Quantity::parse(text).unwrap().kept(text).into_owned();
+            assert_eq!(kept, "10000000000000000000000");
+            assert_eq!(printed(&kept), "10");
+        }
+        for text in ["1k", "123456789123456789123456", "1e30", "20E", "1Ei"] {
+            let kept = Quantity::parse(text).unwrap().kept(text).into_owned();
+            assert_eq!(printed(&kept), kept, "{text}");
         }
     }
 

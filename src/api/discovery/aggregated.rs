@@ -57,11 +57,14 @@ fn resource_value<'a>(
     resource: &ResourceEntry<'_>,
 ) -> Value<'a> {
     let scope = if resource.namespaced { "Namespaced" } else { "Cluster" };
+    // Empty means the same as of the version around it; custom resources say it all the same.
+    let (group, version) = if resource.custom { group_version } else { ("", "") };
+    let around = if resource.custom { None } else { Some(group_version) };
     let subresources = resource.subresources.iter();
-    let subresources = subresources.map(|sub| subresource_value(make, group_version, sub));
+    let subresources = subresources.map(|sub| subresource_value(make, around, sub));
     make.map([
         ("resource", Value::str_in(resource.name, make.0)),
-        ("responseKind", kind_value(make, "", "", resource.kind)),
+        ("responseKind", kind_value(make, group, version, resource.kind)),
         ("scope", Value::Str(scope)),
         ("singularResource", Value::str_in(resource.singular, make.0)),
         ("verbs", copied(make, &resource.verbs)),
@@ -76,11 +79,10 @@ fn resource_value<'a>(
 
 fn subresource_value<'a>(
     make: Maker<'a>,
-    group_version: (&str, &str),
+    around: Option<(&str, &str)>,
     sub: &SubresourceEntry<'_>,
 ) -> Value<'a> {
-    // Empty means the same as of the version around it.
-    let foreign = group_version != (sub.group, sub.version);
+    let foreign = around != Some((sub.group, sub.version));
     let (group, version) = if foreign { (sub.group, sub.version) } else { ("", "") };
     make.map([
         ("subresource", Value::str_in(sub.name, make.0)),

@@ -47,6 +47,8 @@ pub struct ResourceEntry<'a> {
     pub storage_version_hash: &'a str,
     /// Subresources by name.
     pub subresources: Vec<SubresourceEntry<'a>>,
+    /// A definition stands behind it.
+    pub custom: bool,
 }
 
 /// A served subresource.
@@ -177,6 +179,7 @@ fn entry(resource: &'static Resource) -> ResourceEntry<'static> {
                 verbs: sub.verbs.clone(),
             })
             .collect(),
+        custom: resource.custom.is_some(),
     }
 }
 

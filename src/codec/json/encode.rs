@@ -2,7 +2,8 @@
 
 use super::positions::{NONE, Positions};
 use super::write;
-use crate::object::schema::{Absent, Field, Kind, Shape, Type};
+use crate::object::quantity;
+use crate::object::schema::{Absent, Field, Kind, Scalar, Shape, Type};
 use crate::object::{Map, Value};
 
 /// Appends `value` as compact JSON of type `ty`: fields in the order of the Go struct, those that
@@ -125,7 +126,12 @@ fn member(value: &Value<'_>, field: &Field, out: &mut Vec<u8>) {
 /// A value of this kind or a list of them.
 fn element(value: &Value<'_>, kind: Kind, out: &mut Vec<u8>) {
     let Some(ty) = kind.message() else {
-        return encode_any(value, out);
+        return match (kind, value) {
+            (Kind::Scalar(Scalar::Quantity), Value::Str(text)) => {
+                write::string(&quantity::printed(text), out);
+            }
+            _ => encode_any(value, out),
+        };
     };
     match value {
         Value::Map(map) => message(map, ty, out),

@@ -98,8 +98,8 @@ impl<'a> Decoder<'a, '_> {
             quantity = quantity.round_up_milli();
         }
         Ok(match source {
-            Cow::Borrowed(source) => self.keep(quantity.text(source)),
-            Cow::Owned(source) => self.keep(Cow::Owned(quantity.text(&source).into_owned())),
+            Cow::Borrowed(source) => self.keep(quantity.kept(source)),
+            Cow::Owned(source) => self.keep(Cow::Owned(quantity.kept(&source).into_owned())),
         })
     }
 

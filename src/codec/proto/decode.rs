@@ -334,7 +334,7 @@ fn quantity<'a>(source: &'a str, rounded: bool, arena: &'a Bump) -> &'a str {
     if rounded {
         quantity = quantity.round_up_milli();
     }
-    match quantity.text(source) {
+    match quantity.kept(source) {
         Cow::Borrowed(text) => text,
         Cow::Owned(text) => arena.alloc_str(&text),
     }

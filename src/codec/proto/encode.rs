@@ -6,6 +6,7 @@ use crate::codec::json::positions::{NONE, Positions};
 use crate::codec::json::{encode_any, in_key_order};
 use crate::codec::scalar::time::{self, Instant, Layout};
 use crate::codec::scalar::{base64_decode_into, duration};
+use crate::object::quantity;
 use crate::object::schema::{Field, Kind, Scalar, Shape, Slot, Type, Wire};
 use crate::object::{Map, Value};
 use bumpalo::Bump;
@@ -188,6 +189,7 @@ fn scalar_field(number: u32, value: &Value<'_>, scalar: Scalar, out: &mut Vec<u8
         (Scalar::MicroTime, Value::Str(text)) => instant(number, text, Layout::Micro, out),
         (Scalar::Time, Value::Str(text)) => instant(number, text, Layout::Seconds, out),
         (Scalar::Quantity, Value::Str(text)) => {
+            let text = quantity::printed(text);
             wire::nested(number, out, |out| wire::bytes(1, text.as_bytes(), out));
         }
         (Scalar::FieldsV1 | Scalar::Json | Scalar::RawExtension, Value::Raw(text)) => {

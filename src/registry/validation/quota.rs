@@ -181,8 +181,7 @@ fn amounts(owner: &Value<'_>, list: &'static str, path: &Path<'_>, errors: &mut 
         resources::non_negative(value, &at, errors);
         let amount = quantity(Some(value));
         if (resources::is_integer(name) || name.starts_with("count/")) && !amount.is_integer() {
-            let shown = value.as_str().unwrap_or("0");
-            errors.invalid(&at, shown, resources::NOT_INTEGER);
+            errors.invalid(&at, &*resources::shown(Some(value)), resources::NOT_INTEGER);
         }
     }
 }

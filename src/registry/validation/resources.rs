@@ -3,8 +3,9 @@
 use super::{Errors, NEGATIVE, Report as _, format};
 use crate::object::Value;
 use crate::object::field::Path;
-use crate::object::quantity::Quantity;
+use crate::object::quantity::{Quantity, printed};
 use crate::registry::read::Read as _;
+use std::borrow::Cow;
 
 /// `isNotIntegerErrorMsg`.
 pub const NOT_INTEGER: &str = "must be an integer";
@@ -49,6 +50,11 @@ const INTEGER: [&str; 9] = [
 pub fn quantity(value: Option<&Value<'_>>) -> Quantity {
     let text = value.and_then(Value::as_str);
     text.and_then(|text| Quantity::parse(text).ok()).unwrap_or(Quantity::ZERO)
+}
+
+/// The amount as messages show it.
+pub fn shown<'v>(value: Option<&'v Value<'_>>) -> Cow<'v, str> {
+    printed(value.and_then(Value::as_str).unwrap_or("0"))
 }
 
 /// `IsHugePageResourceName`.
@@ -121,15 +127,14 @@ fn pod_name(resource: &str, path: &Path<'_>, errors: &mut Errors) {
 /// `ValidateNonnegativeQuantity`.
 pub fn non_negative(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     if quantity(Some(value)).signum() < 0 {
-        errors.invalid(path, value.as_str().unwrap_or("0"), NEGATIVE);
+        errors.invalid(path, &*shown(Some(value)), NEGATIVE);
     }
 }
 
 /// `ValidatePositiveQuantityValue`.
 pub fn positive(value: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Errors) {
     if quantity(value).signum() <= 0 {
-        let shown = value.and_then(Value::as_str).unwrap_or("0");
-        errors.invalid(path, shown, NOT_POSITIVE);
+        errors.invalid(path, &*shown(value), NOT_POSITIVE);
     }
 }
 
@@ -137,7 +142,7 @@ pub fn positive(value: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Errors)
 pub fn amount(resource: &str, value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     non_negative(value, path, errors);
     if is_integer(resource) && !quantity(Some(value)).is_integer() {
-        errors.invalid(path, value.as_str().unwrap_or("0"), NOT_INTEGER);
+        errors.invalid(path, &*shown(Some(value)), NOT_INTEGER);
     }
 }
 
@@ -218,7 +223,7 @@ fn against_limit(
     };
     let limit = limit.as_str().unwrap_or("0");
     let detail = format!("must be {relation} {resource} limit of {limit}");
-    errors.invalid(&path.child("requests"), value.as_str().unwrap_or("0"), &detail);
+    errors.invalid(&path.child("requests"), &*shown(Some(value)), &detail);
 }
 
 fn claim_names(claims: &[Value<'_>], known: &[&str], path: &Path<'_>, errors: &mut Errors) {
