@@ -46,7 +46,7 @@ fn binding(number: usize, (kind, role): (&str, usize)) -> String {
 
 /// Half of the roles are cluster roles, a tenth of the bindings bind everywhere.
 fn filled() -> Authorizer {
-    let chain = Authorizer::new(vec![Mode::Node, Mode::Rbac]);
+    let chain = Authorizer::new(&[Mode::Node, Mode::Rbac]);
     let arena = Bump::new();
     let parse = |text: String| {
         let text = arena.alloc_str(&text);
@@ -115,12 +115,17 @@ fn main() {
     };
     let mut allowed = 0;
     for run in 0..users.len() * NAMESPACES {
-        let decision = chain.decide(&users[run % users.len()], &action(run));
+        let decision = futures_lite::future::block_on(chain.decide(
+            &users[run % users.len()],
+            &action(run),
+            true,
+        ));
         allowed += usize::from(decision.verdict == Verdict::Allow);
     }
     println!("{allowed} of {} questions are allowed", users.len() * NAMESPACES);
     let nanos = measure(|run| {
-        let decided = chain.allows(&users[run % users.len()], &action(run));
+        let decided =
+            futures_lite::future::block_on(chain.allows(&users[run % users.len()], &action(run)));
         black_box(decided);
     });
     println!("{:<44} {nanos:>9.0} ns", "decision");

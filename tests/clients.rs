@@ -10,6 +10,8 @@ mod tools;
 mod about;
 #[path = "clients/apply.rs"]
 mod apply;
+#[path = "clients/authorize.rs"]
+mod authorize;
 #[path = "clients/change.rs"]
 mod change;
 #[path = "clients/credentials.rs"]

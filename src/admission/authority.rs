@@ -2,6 +2,7 @@
 
 use crate::request::User;
 use std::fmt;
+use std::pin::Pin;
 
 /// A question about a resource.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,31 +23,35 @@ pub struct Question<'q> {
     pub name: &'q str,
 }
 
+/// An answer to come.
+pub type Answer<'q> = Pin<Box<dyn Future<Output = bool> + 'q>>;
+
 /// Whoever answers.
 pub trait Authority: fmt::Debug {
-    /// True if the user may.
-    fn allows(&self, user: &User, question: Question<'_>) -> bool;
+    /// True if the user may, as far as is known at once: an authorizer elsewhere is not asked, and
+    /// what only it would allow is not allowed.
+    fn allows_now(&self, user: &User, question: Question<'_>) -> bool;
+
+    /// True if the user may; an authorizer elsewhere is asked.
+    fn allows<'q>(&'q self, user: &'q User, question: Question<'q>) -> Answer<'q>;
 }
 
 /// May the user do this for the signer, or for all signers of its domain
 /// (`IsAuthorizedForSignerName`)?
-pub(super) fn allows_signer(
+pub(super) async fn allows_signer(
     authority: &dyn Authority,
     user: &User,
     verb: &str,
     signer: &str,
 ) -> bool {
-    let group = "certificates.k8s.io";
-    let ask = |name: &str| {
-        let question = Question {
-            verb,
-            group,
-            version: "*",
-            resource: "signers",
-            name,
-            ..Question::default()
-        };
-        authority.allows(user, question)
+    let about = |name| {
+        let (group, version) = ("certificates.k8s.io", "*");
+        Question { verb, group, version, resource: "signers", name, ..Question::default() }
     };
-    ask(signer) || signer.split_once('/').is_some_and(|(domain, _)| ask(&format!("{domain}/*")))
+    if authority.allows(user, about(signer)).await {
+        return true;
+    }
+    let Some((domain, _)) = signer.split_once('/') else { return false };
+    let all = format!("{domain}/*");
+    authority.allows(user, about(&all)).await
 }

@@ -9,7 +9,7 @@ use crate::request::{Attributes, Operation, Result};
 ///
 /// # Errors
 /// 403 for a user who may not.
-pub(super) fn validate(
+pub(super) async fn validate(
     at: &Attributes<'_>,
     old: Option<&Value<'_>>,
     authority: &dyn Authority,
@@ -20,7 +20,7 @@ pub(super) fn validate(
         return Ok(());
     }
     let signer = old.str_at(&["spec", "signerName"]);
-    if allows_signer(authority, &at.context.user, "approve", signer) {
+    if allows_signer(authority, &at.context.user, "approve", signer).await {
         return Ok(());
     }
     Err(refuse(at, format!("user not permitted to approve requests with signerName {signer:?}")))

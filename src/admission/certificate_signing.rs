@@ -9,7 +9,7 @@ use crate::request::{Attributes, Operation, Result};
 ///
 /// # Errors
 /// 403 for a user who may not.
-pub(super) fn validate(
+pub(super) async fn validate(
     at: &Attributes<'_>,
     object: &Value<'_>,
     old: Option<&Value<'_>>,
@@ -25,7 +25,7 @@ pub(super) fn validate(
         return Ok(());
     }
     let signer = old.str_at(&["spec", "signerName"]);
-    if allows_signer(authority, &at.context.user, "sign", signer) {
+    if allows_signer(authority, &at.context.user, "sign", signer).await {
         return Ok(());
     }
     Err(refuse(at, format!("user not permitted to sign requests with signerName {signer:?}")))

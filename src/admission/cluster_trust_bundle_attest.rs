@@ -9,7 +9,7 @@ use crate::request::{Attributes, Operation, Result};
 ///
 /// # Errors
 /// 403 for a user who may not.
-pub(super) fn validate(
+pub(super) async fn validate(
     at: &Attributes<'_>,
     object: &Value<'_>,
     authority: &dyn Authority,
@@ -19,7 +19,7 @@ pub(super) fn validate(
         return Ok(());
     }
     let signer = object.str_at(&["spec", "signerName"]);
-    if signer.is_empty() || allows_signer(authority, &at.context.user, "attest", signer) {
+    if signer.is_empty() || allows_signer(authority, &at.context.user, "attest", signer).await {
         return Ok(());
     }
     Err(refuse(at, format!("user not permitted to attest for signerName {signer:?}")))

@@ -38,7 +38,7 @@ mod signing_request;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 
-pub use authority::{Authority, Question};
+pub use authority::{Answer, Authority, Question};
 pub use default_toleration_seconds::Seconds;
 pub use plugins::{Plugin, Plugins};
 pub use reader::Reader;
@@ -178,7 +178,7 @@ impl Chain {
             priority::validate(at, object, old, reader).await?;
         }
         if on(Plugin::OwnerReferencesPermissionEnforcement) {
-            owner_references_permission_enforcement::validate(at, object, old, authority)?;
+            owner_references_permission_enforcement::validate(at, object, old, authority).await?;
         }
         if on(Plugin::PersistentVolumeClaimResize) {
             persistent_volume_claim_resize::validate(at, object, old, reader).await?;
@@ -199,13 +199,13 @@ impl Chain {
         let on = |plugin| self.plugins.have(plugin);
         let authority = &*self.authority;
         if on(Plugin::CertificateApproval) {
-            certificate_approval::validate(at, old, authority)?;
+            certificate_approval::validate(at, old, authority).await?;
         }
         if on(Plugin::CertificateSigning) {
-            certificate_signing::validate(at, object, old, authority)?;
+            certificate_signing::validate(at, object, old, authority).await?;
         }
         if on(Plugin::ClusterTrustBundleAttest) {
-            cluster_trust_bundle_attest::validate(at, object, authority)?;
+            cluster_trust_bundle_attest::validate(at, object, authority).await?;
         }
         if on(Plugin::CertificateSubjectRestriction) {
             certificate_subject_restriction::validate(at, object)?;

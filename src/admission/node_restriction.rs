@@ -386,7 +386,7 @@ async fn token(
         version: "v1",
         ..Question::default()
     };
-    if mounts || authority.allows(&at.context.user, question) {
+    if mounts || authority.allows(&at.context.user, question).await {
         return Ok(());
     }
     let text = format!(

@@ -11,7 +11,7 @@ use crate::request::{Attributes, Operation, Result};
 ///
 /// # Errors
 /// 403 for a user who may not.
-pub(super) fn validate(
+pub(super) async fn validate(
     at: &Attributes<'_>,
     object: &Value<'_>,
     old: Option<&Value<'_>>,
@@ -43,7 +43,7 @@ pub(super) fn validate(
             name: at.name,
             ..Question::default()
         };
-        if at.operation == Operation::Update && !authority.allows(user, question) {
+        if at.operation == Operation::Update && !authority.allows(user, question).await {
             let text = "cannot set an ownerRef on a resource you can't delete: , <nil>";
             return Err(refuse(at, text));
         }
@@ -56,13 +56,17 @@ pub(super) fn validate(
         if !blocks(owner) || known.iter().any(|old| old.str_at(&["uid"]) == uid && blocks(old)) {
             continue;
         }
-        finalizes(at, owner, authority)?;
+        finalizes(at, owner, authority).await?;
     }
     Ok(())
 }
 
 /// The user may update the finalizers of the owner.
-fn finalizes(at: &Attributes<'_>, owner: &Value<'_>, authority: &dyn Authority) -> Result<()> {
+async fn finalizes(
+    at: &Attributes<'_>,
+    owner: &Value<'_>,
+    authority: &dyn Authority,
+) -> Result<()> {
     let begin = "cannot set blockOwnerDeletion";
     let (group, version) = owner
         .str_at(&["apiVersion"])
@@ -91,7 +95,7 @@ fn finalizes(at: &Attributes<'_>, owner: &Value<'_>, authority: &dyn Authority) 
         namespace: if resource.namespaced { at.namespace } else { "" },
         name: owner.str_at(&["name"]),
     };
-    if authority.allows(&at.context.user, question) {
+    if authority.allows(&at.context.user, question).await {
         return Ok(());
     }
     let text = format!(

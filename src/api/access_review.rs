@@ -28,7 +28,7 @@ pub fn is_access_review(resource: &str) -> bool {
 /// # Errors
 /// 400 for a namespace that is missing or another one, 422 for a review that asks for nothing or
 /// for two things.
-pub fn serve(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &Bump) -> Result<Answer> {
+pub async fn serve(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &Bump) -> Result<Answer> {
     let resource = call.target.resource;
     let mut review = review.copy_in(arena);
     if resource.namespaced {
@@ -44,7 +44,7 @@ pub fn serve(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &Bump) -> Re
         status
     } else {
         check(call, &review)?;
-        access(api, call, &review, arena)
+        access(api, call, &review, arena).await
     };
     if let Some(map) = review.as_map_mut() {
         map.insert("status", status);
@@ -55,7 +55,7 @@ pub fn serve(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &Bump) -> Re
 }
 
 /// `SubjectAccessReviewStatus`.
-fn access<'a>(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &'a Bump) -> Value<'a> {
+async fn access<'a>(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &'a Bump) -> Value<'a> {
     let own = call.target.resource.name == OWN;
     let asked = if own { (*call.context.user).clone() } else { user_of(review) };
     let (decision, ignored) = match review.at(&["spec", "resourceAttributes"]) {
@@ -75,13 +75,13 @@ fn access<'a>(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &'a Bump) -
                 path: "",
                 fields: &fields,
             };
-            (api.authorizer.decide(&asked, &action), ignored)
+            (api.authorizer.decide(&asked, &action, true).await, ignored)
         }
         None => {
             let path = review.str_at(&["spec", "nonResourceAttributes", "path"]);
             let verb = review.str_at(&["spec", "nonResourceAttributes", "verb"]);
             let action = Action { verb, ..Action::path(path) };
-            (api.authorizer.decide(&asked, &action), Vec::new())
+            (api.authorizer.decide(&asked, &action, true).await, Vec::new())
         }
     };
     let Decision { verdict, reason, error } = decision;

@@ -1,11 +1,11 @@
 //! Joins the admission chain to the registry.
 
 use super::escalation;
-use crate::admission::{Authority, Chain, Question};
-use crate::authz::{Action, Authorizer};
+use crate::admission::{Answer, Authority, Chain, Question};
+use crate::authz::{Action, Authorizer, Verdict};
 use crate::object::Value;
 use crate::registry::Admit;
-use crate::request::{Attributes, Result, User};
+use crate::request::{Attributes, Fault, Result, Subject, User};
 use bumpalo::Bump;
 
 /// The chain and what guards roles and bindings, as the registry calls them.
@@ -26,7 +26,7 @@ impl Admit for Admission {
         arena: &'a Bump,
     ) -> Result<()> {
         self.chain.mutate(at, object, old, arena).await?;
-        escalation::check(&self.authorizer, at, object, old, arena)
+        escalation::check(&self.authorizer, at, object, old, arena).await
     }
 
     async fn validate(
@@ -35,7 +35,39 @@ impl Admit for Admission {
         object: &Value<'_>,
         old: Option<&Value<'_>>,
     ) -> Result<()> {
+        if at.by_update {
+            self.may_create(at).await?;
+        }
         self.chain.validate(at, object, old).await
+    }
+}
+
+impl Admission {
+    /// Who may update may not by that alone make what is not there (`withAuthorization`).
+    async fn may_create(&self, at: &Attributes<'_>) -> Result<()> {
+        let Attributes { resource, subresource, namespace, name, .. } = *at;
+        let action = Action {
+            verb: "create",
+            group: resource.group,
+            version: resource.version,
+            subresource,
+            namespace,
+            name,
+            ..Action::resource(resource.name)
+        };
+        let decision = self.authorizer.decide(&at.context.user, &action, false).await;
+        if decision.verdict == Verdict::Allow {
+            return Ok(());
+        }
+        if let Some(error) = decision.error {
+            return Err(Fault::Internal(error));
+        }
+        let subject = Subject {
+            group: resource.group.into(),
+            resource: resource.name.into(),
+            name: name.into(),
+        };
+        Err(Fault::Forbidden { subject, message: decision.reason, cause: None })
     }
 }
 
@@ -44,16 +76,23 @@ impl Admit for Admission {
 pub struct Bridge(pub Authorizer);
 
 impl Authority for Bridge {
-    fn allows(&self, user: &User, question: Question<'_>) -> bool {
-        let action = Action {
-            verb: question.verb,
-            group: question.group,
-            version: question.version,
-            namespace: question.namespace,
-            subresource: question.subresource,
-            name: question.name,
-            ..Action::resource(question.resource)
-        };
-        self.0.allows(user, &action)
+    fn allows_now(&self, user: &User, question: Question<'_>) -> bool {
+        self.0.allows_now(user, &action(question))
+    }
+
+    fn allows<'q>(&'q self, user: &'q User, question: Question<'q>) -> Answer<'q> {
+        Box::pin(async move { self.0.allows(user, &action(question)).await })
+    }
+}
+
+fn action(question: Question<'_>) -> Action<'_> {
+    Action {
+        verb: question.verb,
+        group: question.group,
+        version: question.version,
+        namespace: question.namespace,
+        subresource: question.subresource,
+        name: question.name,
+        ..Action::resource(question.resource)
     }
 }

@@ -4,7 +4,7 @@ use super::form::Form;
 use super::object::encode_value;
 use super::status::Status;
 use crate::codec::media::Format;
-use crate::http::Body;
+use crate::http::{Body, Uri};
 use crate::registry::stored;
 use crate::request::Fault;
 use bumpalo::Bump;
@@ -44,6 +44,14 @@ impl Answer {
         let mut answer = Self::stream(code, "text/plain; charset=utf-8", Body::full(text));
         answer.headers.push(("x-content-type-options", "nosniff".into()));
         answer
+    }
+
+    /// A failure of the server before any handler (`responsewriters.InternalError`).
+    pub fn internal_error(uri: &Uri, why: &str) -> Self {
+        let uri = uri.path_and_query().map_or("", |both| both.as_str());
+        let text = format!("Internal Server Error: {uri:?}: {why}\n");
+        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        Self::text(500, text)
     }
 
     /// A failure as a Status in the client's form.

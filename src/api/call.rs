@@ -42,6 +42,7 @@ impl Call<'_> {
             namespace: if namespaces { "" } else { self.info.namespace },
             name: if self.info.named { &self.info.name } else { "" },
             operation,
+            by_update: false,
             dry_run,
             context: self.context,
         }

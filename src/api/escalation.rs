@@ -16,7 +16,7 @@ const COLLECTED: [&str; 4] = ["finalizers", "managedFields", "ownerReferences", 
 ///
 /// # Errors
 /// 403 with the rules that the user has not got, 404 for a binding to a role that is not there.
-pub fn check(
+pub async fn check(
     authorizer: &Authorizer,
     at: &Attributes<'_>,
     object: &Value<'_>,
@@ -40,7 +40,7 @@ pub fn check(
                 name,
                 ..rbac(at.resource.name, at.resource.version)
             };
-            if authorizer.allows(user, &escalate) || only_collected(object, old, arena) {
+            if authorizer.allows(user, &escalate).await || only_collected(object, old, arena) {
                 return Ok(());
             }
             role(authorizer, at, object, old)
@@ -49,7 +49,7 @@ pub fn check(
             if only_collected(object, old, arena) {
                 return Ok(());
             }
-            binding(authorizer, at, object)
+            binding(authorizer, at, object).await
         }
         _ => Ok(()),
     }
@@ -78,7 +78,7 @@ fn role(
     }
 }
 
-fn binding(authorizer: &Authorizer, at: &Attributes<'_>, object: &Value<'_>) -> Result<()> {
+async fn binding(authorizer: &Authorizer, at: &Attributes<'_>, object: &Value<'_>) -> Result<()> {
     let (kind, name) = (object.str_at(&["roleRef", "kind"]), object.str_at(&["roleRef", "name"]));
     let (resource, namespace) = match kind {
         "ClusterRole" => ("clusterroles", ""),
@@ -95,7 +95,7 @@ fn binding(authorizer: &Authorizer, at: &Attributes<'_>, object: &Value<'_>) -> 
         name,
         ..Action::resource(resource)
     };
-    if authorizer.allows(&at.context.user, &bind) {
+    if authorizer.allows(&at.context.user, &bind).await {
         return Ok(());
     }
     match authorizer.roles().rules_of(namespace, name) {

@@ -180,6 +180,7 @@ impl Evicting<'_> {
             subresource: "status",
             name: budget,
             operation: Operation::Update,
+            by_update: false,
             dry_run: self.delete.dry_run,
             ..self.at
         };

@@ -100,7 +100,7 @@ impl Authorizer {
     ///
     /// # Errors
     /// 403, with the first of the modes' refusals.
-    pub fn impersonate(
+    pub async fn impersonate(
         &self,
         requestor: &User,
         wanted: &User,
@@ -110,7 +110,7 @@ impl Authorizer {
         let modes = last.into_iter().chain(MODES.into_iter().filter(|mode| Some(*mode) != last));
         let mut refusal = None;
         for mode in modes {
-            match self.impersonate_by(mode, requestor, wanted, action) {
+            match self.impersonate_by(mode, requestor, wanted, action).await {
                 Some(Ok(user)) => {
                     self.remember(&requestor.name, mode);
                     return Ok(user);
@@ -132,7 +132,7 @@ impl Authorizer {
     }
 
     /// `None` if the mode is not for this user.
-    fn impersonate_by(
+    async fn impersonate_by(
         &self,
         mode: Mode,
         requestor: &User,
@@ -153,11 +153,12 @@ impl Authorizer {
         };
         if let Some(name) = mode.name() {
             let verb = format!("impersonate-on:{name}:{}", action.verb);
-            if let Err(fault) = self.authorize(requestor, &Action { verb: &verb, ..*action }) {
+            let on = Action { verb: &verb, ..*action };
+            if let Err(fault) = self.authorize(requestor, &on).await {
                 return Some(Err(fault));
             }
         }
-        Some(Check { authorizer: self, mode, requestor }.all(wanted))
+        Some(Check { authorizer: self, mode, requestor }.all(wanted).await)
     }
 }
 
@@ -199,14 +200,14 @@ struct Check<'c> {
 }
 
 impl Check<'_> {
-    fn all(&self, wanted: &User) -> Result<User, Fault> {
+    async fn all(&self, wanted: &User) -> Result<User, Fault> {
         let mut user = wanted.clone();
-        self.name(wanted, &mut user)?;
+        self.name(wanted, &mut user).await?;
         if !wanted.uid.is_empty() {
-            self.ask(self.identity("uids", &wanted.uid))?;
+            self.ask(self.identity("uids", &wanted.uid)).await?;
         }
-        self.groups(&wanted.groups)?;
-        self.extra(&wanted.extra)?;
+        self.groups(&wanted.groups).await?;
+        self.extra(&wanted.extra).await?;
         if user.name == ANONYMOUS {
             ensure_group(&mut user, UNAUTHENTICATED);
         } else if !user.in_group(UNAUTHENTICATED) {
@@ -219,12 +220,12 @@ impl Check<'_> {
         !matches!(self.mode, Mode::Legacy)
     }
 
-    fn ask(&self, action: Action<'_>) -> Result<(), Fault> {
+    async fn ask(&self, action: Action<'_>) -> Result<(), Fault> {
         let verb = match self.mode.name() {
             Some(name) => Cow::Owned(format!("impersonate:{name}")),
             None => Cow::Borrowed("impersonate"),
         };
-        self.authorizer.authorize(self.requestor, &Action { verb: &verb, ..action })
+        self.authorizer.authorize(self.requestor, &Action { verb: &verb, ..action }).await
     }
 
     /// A refusal without a question.
@@ -249,23 +250,23 @@ impl Check<'_> {
         Action { group: IDENTITY_GROUP, version: "v1", name, ..Action::resource(resource) }
     }
 
-    fn name(&self, wanted: &User, user: &mut User) -> Result<(), Fault> {
+    async fn name(&self, wanted: &User, user: &mut User) -> Result<(), Fault> {
         if let (true, Some(node)) = (self.constrained(), node(&wanted.name)) {
             user.groups = vec![NODES.to_owned()];
             let name = if self.mode == Mode::AssociatedNode { "*" } else { node };
-            return self.ask(self.subject("nodes", name));
+            return self.ask(self.subject("nodes", name)).await;
         }
         let Some((namespace, name)) = service_account(&wanted.name) else {
-            return self.ask(self.subject("users", &wanted.name));
+            return self.ask(self.subject("users", &wanted.name)).await;
         };
         if wanted.groups.is_empty() {
             let own = format!("system:serviceaccounts:{namespace}");
             user.groups = vec!["system:serviceaccounts".to_owned(), own];
         }
-        self.ask(Action { namespace, ..self.subject("serviceaccounts", name) })
+        self.ask(Action { namespace, ..self.subject("serviceaccounts", name) }).await
     }
 
-    fn groups(&self, groups: &[String]) -> Result<(), Fault> {
+    async fn groups(&self, groups: &[String]) -> Result<(), Fault> {
         if self.constrained() {
             if groups.iter().any(String::is_empty) {
                 let why = "impersonating the empty string group is not allowed";
@@ -275,26 +276,31 @@ impl Check<'_> {
                 let why = "impersonating the system:masters group is not allowed";
                 return Err(self.refuse(self.subject("groups", MASTERS), why));
             }
-            if groups.len() >= MANY && self.ask(self.subject("groups", "*")).is_ok() {
+            if groups.len() >= MANY && self.ask(self.subject("groups", "*")).await.is_ok() {
                 return Ok(());
             }
         }
-        groups.iter().try_for_each(|group| self.ask(self.subject("groups", group)))
+        for group in groups {
+            self.ask(self.subject("groups", group)).await?;
+        }
+        Ok(())
     }
 
-    fn extra(&self, extra: &[(String, Vec<String>)]) -> Result<(), Fault> {
+    async fn extra(&self, extra: &[(String, Vec<String>)]) -> Result<(), Fault> {
         let about = |key, value| Action { subresource: key, ..self.identity("userextras", value) };
         if self.constrained() {
             if let Some(why) = extra.iter().find_map(|(key, values)| bad_extra(key, values)) {
                 return Err(self.refuse(about("", ""), &why));
             }
             let values = extra.iter().map(|(_, values)| values.len()).sum::<usize>();
-            if values >= MANY && self.ask(about("*", "*")).is_ok() {
+            if values >= MANY && self.ask(about("*", "*")).await.is_ok() {
                 return Ok(());
             }
         }
         for (key, values) in extra {
-            values.iter().try_for_each(|value| self.ask(about(key, value)))?;
+            for value in values {
+                self.ask(about(key, value)).await?;
+            }
         }
         Ok(())
     }
@@ -400,7 +406,7 @@ mod tests {
 
     /// A chain where `alice` has the rules, given as verbs, groups and resources.
     fn chain(rules: &[(&str, &str, &str)]) -> Authorizer {
-        let chain = Authorizer::new(vec![AuthorizationMode::Rbac]);
+        let chain = Authorizer::new(&[AuthorizationMode::Rbac]);
         role(chain.roles(), "", "r", rules);
         binding(chain.roles(), ("", "b"), ("ClusterRole", "r"), &[("User", "alice")]);
         chain
@@ -408,7 +414,9 @@ mod tests {
 
     fn act(chain: &Authorizer, as_user: &User) -> Result<User, String> {
         let action = Action { verb: "list", ..Action::resource("pods") };
-        chain.impersonate(&user("alice"), as_user, &action).map_err(|fault| match fault {
+        let done =
+            futures_lite::future::block_on(chain.impersonate(&user("alice"), as_user, &action));
+        done.map_err(|fault| match fault {
             Fault::Forbidden { message, .. } => message,
             other => panic!("{other:?}"),
         })

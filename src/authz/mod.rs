@@ -2,10 +2,12 @@
 //! everything (features.md section 5).
 //!
 //! Each shard has its own, with indexes of its own that [`Authorizer::follow`] keeps from the
-//! shard's cache. ABAC and Webhook have their places in the chain but are not built yet: they have
-//! no opinion, so what no other mode allows is denied.
+//! shard's cache. A webhook has its place in the chain but is not built yet: it has no opinion, so
+//! what no other authorizer allows is denied.
 
+pub mod abac;
 mod action;
+mod config;
 mod decision;
 mod impersonation;
 mod node;
@@ -15,6 +17,7 @@ mod rule;
 mod stored;
 
 pub use action::Action;
+pub use config::{AuthorizerConfig, WebhookConfig};
 pub use decision::{Decision, Verdict};
 pub use impersonation::wanted_user;
 pub use node::node_of;
@@ -25,6 +28,7 @@ use crate::catalog::catalog;
 use crate::request::{Fault, User};
 use bumpalo::Bump;
 use node::{Graph, NodeAuthorizer};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -62,16 +66,64 @@ impl Mode {
         })
     }
 
-    /// True if the mode decides anything yet.
-    pub const fn is_built(self) -> bool {
-        matches!(self, Self::AlwaysAllow | Self::AlwaysDeny | Self::Node | Self::Rbac)
+    /// Its name, as the flag has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Abac => "ABAC",
+            Self::AlwaysAllow => "AlwaysAllow",
+            Self::AlwaysDeny => "AlwaysDeny",
+            Self::Node => "Node",
+            Self::Rbac => "RBAC",
+            Self::Webhook => "Webhook",
+        }
+    }
+}
+
+/// What an authorizer of the chain decides by.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// A policy file.
+    Abac(Arc<abac::Policies>),
+    /// Everything is allowed.
+    AlwaysAllow,
+    /// Nothing is allowed.
+    AlwaysDeny,
+    /// What a kubelet needs.
+    Node,
+    /// Roles and bindings.
+    Rbac,
+    /// A remote service; not built yet.
+    Webhook,
+}
+
+/// One authorizer of the chain.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// What it decides by.
+    pub part: Part,
+}
+
+impl Link {
+    /// An authorizer that needs no settings; a mode that does has no opinion.
+    pub fn plain(mode: Mode) -> Self {
+        let part = match mode {
+            Mode::Abac => Part::Abac(Arc::default()),
+            Mode::AlwaysAllow => Part::AlwaysAllow,
+            Mode::AlwaysDeny => Part::AlwaysDeny,
+            Mode::Node => Part::Node,
+            Mode::Rbac => Part::Rbac,
+            Mode::Webhook => Part::Webhook,
+        };
+        Self { name: mode.name().to_ascii_lowercase().into(), part }
     }
 }
 
 /// The chain of one shard; clones share it.
 #[derive(Debug, Clone)]
 pub struct Authorizer {
-    modes: Rc<[Mode]>,
+    links: Rc<RefCell<Rc<[Link]>>>,
     node: Rc<NodeAuthorizer>,
     graph: Graph,
     roles: rbac::Index,
@@ -91,11 +143,23 @@ pub struct RulesFor {
 
 impl Authorizer {
     /// The chain for these modes, in order; it knows no roles yet.
-    pub fn new(modes: Vec<Mode>) -> Self {
+    pub fn new(modes: &[Mode]) -> Self {
+        Self::of_links(modes.iter().copied().map(Link::plain).collect())
+    }
+
+    /// The chain of these authorizers, in order; it knows no roles yet.
+    pub fn of_links(links: Vec<Link>) -> Self {
         let (graph, roles) = (Graph::default(), rbac::Index::default());
         let node = Rc::new(NodeAuthorizer::new(graph.clone()));
         let successes = impersonation::Successes::default();
-        Self { modes: modes.into(), node, graph, roles, successes }
+        let links = Rc::new(RefCell::new(links.into()));
+        Self { links, node, graph, roles, successes }
+    }
+
+    /// Decides by these authorizers from now on. Questions under way keep theirs.
+    pub fn replace(&self, links: Vec<Link>) {
+        *self.links.borrow_mut() = links.into();
+        self.successes.borrow_mut().clear();
     }
 
     /// Takes in what the cache holds and follows its changes from then on.
@@ -108,7 +172,7 @@ impl Authorizer {
             let Some(storage) = catalog().storage(resource) else { continue };
             cache.observe(storage, Rc::clone(&roles)).await?;
         }
-        if !self.modes.contains(&Mode::Node) {
+        if !self.links.borrow().iter().any(|link| matches!(link.part, Part::Node)) {
             return Ok(());
         }
         let graph: Rc<dyn Observer> = Rc::new(self.graph.clone());
@@ -123,12 +187,12 @@ impl Authorizer {
         &self.roles
     }
 
-    /// Decides, for a request.
+    /// Decides; a refusal is 403 with upstream's message.
     ///
     /// # Errors
-    /// 403 with upstream's message.
-    pub fn authorize(&self, user: &User, action: &Action<'_>) -> Result<(), Fault> {
-        let decision = self.run(user, action, false);
+    /// The refusal.
+    pub async fn authorize(&self, user: &User, action: &Action<'_>) -> Result<(), Fault> {
+        let decision = self.run(user, action, false).await;
         match decision.verdict {
             Verdict::Allow => Ok(()),
             Verdict::Deny | Verdict::NoOpinion => Err(action.forbidden(user, &decision.reason)),
@@ -136,29 +200,45 @@ impl Authorizer {
     }
 
     /// True if the user may.
-    pub fn allows(&self, user: &User, action: &Action<'_>) -> bool {
-        self.run(user, action, false).verdict == Verdict::Allow
+    pub async fn allows(&self, user: &User, action: &Action<'_>) -> bool {
+        self.run(user, action, false).await.verdict == Verdict::Allow
     }
 
-    /// Decides, and says why.
-    pub fn decide(&self, user: &User, action: &Action<'_>) -> Decision {
-        self.run(user, action, true)
+    /// Decides, and says why; whom RBAC allows is told by which binding only to who asks for it.
+    pub async fn decide(&self, user: &User, action: &Action<'_>, explain: bool) -> Decision {
+        self.run(user, action, explain).await
+    }
+
+    /// True if the user may, as far as is known here and now: what an authorizer elsewhere would
+    /// have to be asked for is not allowed.
+    pub fn allows_now(&self, user: &User, action: &Action<'_>) -> bool {
+        if user.in_group(MASTERS) {
+            return true;
+        }
+        for link in &**self.links.borrow() {
+            match self.ask_here(&link.part, user, action, false) {
+                None => return false,
+                Some(decision) if decision.verdict != Verdict::NoOpinion => {
+                    return decision.verdict == Verdict::Allow;
+                }
+                Some(_) => {}
+            }
+        }
+        false
     }
 
     /// The union of the authorizers (`unionAuthzHandler.Authorize`): the first verdict counts,
-    /// reasons of those without one are joined.
-    fn run(&self, user: &User, action: &Action<'_>, explain: bool) -> Decision {
+    /// reasons and errors of those without one are joined.
+    async fn run(&self, user: &User, action: &Action<'_>, explain: bool) -> Decision {
         if user.in_group(MASTERS) {
             return Decision::allow("");
         }
-        let mut reasons: Vec<String> = Vec::new();
-        for mode in &*self.modes {
-            let decision = match mode {
-                Mode::AlwaysAllow => Decision::allow(""),
-                Mode::AlwaysDeny => Decision::no_opinion("Everything is forbidden."),
-                Mode::Node => self.node.decide(user, action),
-                Mode::Rbac => self.roles.decide(user, action, explain),
-                Mode::Abac | Mode::Webhook => continue,
+        let links = Rc::clone(&self.links.borrow());
+        let (mut reasons, mut errors) = (Vec::new(), Vec::new());
+        for link in &*links {
+            let decision = match self.ask_here(&link.part, user, action, explain) {
+                Some(decision) => decision,
+                None => continue,
             };
             if decision.verdict != Verdict::NoOpinion {
                 return decision;
@@ -166,26 +246,49 @@ impl Authorizer {
             if !decision.reason.is_empty() {
                 reasons.push(decision.reason);
             }
+            errors.extend(decision.error);
         }
-        Decision::no_opinion(reasons.join("\n"))
+        let error = (!errors.is_empty()).then(|| rbac::aggregate(&errors));
+        Decision { error, ..Decision::no_opinion(reasons.join("\n")) }
+    }
+
+    /// What an authorizer of this process says; nothing of one that is elsewhere.
+    fn ask_here(
+        &self,
+        part: &Part,
+        user: &User,
+        action: &Action<'_>,
+        explain: bool,
+    ) -> Option<Decision> {
+        Some(match part {
+            Part::Abac(policies) => policies.decide(user, action),
+            Part::AlwaysAllow => Decision::allow(""),
+            Part::AlwaysDeny => Decision::no_opinion("Everything is forbidden."),
+            Part::Node => self.node.decide(user, action),
+            Part::Rbac => self.roles.decide(user, action, explain),
+            Part::Webhook => return None,
+        })
     }
 
     /// All rules of a user in a namespace, as far as authorizers can tell.
     pub fn rules_for(&self, user: &User, namespace: &str) -> RulesFor {
         let mut found = RulesFor::default();
-        for mode in &*self.modes {
-            match mode {
-                Mode::AlwaysAllow => found.rules.extend(Rule::everything()),
-                Mode::Node if node_of(user).is_some() => {
-                    let text = "node authorizer does not support user rule resolution";
-                    found.incomplete = true;
-                    found.errors.push(text.to_owned());
-                }
-                Mode::Rbac => self.roles.visit(user, namespace, &mut |rule| match rule {
+        let cannot = |found: &mut RulesFor, what: &str| {
+            found.incomplete = true;
+            found.errors.push(format!("{what} authorizer does not support user rule resolution"));
+        };
+        for link in &**self.links.borrow() {
+            match &link.part {
+                Part::Abac(policies) => found.rules.extend(policies.rules_for(user, namespace)),
+                Part::AlwaysAllow => found.rules.extend(Rule::everything()),
+                Part::AlwaysDeny => {}
+                Part::Node if node_of(user).is_some() => cannot(&mut found, "node"),
+                Part::Node => {}
+                Part::Rbac => self.roles.visit(user, namespace, &mut |rule| match rule {
                     Ok((_, rule)) => found.rules.push(rule.clone()),
                     Err(error) => found.errors.push(error),
                 }),
-                Mode::Abac | Mode::AlwaysDeny | Mode::Node | Mode::Webhook => {}
+                Part::Webhook => cannot(&mut found, "webhook"),
             }
         }
         found
@@ -217,31 +320,39 @@ mod tests {
         User { name: "u".into(), groups, ..User::default() }
     }
 
+    fn decide(chain: &Authorizer, user: &User, action: &Action<'_>) -> Decision {
+        let decision = futures_lite::future::block_on(chain.decide(user, action, false));
+        assert_eq!(chain.allows_now(user, action), decision.verdict == Verdict::Allow);
+        decision
+    }
+
     #[test]
     fn masters_may_do_everything_under_every_mode() {
-        let chain = Authorizer::new(vec![Mode::AlwaysDeny]);
+        let chain = Authorizer::new(&[Mode::AlwaysDeny]);
         let action = Action { verb: "list", ..Action::resource("pods") };
-        assert_eq!(chain.authorize(&user(&[MASTERS]), &action), Ok(()));
-        assert!(chain.authorize(&user(&[]), &action).is_err());
+        assert_eq!(decide(&chain, &user(&[MASTERS]), &action), Decision::allow(""));
+        assert_eq!(decide(&chain, &user(&[]), &action).verdict, Verdict::NoOpinion);
     }
 
     #[test]
     fn what_no_mode_allows_is_denied() {
         let action = Action { verb: "list", ..Action::resource("pods") };
-        for modes in [vec![], vec![Mode::Rbac], vec![Mode::Node, Mode::Rbac], vec![Mode::Abac]] {
-            let decision = Authorizer::new(modes).decide(&user(&[]), &action);
+        for modes in [&[][..], &[Mode::Rbac], &[Mode::Node, Mode::Rbac], &[Mode::Webhook]] {
+            let decision = decide(&Authorizer::new(modes), &user(&[]), &action);
             assert_eq!(decision, Decision::no_opinion(""));
         }
-        let allowed = Authorizer::new(vec![Mode::Rbac, Mode::AlwaysAllow]);
-        assert_eq!(allowed.authorize(&user(&[]), &action), Ok(()));
+        let allowed = Authorizer::new(&[Mode::Rbac, Mode::AlwaysAllow]);
+        assert_eq!(decide(&allowed, &user(&[]), &action), Decision::allow(""));
+        allowed.replace(vec![Link::plain(Mode::AlwaysDeny)]);
+        assert_eq!(decide(&allowed, &user(&[]), &action).verdict, Verdict::NoOpinion);
     }
 
     #[test]
     fn reasons_of_authorizers_without_an_opinion_are_joined() {
-        let chain = Authorizer::new(vec![Mode::Node, Mode::AlwaysDeny]);
+        let chain = Authorizer::new(&[Mode::Node, Mode::AlwaysDeny]);
         let node = User { name: "system:node:n".into(), ..user(&["system:nodes"]) };
         let action = Action { verb: "list", ..Action::resource("nodes") };
-        let reason = chain.decide(&node, &action).reason;
+        let reason = decide(&chain, &node, &action).reason;
         let own = "node 'n' cannot read all nodes, only its own Node object";
         assert_eq!(reason, format!("{own}\nEverything is forbidden."));
     }

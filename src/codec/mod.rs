@@ -10,5 +10,6 @@ pub mod json;
 pub mod media;
 pub mod proto;
 pub mod scalar;
+pub mod settings;
 pub mod transcode;
 pub mod yaml;

@@ -376,11 +376,12 @@ flags! {
         "token-auth-file" Path "" Built "Static tokens: token,user,uid,\"group1,group2\" lines.";
     }
     Authorization {
-        "authorization-config" Path "" Later "AuthorizationConfiguration file.";
+        "authorization-config" Path "" Built
+            "AuthorizationConfiguration file; read again when it changes.";
         "authorization-mode" List "" Built
             "Authorizers in order: AlwaysAllow, AlwaysDeny, ABAC, Webhook, RBAC, Node. Default: \
              AlwaysAllow.";
-        "authorization-policy-file" Path "" Later "ABAC policy.";
+        "authorization-policy-file" Path "" Built "ABAC policy.";
         "authorization-webhook-cache-authorized-ttl" Duration "5m0s" Later
             "How long the webhook's consent is kept.";
         "authorization-webhook-cache-unauthorized-ttl" Duration "30s" Later

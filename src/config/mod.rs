@@ -5,6 +5,7 @@
 //! [`Config`] (`model`) that everything else reads.
 
 mod audit;
+mod authorization;
 pub mod duration;
 pub mod flags;
 mod help;

@@ -224,8 +224,12 @@ pub struct ServiceAccounts {
 /// What clients may do.
 #[derive(Debug, Clone)]
 pub struct Authorization {
-    /// Modes in order.
+    /// Modes in order; none if a file tells the authorizers.
     pub modes: Vec<String>,
+    /// The AuthorizationConfiguration.
+    pub config_file: Option<PathBuf>,
+    /// ABAC's policies.
+    pub policy_file: Option<PathBuf>,
 }
 
 /// Admission.

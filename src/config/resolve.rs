@@ -2,9 +2,9 @@
 
 use crate::base::cidr::Cidr;
 use crate::config::audit::audit;
+use crate::config::authorization::authorization;
 use crate::config::model::Admission;
 use crate::config::model::Authentication;
-use crate::config::model::Authorization;
 use crate::config::model::Config;
 use crate::config::model::Encryption;
 use crate::config::model::RequestHeader;
@@ -26,9 +26,6 @@ use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Modes that `--authorization-mode` knows.
-const AUTHORIZATION_MODES: [&str; 6] =
-    ["AlwaysAllow", "AlwaysDeny", "ABAC", "Webhook", "RBAC", "Node"];
 /// Upstream's bound of `--goaway-chance`.
 const GOAWAY_CHANCE_MAX: f64 = 0.02;
 /// The range for services if none is given (`DefaultServiceIPCIDR`).
@@ -351,24 +348,6 @@ fn authentication(values: &Values) -> Result<Authentication, FlagError> {
             extend_expiration: values.bool("service-account-extend-token-expiration"),
         },
     })
-}
-
-fn authorization(values: &Values) -> Result<Authorization, FlagError> {
-    let mut modes = values.list("authorization-mode");
-    if modes.is_empty() {
-        modes.push("AlwaysAllow".to_owned());
-    }
-    for (at, mode) in modes.iter().enumerate() {
-        if !AUTHORIZATION_MODES.contains(&mode.as_str()) {
-            let message = format!("{mode} is not a valid mode");
-            return Err(values.invalid("authorization-mode", message));
-        }
-        if modes.iter().take(at).any(|earlier| earlier == mode) {
-            let message = format!("{mode} is given twice");
-            return Err(values.invalid("authorization-mode", message));
-        }
-    }
-    Ok(Authorization { modes })
 }
 
 fn admission(values: &Values) -> Result<Admission, FlagError> {

@@ -259,6 +259,10 @@ pub enum Tally {
     AuthenticationFailure,
     /// An authorizer allowed.
     AuthorizationAllowed,
+    /// An authorizer forbade.
+    AuthorizationDenied,
+    /// The authorizers failed.
+    AuthorizationError,
     /// No authorizer allowed.
     AuthorizationNoOpinion,
     /// The client left before the answer.
@@ -271,10 +275,12 @@ pub enum Tally {
 
 impl Tally {
     /// All of them, in the order of their cells.
-    pub(in crate::metrics) const ALL: [Self; 7] = [
+    pub(in crate::metrics) const ALL: [Self; 9] = [
         Self::AuthenticationSuccess,
         Self::AuthenticationFailure,
         Self::AuthorizationAllowed,
+        Self::AuthorizationDenied,
+        Self::AuthorizationError,
         Self::AuthorizationNoOpinion,
         Self::Aborted,
         Self::TerminatedTooMany,
@@ -289,6 +295,8 @@ impl Tally {
             Self::AuthenticationSuccess => (&AUTHENTICATION, Some(("result", "success"))),
             Self::AuthenticationFailure => (&AUTHENTICATION, Some(("result", "failure"))),
             Self::AuthorizationAllowed => (&AUTHORIZATION, Some(("result", "allowed"))),
+            Self::AuthorizationDenied => (&AUTHORIZATION, Some(("result", "denied"))),
+            Self::AuthorizationError => (&AUTHORIZATION, Some(("result", "error"))),
             Self::AuthorizationNoOpinion => (&AUTHORIZATION, Some(("result", "no-opinion"))),
             Self::Aborted => (&ABORTS, None),
             Self::TerminatedTooMany => (&TERMINATIONS, Some(("code", "429"))),

@@ -52,7 +52,8 @@ impl<A: Admit> Registry<A> {
                 // There is no revision yet that the client could mean.
                 sent_revision(&object)?;
                 meta::metadata_mut(&mut object, &arena).remove("resourceVersion");
-                let at = Attributes { operation: Operation::Create, ..*at };
+                let operation = Operation::Create;
+                let at = Attributes { operation, by_update: true, ..*at };
                 let owner = (!change.owns_managed_fields()).then_some(writer);
                 let entry = self.create(&at, options, owner, object, &arena).await?;
                 return Ok(Updated { entry, created: true });

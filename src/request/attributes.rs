@@ -30,6 +30,8 @@ pub struct Attributes<'r> {
     pub name: &'r str,
     /// What is done.
     pub operation: Operation,
+    /// An update found nothing, and makes the object.
+    pub by_update: bool,
     /// Nothing will be stored.
     pub dry_run: bool,
     /// Who asks.

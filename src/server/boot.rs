@@ -11,8 +11,10 @@ use crate::rt;
 use crate::rt::signal::Signal;
 use crate::seal::Sealer;
 use crate::server::auditing::Auditing;
+use crate::server::authorization::Authorization;
 use crate::server::credentials;
 use crate::server::credentials::Credentials;
+use crate::server::files::Files;
 use crate::server::lifecycle::Lifecycle;
 use crate::server::pki;
 use crate::server::pki::Pki;
@@ -37,6 +39,8 @@ use std::time::SystemTime;
 
 /// How often certificates are looked at.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the other files are looked at.
+const FILES_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a port may go on being in use before the start is given up.
 const ADDRESS_WAIT: Duration = Duration::from_secs(3);
 /// How often it is tried meanwhile.
@@ -86,8 +90,11 @@ impl std::error::Error for BootError {}
 /// [`BootError`] if it could not start.
 pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError> {
     let started = clock::now();
-    tell_idle_modes(&config);
     credentials::check(&config).map_err(BootError::Config)?;
+    let authorization = Authorization::read(&config).map_err(BootError::Config)?;
+    if authorization.has(Mode::Webhook) {
+        log::warn!("the Webhook authorizer allows nothing yet");
+    }
     preflight::check(config.shards).map_err(BootError::Preflight)?;
     let signals = rt::signal::listen().map_err(|e| failed("cannot take signals", &e))?;
     let address = free_address(&config)?;
@@ -103,6 +110,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     let lifecycle = Arc::new(Lifecycle::new(started, config.shards));
     let config = Arc::new(config);
     let credentials = Arc::new(credentials);
+    let authorization = Arc::new(authorization);
     let (listening_tx, listening) = async_channel::bounded(config.shards);
     let (go_tx, go) = async_channel::bounded(1);
     let (drained_tx, drained) = async_channel::bounded(config.shards);
@@ -117,6 +125,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
         seeds.push(Seed {
             config: Arc::clone(&config),
             credentials: Arc::clone(&credentials),
+            authorization: Arc::clone(&authorization),
             lifecycle: Arc::clone(&lifecycle),
             store: Arc::clone(store.health()),
             cache,
@@ -143,7 +152,9 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     announce(&welcome(&config, &own, address.port()));
 
     let port = address.port();
-    let mut server = Running { config, own, tickets, sealer, port, controls, lifecycle, drained };
+    let files = Files::new(&config, authorization);
+    let mut server =
+        Running { config, own, tickets, sealer, files, port, controls, lifecycle, drained };
     server.serve(&signals);
     server.stop();
     if let Some(auditing) = auditing {
@@ -154,18 +165,6 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     // The shards' threads end with the process: their executors hold nothing that must be put away.
     drop(shards);
     Ok(())
-}
-
-/// Modes that are taken but not built allow nothing, which an operator should know.
-fn tell_idle_modes(config: &Config) {
-    let modes = config.authorization.modes.iter();
-    let idle: Vec<&str> = modes
-        .map(String::as_str)
-        .filter(|mode| Mode::parse(mode).is_some_and(|mode| !mode.is_built()))
-        .collect();
-    if !idle.is_empty() {
-        log::warn!("authorization modes that allow nothing yet: {}", idle.join(", "));
-    }
 }
 
 /// The address to listen on, found free just now. Shards share a port by SO_REUSEPORT, which would
@@ -268,6 +267,7 @@ struct Running {
     own: Pki,
     tickets: tls::Tickets,
     sealer: Option<Arc<Sealer>>,
+    files: Files,
     port: u16,
     controls: Vec<Sender<Control>>,
     lifecycle: Arc<Lifecycle>,
@@ -275,18 +275,22 @@ struct Running {
 }
 
 impl Running {
-    /// Until a stop is asked for. Meanwhile certificates are renewed and reloaded.
+    /// Until a stop is asked for. Meanwhile certificates are renewed, and files read again that
+    /// have changed.
     fn serve(&mut self, signals: &mpsc::Receiver<Signal>) {
         let mut stamps = credentials::tls_stamps(&self.config, &self.own);
-        let mut sealed = sealing::written(&self.config);
+        let mut renewed = clock::now();
         loop {
-            match signals.recv_timeout(RELOAD_INTERVAL) {
+            let signal = signals.recv_timeout(FILES_INTERVAL);
+            match signal {
                 Ok(Signal::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                Ok(Signal::Reload) | Err(mpsc::RecvTimeoutError::Timeout) => {
-                    self.reload(&mut stamps);
-                    sealing::reload(&self.config, self.sealer.as_deref(), &mut sealed);
-                }
+                Ok(Signal::Reload) | Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
+            if signal.is_ok() || clock::now().duration_since(renewed) >= RELOAD_INTERVAL {
+                renewed = clock::now();
+                self.reload(&mut stamps);
+            }
+            self.files.reload(&self.config, self.sealer.as_deref(), &self.controls);
         }
     }
 

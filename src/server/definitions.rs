@@ -79,7 +79,16 @@ fn attributes<'r>(
     operation: Operation,
     context: &'r Context,
 ) -> Attributes<'r> {
-    Attributes { resource, subresource: "", namespace, name, operation, dry_run: false, context }
+    Attributes {
+        resource,
+        subresource: "",
+        namespace,
+        name,
+        operation,
+        by_update: false,
+        dry_run: false,
+        context,
+    }
 }
 
 async fn follow(shard: &Rc<Shard>, ending: &Ending) -> Result<()> {

@@ -5,10 +5,12 @@
 
 mod auditing;
 mod authentication;
+mod authorization;
 pub mod boot;
 pub mod bootstrap;
 pub mod credentials;
 mod definitions;
+mod files;
 mod filters;
 pub mod health;
 mod keep;

@@ -250,6 +250,7 @@ fn attributes<'r>(
         namespace,
         name: "",
         operation: Operation::Update,
+        by_update: false,
         dry_run: false,
         context,
     }

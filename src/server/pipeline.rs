@@ -15,7 +15,7 @@ use crate::api::form::{Asked, Form, for_status};
 use crate::api::issuer::Issuer;
 use crate::api::{Api, Head};
 use crate::authn::{Authenticator, ClientCertificate, Shown};
-use crate::authz::{self, Action, Authorizer, Mode};
+use crate::authz::{self, Action, Authorizer, Decision, Link, Verdict};
 use crate::base::ids;
 use crate::cache::Cache;
 use crate::catalog::catalog;
@@ -43,6 +43,8 @@ const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prio
 
 /// The annotation of audit events that says how the authorizer decided.
 const DECISION: &str = "authorization.k8s.io/decision";
+/// The one that says why.
+const REASON: &str = "authorization.k8s.io/reason";
 
 /// A request as far as its URL and headers say.
 struct Parsed<'r> {
@@ -70,6 +72,7 @@ impl Gate {
     pub fn new(
         config: &Config,
         credentials: &credentials::Credentials,
+        links: Vec<Link>,
         cache: &Cache,
         discovery: Current,
         metrics: Rc<Recorder>,
@@ -77,9 +80,6 @@ impl Gate {
     ) -> Result<Self, String> {
         let Authentication { authenticator, issuer: token_issuer, keys } =
             Authentication::new(config, credentials, cache)?;
-        let modes = config.authorization.modes.iter().map(|text| {
-            Mode::parse(text).ok_or_else(|| format!("--authorization-mode: unknown mode {text:?}"))
-        });
         let services = &config.services;
         let ranges = services.cluster_ip_ranges.iter();
         let options = registry::Options {
@@ -89,7 +89,7 @@ impl Gate {
             service_cidrs: ranges.filter_map(|cidr| Cidr::parse(&cidr.to_string())).collect(),
             node_ports: (services.node_port_first, services.node_port_last),
         };
-        let authorizer = Authorizer::new(modes.collect::<Result<_, _>>()?);
+        let authorizer = Authorizer::of_links(links);
         let chain = chain(config, cache, &authorizer)?;
         let registry = Registry {
             cache: cache.clone(),
@@ -167,6 +167,14 @@ pub async fn handle(shard: &Shard, request: Request) -> Response {
     response
 }
 
+/// Why a request goes no further.
+enum Refusal {
+    /// What the client is told.
+    Fault(Fault),
+    /// The authorizers failed.
+    Error(String),
+}
+
 /// What a stage has made.
 enum Served {
     Answer(Answer),
@@ -191,8 +199,7 @@ impl Gate {
             Ok(info) => info,
             Err(error) => {
                 let why = format!("failed to create RequestInfo: {}", error.0);
-                let text = format!("Internal Server Error: {path:?}: {why}\n");
-                return respond(Answer::text(500, text));
+                return respond(Answer::internal_error(&uri, &why));
             }
         };
         let accept = text(&request, header::ACCEPT);
@@ -246,14 +253,16 @@ impl Gate {
             }
         }
         if !audit.begin(shard, context, info, &verb, &request).await {
-            let text =
-                format!("Internal Server Error: {:?}: failed to store audit event\n", info.path);
-            return Served::Answer(Answer::text(500, text));
+            let why = "failed to store audit event";
+            return Served::Answer(Answer::internal_error(audit.uri, why));
         }
         let fields = selected_fields(info, query);
         let action = Action { fields: fields.requirements(), ..Action::of(info, &verb) };
-        if let Err(fault) = self.permit(shard, context, info, &action, &request) {
-            return Served::Answer(refuse(fault, accept, context, query));
+        if let Err(refusal) = self.permit(shard, context, info, &action, &request).await {
+            return Served::Answer(match refusal {
+                Refusal::Fault(fault) => refuse(fault, accept, context, query),
+                Refusal::Error(why) => Answer::internal_error(audit.uri, &why),
+            });
         }
         if let Some(remote) = self.aggregator.find(info.path) {
             return Served::Answer(Aggregator::answer(&remote));
@@ -274,25 +283,42 @@ impl Gate {
         Served::Answer(compress(answer, &encodings))
     }
 
-    /// Impersonation, flow control and authorization.
-    fn permit(
+    /// Impersonation, flow control and authorization (`WithAuthorization`).
+    async fn permit(
         &self,
         shard: &Shard,
         context: &mut Context,
         info: &RequestInfo<'_>,
         action: &Action<'_>,
         request: &Request,
-    ) -> Result<(), Fault> {
-        self.impersonate(context, request, action)?;
+    ) -> Result<(), Refusal> {
+        self.impersonate(context, request, action).await.map_err(Refusal::Fault)?;
         self.classify(shard, context, info, action.verb);
-        let decided = self.authorizer.authorize(&context.user, action);
-        let (tally, decision) = match decided {
-            Ok(()) => (Tally::AuthorizationAllowed, "allow"),
-            Err(_) => (Tally::AuthorizationNoOpinion, "forbid"),
+        let told = shard.auditor.is_some();
+        let decided = self.authorizer.decide(&context.user, action, told).await;
+        let Decision { verdict, reason, error } = decided;
+        let (tally, decision) = match verdict {
+            Verdict::Allow => (Tally::AuthorizationAllowed, "allow"),
+            _ if error.is_some() => (Tally::AuthorizationError, ""),
+            Verdict::Deny => (Tally::AuthorizationDenied, "forbid"),
+            Verdict::NoOpinion => (Tally::AuthorizationNoOpinion, "forbid"),
         };
         shard.metrics.tally(tally);
-        context.annotate(DECISION, decision);
-        decided
+        match error.filter(|_| verdict != Verdict::Allow) {
+            Some(why) => {
+                context.annotate(REASON, "internal error");
+                return Err(Refusal::Error(why));
+            }
+            None if told => {
+                context.annotate(DECISION, decision);
+                context.annotate(REASON, reason.as_str());
+            }
+            None => {}
+        }
+        if verdict == Verdict::Allow {
+            return Ok(());
+        }
+        Err(Refusal::Fault(action.forbidden(&context.user, &reason)))
     }
 
     /// Finds out what flow schema and priority level the request has (`WithPriorityAndFairness`).
@@ -330,7 +356,7 @@ impl Gate {
     }
 
     /// Lets a user who may act as another one do so (`WithConstrainedImpersonation`).
-    fn impersonate(
+    async fn impersonate(
         &self,
         context: &mut Context,
         request: &Request,
@@ -339,7 +365,7 @@ impl Gate {
         let headers = request.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
         let Some(wanted) = authz::wanted_user(headers)? else { return Ok(()) };
-        let acting = self.authorizer.impersonate(&context.user, &wanted, action)?;
+        let acting = self.authorizer.impersonate(&context.user, &wanted, action).await?;
         let requestor = std::mem::replace(&mut context.user, Rc::new(acting));
         context.impersonator = Some(requestor);
         Ok(())

@@ -31,11 +31,11 @@ pub(in crate::server) fn reload(
     if !encryption.reload || written == *stamp {
         return;
     }
+    *stamp = written;
     let source = pki::read("encryption-provider-config", &encryption.file);
     let taken = source.and_then(|source| sealer.replace(&source).map_err(|e| e.to_string()));
     match taken {
         Ok(()) => {
-            *stamp = written;
             log::info!("the encryption configuration was reloaded");
         }
         Err(line) => {

@@ -14,6 +14,7 @@ use crate::registry::network::Cidr;
 use crate::rt;
 use crate::seal::Sealer;
 use crate::server::auditing::Auditing;
+use crate::server::authorization::Authorization;
 use crate::server::bootstrap;
 use crate::server::credentials::Credentials;
 use crate::server::definitions;
@@ -68,6 +69,8 @@ pub struct Shard {
 
 /// What the thread that runs the server tells a shard.
 pub(in crate::server) enum Control {
+    /// Decide by these authorizers from now on.
+    Authorize(Arc<Authorization>),
     /// Use these certificates from now on.
     Reload(tls::Config),
     /// Tell your figures.
@@ -80,6 +83,7 @@ pub(in crate::server) enum Control {
 pub(in crate::server) struct Seed {
     pub(in crate::server) config: Arc<Config>,
     pub(in crate::server) credentials: Arc<Credentials>,
+    pub(in crate::server) authorization: Arc<Authorization>,
     pub(in crate::server) lifecycle: Arc<Lifecycle>,
     pub(in crate::server) store: Arc<store::Health>,
     pub(in crate::server) cache: CacheSeed,
@@ -114,6 +118,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     let gate = match Gate::new(
         &seed.config,
         &seed.credentials,
+        seed.authorization.links(),
         &cache,
         Current::new(seed.discovery, advertised),
         Rc::clone(&metrics),
@@ -221,6 +226,7 @@ async fn look_after_connections(shard: Rc<Shard>) {
 async fn follow(shard: Rc<Shard>, control: Receiver<Control>, stop: Sender<()>) {
     while let Ok(control) = control.recv().await {
         match control {
+            Control::Authorize(to) => shard.gate.authorizer().replace(to.links()),
             Control::Reload(config) => *shard.listener.tls.borrow_mut() = config,
             // Whoever asked may have gone; a second stop changes nothing.
             Control::Scrape(answer) => drop(answer.try_send(scrape::snapshot(&shard))),

@@ -192,6 +192,7 @@ fn attributes<'r>(
         namespace,
         name: "",
         operation: Operation::Create,
+        by_update: false,
         dry_run: false,
         context,
     }
