@@ -24,9 +24,11 @@ const LAYERS: &[&[&str]] = &[
 /// Crates that one module wraps: no other module names them.
 const WRAPPED: &[(&str, &str)] = &[
     ("glommio", "rt"),
-    ("hyper", "http"),
+    ("hyper", "http client"),
+    ("hyper_util", "client"),
     ("fjall", "store"),
-    ("tokio", "store"),
+    ("tokio", "store client"),
+    ("tokio_rustls", "client"),
     ("etcd_client", "store"),
     ("StatusCode", "http api server"),
 ];
@@ -366,7 +368,7 @@ fn a_layer_imports_only_lower_ones() {
 
 #[test]
 fn a_wrapped_crate_is_named_in_one_module() {
-    assert_eq!(said("src/api/x.rs", "use hyper::body;\n"), ["only `http` may name `hyper`"]);
+    assert_eq!(said("src/api/x.rs", "use hyper::body;\n"), ["only `http client` may name `hyper`"]);
     assert_eq!(said("src/http/x.rs", "use hyper::body;\n"), [""; 0]);
 }
 

@@ -142,3 +142,25 @@ pub const AUDIT_QUEUE_MAX: usize = 65_536;
 pub const AUDIT_BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Users of whom a shard remembers how they last impersonated; beyond it begins anew.
 pub const IMPERSONATORS_MAX: usize = 10_000;
+/// Exchanges with other servers that may wait to begin; more fail at once.
+pub const CLIENT_QUEUE_MAX: usize = 4_096;
+/// Exchanges with other servers that may be under way; more fail at once.
+pub const CLIENT_EXCHANGES_MAX: usize = 8_192;
+/// Largest answer of another server that is taken as a whole.
+pub const CLIENT_ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Pieces of a body that may wait between another server and a shard.
+pub const CLIENT_CHUNKS_MAX: usize = 16;
+/// Servers whose connections are kept.
+pub const CLIENT_HOSTS_MAX: usize = 4_096;
+/// HTTP/1.1 connections to one server that are kept (`MaxIdleConnsPerHost` of client-go).
+pub const CLIENT_IDLE_CONNECTIONS_MAX: usize = 25;
+/// A connection to another server that was not used this long is closed.
+pub const CLIENT_IDLE_SECONDS_MAX: u64 = 90;
+/// A connection to another server must be made in this time (Go's `Dialer.Timeout`).
+pub const CLIENT_DIAL_SECONDS_MAX: u64 = 30;
+/// A TLS handshake with another server must be complete in this time.
+pub const CLIENT_HANDSHAKE_SECONDS_MAX: u64 = 10;
+/// How often HTTP/2 connections to other servers are probed (`ReadIdleTimeout` of client-go).
+pub const CLIENT_KEEPALIVE_SECONDS: u64 = 30;
+/// A probe that is not answered in this time ends the connection (`PingTimeout`).
+pub const CLIENT_KEEPALIVE_SECONDS_MAX: u64 = 15;

@@ -6,6 +6,7 @@ use crate::base::clock;
 use crate::base::limits::SHARD_CONTROL_MAX;
 use crate::cache::Cache;
 use crate::cache::Entry;
+use crate::client::Client;
 use crate::config::Config;
 use crate::rt;
 use crate::rt::signal::Signal;
@@ -23,6 +24,7 @@ use crate::server::sealing;
 use crate::server::shard;
 use crate::server::shard::Control;
 use crate::server::shard::Seed;
+use crate::server::shard::Shared;
 use crate::store;
 use crate::tls;
 use async_channel::Receiver;
@@ -120,6 +122,8 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
         std::iter::repeat_with(|| async_channel::bounded(SHARD_CONTROL_MAX))
             .take(config.shards)
             .unzip();
+    let client = Client::start().map_err(|e| failed("no thread for requests to others", &e))?;
+    let shared = Shared { sealer: sealer.clone(), client };
     let mut seeds = Vec::with_capacity(config.shards);
     for (cache, control) in Cache::open(opened).into_iter().zip(control_receivers) {
         seeds.push(Seed {
@@ -131,7 +135,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
             cache,
             discovery: Arc::clone(&discovery),
             auditing: auditing.clone(),
-            sealer: sealer.clone(),
+            shared: shared.clone(),
             tls: tls.clone(),
             address,
             control,

@@ -27,16 +27,14 @@ use crate::object::selector::FieldSelector;
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User, Verb};
-use crate::seal::Sealer;
 use crate::server::auditing::{self, Audit};
 use crate::server::authentication::Authentication;
 use crate::server::filters::{self, Entered};
-use crate::server::shard::Shard;
+use crate::server::shard::{Shard, Shared};
 use crate::server::{credentials, health, scrape};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::Arc;
 
 const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
 const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
@@ -76,7 +74,7 @@ impl Gate {
         cache: &Cache,
         discovery: Current,
         metrics: Rc<Recorder>,
-        sealer: Option<Arc<Sealer>>,
+        shared: Shared,
     ) -> Result<Self, String> {
         let Authentication { authenticator, issuer: token_issuer, keys } =
             Authentication::new(config, credentials, cache)?;
@@ -84,7 +82,7 @@ impl Gate {
         let ranges = services.cluster_ip_ranges.iter();
         let options = registry::Options {
             event_ttl_seconds: u32::try_from(config.store.event_ttl.as_secs()).unwrap_or(u32::MAX),
-            sealer,
+            sealer: shared.sealer,
             allow_privileged: config.allow_privileged,
             service_cidrs: ranges.filter_map(|cidr| Cidr::parse(&cidr.to_string())).collect(),
             node_ports: (services.node_port_first, services.node_port_last),

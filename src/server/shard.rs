@@ -5,6 +5,7 @@ use crate::audit::Auditor;
 use crate::base::limits::CONNECTIONS_MAX;
 use crate::cache::Cache;
 use crate::cache::CacheSeed;
+use crate::client::Client;
 use crate::config::Config;
 use crate::http;
 use crate::metrics;
@@ -79,6 +80,15 @@ pub(in crate::server) enum Control {
     Stop,
 }
 
+/// What all shards have one of.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Encryption at rest.
+    pub sealer: Option<Arc<Sealer>>,
+    /// Requests to other servers.
+    pub client: Client,
+}
+
 /// A shard before it is on its thread.
 pub(in crate::server) struct Seed {
     pub(in crate::server) config: Arc<Config>,
@@ -89,7 +99,7 @@ pub(in crate::server) struct Seed {
     pub(in crate::server) cache: CacheSeed,
     pub(in crate::server) discovery: Arc<Discovery>,
     pub(in crate::server) auditing: Option<Auditing>,
-    pub(in crate::server) sealer: Option<Arc<Sealer>>,
+    pub(in crate::server) shared: Shared,
     pub(in crate::server) tls: tls::Config,
     pub(in crate::server) address: SocketAddr,
     pub(in crate::server) control: Receiver<Control>,
@@ -122,7 +132,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         &cache,
         Current::new(seed.discovery, advertised),
         Rc::clone(&metrics),
-        seed.sealer,
+        seed.shared,
     ) {
         Ok(gate) => gate,
         Err(message) => {
