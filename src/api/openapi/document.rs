@@ -1,23 +1,28 @@
-//! All documents, built once on a thread of their own, and kept compressed.
+//! All documents, built on a thread of their own when they are first asked for after a change of
+//! what is served, and kept compressed.
 //!
 //! Every client library accepts gzip, so the compressed bytes are what is kept (about 1 MB for all;
 //! the texts would take 10); for the rare client that does not, a document is inflated again.
 
+use crate::api::openapi::custom;
+use crate::api::openapi::fixed::Section;
 use crate::api::openapi::fixed::sections;
 use crate::api::openapi::json::Json;
+use crate::api::openapi::keep::Product;
+use crate::api::openapi::keep::Published;
+use crate::api::openapi::keep::same_rows;
 use crate::api::openapi::out::Out as _;
 use crate::api::openapi::out::Packed;
 use crate::api::openapi::out::Packer;
 use crate::api::openapi::swagger::Swagger;
 use crate::api::openapi::v2;
 use crate::api::openapi::v3;
+use crate::catalog::Resource;
 use crate::codec::json::write;
-use async_channel::Receiver;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use std::io::Read as _;
-use std::sync::OnceLock;
-use std::thread;
+use std::sync::Arc;
 
 /// The text of a document.
 pub(super) fn text(document: &Packed) -> Bytes {
@@ -28,78 +33,106 @@ pub(super) fn text(document: &Packed) -> Bytes {
     Bytes::from(text)
 }
 
-/// All documents.
+/// OpenAPI v2.
 #[derive(Debug)]
-pub(super) struct Documents {
-    /// OpenAPI v2 in JSON.
-    pub(super) v2_json: Packed,
-    /// OpenAPI v2 in protobuf.
-    pub(super) v2_protobuf: Packed,
-    /// The index of OpenAPI v3.
-    pub(super) index: Packed,
-    /// The documents of OpenAPI v3 by name, sorted.
-    v3: Vec<(String, Packed)>,
+pub(super) struct V2 {
+    /// In JSON.
+    pub(super) json: Packed,
+    /// In protobuf.
+    pub(super) protobuf: Packed,
 }
 
-impl Documents {
-    fn build() -> Self {
-        let sections = sections();
+/// OpenAPI v3.
+#[derive(Debug)]
+pub(super) struct V3 {
+    /// The index.
+    pub(super) index: Packed,
+    /// The documents by name, sorted.
+    documents: Vec<Document>,
+}
+
+/// One document of OpenAPI v3.
+#[derive(Debug)]
+struct Document {
+    name: String,
+    /// The custom resources it is about; none for built-in paths.
+    resources: Vec<&'static Resource>,
+    packed: Arc<Packed>,
+}
+
+impl Product for V2 {
+    fn build(published: &Published, _: Option<&Self>) -> Self {
+        let mut sections = sections();
+        sections.extend(published.iter().map(|(name, rows)| custom::section(name, rows)));
         let mut both = (Json::new(Packer::default()), Swagger::new(Packer::default()));
         v2::document(&sections, &mut both);
-        let (v2_json, v2_protobuf) = (both.0.finish().finish(), both.1.finish().finish());
-        let packed = sections.iter().map(|section| {
-            let mut packer = Packer::default();
-            v3::document(section, &mut packer);
-            (section.name.clone(), packer.finish())
-        });
-        let v3: Vec<(String, Packed)> = packed.collect();
-        let mut index = br#"{"paths":{"#.to_vec();
-        for (at, (name, document)) in v3.iter().enumerate() {
-            if at > 0 {
-                index.push(b',');
-            }
-            write::string(name, &mut index);
-            index.extend_from_slice(br#":{"serverRelativeURL":"#);
-            write::string(&location(name, &document.hash), &mut index);
-            index.push(b'}');
+        Self { json: both.0.finish().finish(), protobuf: both.1.finish().finish() }
+    }
+}
+
+impl Product for V3 {
+    /// Documents that have not changed are taken over.
+    fn build(published: &Published, before: Option<&Self>) -> Self {
+        let mut documents: Vec<Document> = match before {
+            Some(before) => before
+                .documents
+                .iter()
+                .filter(|one| one.resources.is_empty())
+                .map(Document::share)
+                .collect(),
+            None => sections().iter().map(Document::new).collect(),
+        };
+        for (name, rows) in published {
+            let same = |known: &&Document| known.name == *name && same_rows(&known.resources, rows);
+            let known = before.and_then(|before| before.documents.iter().find(same));
+            let made = || Document::new(&custom::section(name, rows));
+            documents.push(known.map_or_else(made, Document::share));
         }
-        index.extend_from_slice(b"}}");
+        documents.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { index: index(&documents), documents }
+    }
+}
+
+impl Document {
+    fn new(section: &Section) -> Self {
         let mut packer = Packer::default();
-        packer.put(&index);
-        Self { v2_json, v2_protobuf, index: packer.finish(), v3 }
+        v3::document(section, &mut packer);
+        let packed = Arc::new(packer.finish());
+        Self { name: section.name.clone(), resources: section.custom.clone(), packed }
     }
 
-    /// The document of OpenAPI v3 with this name: "api/v1", "apis/apps/v1".
-    pub(super) fn v3(&self, name: &str) -> Option<&Packed> {
-        let at = self.v3.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
-        self.v3.get(at).map(|(_, document)| document)
+    fn share(&self) -> Self {
+        let packed = Arc::clone(&self.packed);
+        Self { name: self.name.clone(), resources: self.resources.clone(), packed }
     }
+}
+
+impl V3 {
+    /// The document with this name: "api/v1", "apis/apps/v1".
+    pub(super) fn document(&self, name: &str) -> Option<&Packed> {
+        let at = self.documents.binary_search_by(|other| other.name.as_str().cmp(name)).ok()?;
+        self.documents.get(at).map(|document| &*document.packed)
+    }
+}
+
+fn index(documents: &[Document]) -> Packed {
+    let mut index = br#"{"paths":{"#.to_vec();
+    for (at, document) in documents.iter().enumerate() {
+        if at > 0 {
+            index.push(b',');
+        }
+        write::string(&document.name, &mut index);
+        index.extend_from_slice(br#":{"serverRelativeURL":"#);
+        write::string(&location(&document.name, &document.packed.hash), &mut index);
+        index.push(b'}');
+    }
+    index.extend_from_slice(b"}}");
+    let mut packer = Packer::default();
+    packer.put(&index);
+    packer.finish()
 }
 
 /// Where the present version of a document is.
 pub(super) fn location(name: &str, hash: &str) -> String {
     format!("/openapi/v3/{name}?hash={hash}")
-}
-
-/// The documents; the first caller has them built, which takes a tenth of a second of a thread that
-/// is no shard.
-pub(super) async fn documents() -> &'static Documents {
-    static DOCUMENTS: OnceLock<Documents> = OnceLock::new();
-    static BUILT: OnceLock<Receiver<()>> = OnceLock::new();
-    if let Some(documents) = DOCUMENTS.get() {
-        return documents;
-    }
-    let built = BUILT.get_or_init(|| {
-        let (done, built) = async_channel::bounded(1);
-        // The channel closes when the thread ends, however it does, and when there is none.
-        let builder = thread::Builder::new().name("openapi".to_owned());
-        let started = builder.spawn(move || {
-            DOCUMENTS.get_or_init(Documents::build);
-            drop(done);
-        });
-        drop(started);
-        built
-    });
-    let _ = built.recv().await;
-    DOCUMENTS.get_or_init(Documents::build)
 }

@@ -7,6 +7,7 @@ use crate::api::openapi::route::Content;
 use crate::api::openapi::route::Item;
 use crate::api::openapi::route::Operation;
 use crate::catalog::GroupVersion;
+use crate::catalog::Resource;
 use crate::catalog::catalog;
 
 const API_VERSIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.APIVersions";
@@ -24,6 +25,8 @@ pub(super) struct Section {
     pub(super) group_version: Option<(&'static str, &'static str)>,
     /// Its paths.
     pub(super) items: Vec<Item>,
+    /// The custom resources it is about; none for built-in paths.
+    pub(super) custom: Vec<&'static Resource>,
 }
 
 /// Every document's paths, sorted by name.
@@ -96,10 +99,11 @@ fn of_version(version: &GroupVersion) -> Section {
 }
 
 /// How operations name a group, and how their tag does: "RbacAuthorization", "rbacAuthorization".
-fn group_names(group: &str) -> (String, String) {
+pub(super) fn group_names(group: &str) -> (String, String) {
     let group = if group.is_empty() { "core" } else { group };
     let group = group.strip_suffix(".k8s.io").unwrap_or(group);
-    let name: String = group.split('.').map(route::title).collect();
+    let name: String =
+        group.split(|c: char| !c.is_ascii_alphanumeric()).map(route::title).collect();
     let mut rest = name.chars();
     let first = rest.next().map(|c| c.to_ascii_lowercase());
     let tag = first.into_iter().chain(rest).collect();
@@ -108,7 +112,7 @@ fn group_names(group: &str) -> (String, String) {
 
 fn single(name: &str, operation: Operation) -> Section {
     let item = Item { path: format!("/{name}/"), common: Vec::new(), operations: vec![operation] };
-    Section { name: name.to_owned(), group_version: None, items: vec![item] }
+    Section { name: name.to_owned(), group_version: None, items: vec![item], custom: Vec::new() }
 }
 
 fn get(id: &str, tag: &str, description: &str, answer: &'static str) -> Operation {
@@ -122,5 +126,6 @@ fn get(id: &str, tag: &str, description: &str, answer: &'static str) -> Operatio
         body: Body::None,
         answer: Content::Object(answer),
         gvk: None,
+        custom: false,
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Item {
 }
 
 /// One operation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Operation {
     /// HTTP method in lower case.
     pub(super) method: &'static str,
@@ -39,6 +39,8 @@ pub(super) struct Operation {
     pub(super) answer: Content,
     /// Group, version and kind it acts on; none where `action` is "".
     pub(super) gvk: Option<(&'static str, &'static str, &'static str)>,
+    /// It is on a custom resource.
+    pub(super) custom: bool,
 }
 
 /// The body of a request.
@@ -304,6 +306,7 @@ impl Context<'_> {
             body: Body::None,
             answer: Content::Object(resource.ty.name),
             gvk: Some((resource.group, resource.version, resource.kind)),
+            custom: false,
         }
     }
 
@@ -341,15 +344,14 @@ impl Context<'_> {
         }
     }
 
-    /// Adds a path, unless nothing can be done there. Parameters that all its operations have are
-    /// written once, at the path.
+    /// Adds a path, unless nothing can be done there.
     fn push(
         self,
         out: &mut Vec<Item>,
         path: String,
         place: Place,
         kind: &str,
-        mut operations: Vec<Operation>,
+        operations: Vec<Operation>,
     ) {
         if operations.is_empty() {
             return;
@@ -364,37 +366,47 @@ impl Context<'_> {
         if place == Place::Proxied {
             common.extend(parameter::set("wildcard"));
         }
-        if operations.iter().all(|operation| operation.action != "connect") {
-            common.extend(parameter::set("pretty"));
-        }
-        let first = operations.first().map_or(Vec::new(), |first| first.parameters.clone());
-        for parameter in first {
-            if operations.iter().all(|operation| operation.parameters.contains(&parameter)) {
-                for operation in &mut operations {
-                    operation.parameters.retain(|other| *other != parameter);
-                }
-                common.push(parameter);
-            }
-        }
-        common.sort();
-        out.push(Item { path, common, operations });
+        out.push(at_path(path, common, operations));
     }
+}
+
+/// A path with parameters of its own. Parameters that all its operations have are written once, at
+/// the path.
+pub(super) fn at_path(
+    path: String,
+    mut common: Vec<Parameter>,
+    mut operations: Vec<Operation>,
+) -> Item {
+    if operations.iter().all(|operation| operation.action != "connect") {
+        common.extend(parameter::set("pretty"));
+    }
+    let first = operations.first().map_or(Vec::new(), |first| first.parameters.clone());
+    for parameter in first {
+        if operations.iter().all(|operation| operation.parameters.contains(&parameter)) {
+            for operation in &mut operations {
+                operation.parameters.retain(|other| *other != parameter);
+            }
+            common.push(parameter);
+        }
+    }
+    common.sort();
+    Item { path, common, operations }
 }
 
 impl Operation {
     /// Replacing an object of this type.
-    fn writing(self, ty: &'static Type) -> Self {
+    pub(super) fn writing(self, ty: &'static Type) -> Self {
         Self { parameters: parameter::set("write").collect(), body: Body::Object(ty), ..self }
     }
 
     /// Patching an object.
-    fn patching(self) -> Self {
+    pub(super) fn patching(self) -> Self {
         Self { parameters: parameter::set("patch").collect(), body: Body::Patch, ..self }
     }
 }
 
 /// The indefinite article before a kind, with its space; none before a plural.
-fn article(kind: &str) -> &'static str {
+pub(super) fn article(kind: &str) -> &'static str {
     if kind.ends_with('s') && !kind.ends_with("ss") {
         ""
     } else if kind.starts_with(['A', 'E', 'I', 'O', 'U']) {

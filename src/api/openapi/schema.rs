@@ -4,6 +4,7 @@ use crate::api::openapi::docs;
 use crate::api::openapi::enums;
 use crate::api::openapi::tree::Maker;
 use crate::base::hash::HashSet;
+use crate::catalog::Resource;
 use crate::catalog::catalog;
 use crate::object::Value;
 use crate::object::schema::Absent;
@@ -61,6 +62,8 @@ pub(super) struct Schemas<'a> {
     pub(super) dialect: Dialect,
     /// The one group version that the document is about; all of them where there is none.
     pub(super) group_version: Option<(&'static str, &'static str)>,
+    /// The custom resources that have definitions.
+    pub(super) custom: &'a [&'static Resource],
     /// Definitions that were referred to.
     pub(super) referred: Referred,
 }
@@ -103,6 +106,9 @@ impl<'a> Schemas<'a> {
 
     /// The definition with this name.
     pub(super) fn definition(&mut self, name: &'static str) -> Value<'a> {
+        if let Some(definition) = self.custom_definition(name) {
+            return definition;
+        }
         match catalog().type_named(name) {
             Some(ty) => self.object(ty),
             None => self.special(name),
@@ -411,12 +417,12 @@ fn plain(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-const API_VERSION: &str = "\
+pub(super) const API_VERSION: &str = "\
      APIVersion defines the versioned schema of this representation of an object. Servers should \
      convert recognized schemas to the latest internal value, and may reject unrecognized values. \
      More info: https://git.k8s.io/community/contributors/devel/sig-architecture/\
      api-conventions.md#resources";
-const KIND: &str = "\
+pub(super) const KIND: &str = "\
      Kind is a string value representing the REST resource this object represents. Servers may \
      infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. \
      More info: https://git.k8s.io/community/contributors/devel/sig-architecture/\

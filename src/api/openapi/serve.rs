@@ -1,11 +1,16 @@
 //! Answers to `/openapi/v2`, `/openapi/v3` and the documents below it.
 
-use crate::api::openapi::document::documents;
+use crate::api::openapi::document::V2;
+use crate::api::openapi::document::V3;
 use crate::api::openapi::document::location;
 use crate::api::openapi::document::text;
+use crate::api::openapi::keep::Kept;
 use crate::api::openapi::out::Packed;
 use crate::codec::gzip;
 use bytes::Bytes;
+
+static V2_KEPT: Kept<V2> = Kept::new();
+static V3_KEPT: Kept<V3> = Kept::new();
 
 const JSON: &str = "application/json";
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
@@ -58,22 +63,23 @@ pub fn is_served(path: &str) -> bool {
     matches!(path, "/openapi/v2" | "/openapi/v3") || path.starts_with("/openapi/v3/")
 }
 
-/// The answer to GET of a path for which `is_served`. The first call waits until the documents are
-/// built.
+/// The answer to GET of a path for which `is_served`. The first call after a change of
+/// custom resources waits until the documents are built.
 pub async fn answer(asked: Asked<'_>) -> Answer {
-    let all = documents().await;
     let Some(name) = asked.path.strip_prefix("/openapi/v3") else {
+        let all = V2_KEPT.get().await;
         return match accepted(asked.accept, &[JSON, PROTOBUF_OLD, PROTOBUF]) {
-            Some(JSON) => deliver(asked, &all.v2_json, JSON, false),
-            Some(_) => deliver(asked, &all.v2_protobuf, PROTOBUF, false),
+            Some(JSON) => deliver(asked, &all.json, JSON, false),
+            Some(_) => deliver(asked, &all.protobuf, PROTOBUF, false),
             None => Answer::NotAcceptable,
         };
     };
+    let all = V3_KEPT.get().await;
     let name = name.trim_matches('/');
     if name.is_empty() {
         return deliver(asked, &all.index, "text/plain; charset=utf-8", false);
     }
-    let Some(document) = all.v3(name) else { return Answer::NotFound };
+    let Some(document) = all.document(name) else { return Answer::NotFound };
     if accepted(asked.accept, &[JSON]).is_none() {
         return Answer::NotAcceptable;
     }

@@ -22,6 +22,12 @@ enum Form {
     Text,
     /// A boolean.
     True,
+    /// A floating-point number.
+    Double,
+    /// A whole number.
+    Int,
+    /// An `Any`: a value as YAML text.
+    Any,
     /// Written by a function of its own.
     With(fn(u32, &Value<'_>, &mut Vec<u8>)),
 }
@@ -36,16 +42,35 @@ static SCHEMA: Message = Message {
     fields: &[
         ("$ref", 1, Form::Text),
         ("format", 2, Form::Text),
+        ("title", 3, Form::Text),
         ("description", 4, Form::Text),
+        ("multipleOf", 6, Form::Double),
+        ("maximum", 7, Form::Double),
+        ("exclusiveMaximum", 8, Form::True),
+        ("minimum", 9, Form::Double),
+        ("exclusiveMinimum", 10, Form::True),
+        ("maxLength", 11, Form::Int),
+        ("minLength", 12, Form::Int),
+        ("pattern", 13, Form::Text),
+        ("maxItems", 14, Form::Int),
+        ("minItems", 15, Form::Int),
+        ("uniqueItems", 16, Form::True),
+        ("maxProperties", 17, Form::Int),
+        ("minProperties", 18, Form::Int),
         ("required", 19, Form::Text),
         ("enum", 20, Form::Anys),
         ("additionalProperties", 21, Form::With(wrapped_schema)),
         ("type", 22, Form::With(type_item)),
         ("items", 23, Form::With(wrapped_schema)),
         ("properties", 25, Form::With(properties)),
+        ("externalDocs", 29, Form::Message(&EXTERNAL_DOCS)),
+        ("example", 30, Form::Any),
     ],
     extensions: 31,
 };
+
+static EXTERNAL_DOCS: Message =
+    Message { fields: &[("description", 1, Form::Text), ("url", 2, Form::Text)], extensions: 0 };
 
 static PARAMETER: Message = Message {
     fields: &[
@@ -106,6 +131,12 @@ impl Message {
                         wire::nested(*number, out, |out| any(item, out));
                     }
                 }
+                Form::Any => wire::nested(*number, out, |out| any(value, out)),
+                Form::Double => {
+                    wire::key(*number, 1, out);
+                    out.extend_from_slice(&number_of(value).to_le_bytes());
+                }
+                Form::Int => wire::int(*number, value.as_i64().unwrap_or(0), out),
                 Form::Message(message) => message.write_field(*number, value, out),
                 Form::Text => texts(*number, value, out),
                 Form::True => wire::int(*number, i64::from(value.as_bool() == Some(true)), out),
@@ -153,9 +184,20 @@ fn type_item(number: u32, value: &Value<'_>, out: &mut Vec<u8>) {
     wire::nested(number, out, |out| texts(1, value, out));
 }
 
-/// `ItemsItem` and `AdditionalPropertiesItem`: a schema as field 1.
+/// `ItemsItem` and `AdditionalPropertiesItem`: a schema as field 1, or a boolean as field 2.
 fn wrapped_schema(number: u32, value: &Value<'_>, out: &mut Vec<u8>) {
-    wire::nested(number, out, |out| SCHEMA.write_field(1, value, out));
+    wire::nested(number, out, |out| match value.as_bool() {
+        Some(allowed) => wire::int(2, i64::from(allowed), out),
+        None => SCHEMA.write_field(1, value, out),
+    });
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the message has floating-point numbers alone")]
+fn number_of(value: &Value<'_>) -> f64 {
+    match value {
+        Value::Float(number) => *number,
+        other => other.as_i64().unwrap_or(0) as f64,
+    }
 }
 
 fn properties(number: u32, value: &Value<'_>, out: &mut Vec<u8>) {

@@ -1,10 +1,12 @@
 //! Documents against the recorded ones, and what must hold without them.
 
+use crate::api::openapi::custom;
 use crate::api::openapi::fixed::sections;
 use crate::api::openapi::swagger::Swagger;
 use crate::api::openapi::v2;
 use crate::api::openapi::v3;
 use crate::base::hash::HashSet;
+use crate::catalog::Resource;
 use crate::catalog::catalog;
 use crate::codec::json::encode_any;
 use flate2::read::GzDecoder;
@@ -249,4 +251,83 @@ fn the_protobuf_document_reads_as_gnostic_defines_it() {
     assert_eq!(member(limit, &[2, 3, 6]), b"integer");
     let body = named(10, 1, "body-78PwaGsr");
     assert_eq!(member(body, &[1, 2]), b"body");
+}
+
+/// The rows of a definition with this schema, published.
+fn widgets(group: &str) -> Vec<&'static Resource> {
+    let names =
+        r#"{"plural":"widgets","singular":"widget","kind":"Widget","listKind":"WidgetList"}"#;
+    let schema = r#"{"type":"object","required":["spec","soft"],"properties":{
+        "soft":{"type":"object","nullable":true,"properties":{"a":{"type":"string"}}},
+        "spec":{"type":"object","properties":{
+            "any":{"type":"object","x-kubernetes-preserve-unknown-fields":true},
+            "color":{"type":"string","default":"red","oneOf":[{"pattern":"r"},{"pattern":"g"}]},
+            "inner":{"type":"object","x-kubernetes-embedded-resource":true},
+            "port":{"x-kubernetes-int-or-string":true}}}}}"#;
+    let text = format!(
+        r#"{{"metadata":{{"name":"widgets.{group}"}},"spec":{{"group":"{group}",
+            "scope":"Namespaced","names":{names},"versions":[{{"name":"v1","served":true,
+                "storage":true,"subresources":{{"status":{{}}}},
+                "selectableFields":[{{"jsonPath":".spec.color"}}],
+                "schema":{{"openAPIV3Schema":{schema}}}}}]}},
+            "status":{{"acceptedNames":{names},
+                "conditions":[{{"type":"Established","status":"True"}}]}}}}"#
+    );
+    let arena = bumpalo::Bump::new();
+    let object = crate::object::json_text::parse(&text, &arena).expect("JSON");
+    crate::catalog::custom::observe(&object, 1).expect("a row");
+    let published = custom::published(&crate::catalog::custom::served());
+    published.get(&format!("apis/{group}/v1")).expect("published").clone()
+}
+
+#[test]
+fn v3_has_the_whole_schema_of_custom_resources() {
+    let rows = widgets("three.example.com");
+    let mut got = Vec::new();
+    v3::document(&custom::section("apis/three.example.com/v1", &rows), &mut got);
+    let got: Value = serde_json::from_slice(&got).expect("JSON");
+    let schemas = &got["components"]["schemas"];
+    let widget = &schemas["com.example.three.v1.Widget"];
+    let spec = &widget["properties"]["spec"]["properties"];
+    assert_eq!(spec["color"]["default"], "red");
+    assert_eq!(spec["color"]["oneOf"].as_array().map(Vec::len), Some(2));
+    assert_eq!(spec["port"]["anyOf"][0]["type"], "integer");
+    assert_eq!(spec["inner"]["required"], serde_json::json!(["kind", "apiVersion"]));
+    assert_eq!(widget["properties"]["soft"]["nullable"], true);
+    let metadata = &widget["properties"]["metadata"]["allOf"][0]["$ref"];
+    assert_eq!(metadata, "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
+    let kind = serde_json::json!([
+        {"group": "three.example.com", "version": "v1", "kind": "Widget"}
+    ]);
+    assert_eq!(widget["x-kubernetes-group-version-kind"], kind);
+    assert_eq!(widget["x-kubernetes-selectable-fields"][0]["fieldPath"], "spec.color");
+    assert_eq!(schemas["com.example.three.v1.WidgetList"]["required"][0], "items");
+    let paths = got["paths"].as_object().expect("an object");
+    let root = "/apis/three.example.com/v1";
+    let one = format!("{root}/namespaces/{{namespace}}/widgets/{{name}}");
+    let all = [
+        format!("{root}/namespaces/{{namespace}}/widgets"),
+        one.clone(),
+        format!("{one}/status"),
+        format!("{root}/widgets"),
+    ];
+    assert!(paths.keys().eq(all.iter()), "{:?}", paths.keys());
+    let put = &paths[&one]["put"];
+    assert_eq!(put["operationId"], "replaceThreeExampleComV1NamespacedWidget");
+    assert_eq!(put["tags"], serde_json::json!(["threeExampleCom_v1"]));
+}
+
+#[test]
+fn v2_leaves_out_what_its_readers_take_amiss() {
+    let rows = widgets("two.example.com");
+    let mut parts = Parts::default();
+    v2::document(&[custom::section("apis/two.example.com/v1", &rows)], &mut parts);
+    let widget = &parts.0["definitions"]["com.example.two.v1.Widget"];
+    let spec = &widget["properties"]["spec"]["properties"];
+    assert_eq!(spec["color"], serde_json::json!({"type": "string"}));
+    assert_eq!(spec["any"], serde_json::json!({"x-kubernetes-preserve-unknown-fields": true}));
+    assert_eq!(spec["port"], serde_json::json!({"x-kubernetes-int-or-string": true}));
+    assert_eq!(widget["properties"]["soft"], serde_json::json!({}));
+    assert_eq!(widget["required"], serde_json::json!(["spec"]), "what may be null is not required");
+    assert!(spec["inner"]["properties"]["metadata"]["$ref"].is_string());
 }

@@ -11,10 +11,12 @@ use crate::api::openapi::schema::Dialect;
 use crate::api::openapi::schema::Referred;
 use crate::api::openapi::schema::Schemas;
 use crate::api::openapi::tree::Maker;
+use crate::api::openapi::v3::CUSTOM_MEDIA;
 use crate::api::openapi::v3::action;
 use crate::api::openapi::v3::body_definition;
 use crate::api::openapi::v3::gvk;
 use crate::api::openapi::v3::successes;
+use crate::catalog::Resource;
 use crate::object::Value;
 use bumpalo::Bump;
 
@@ -35,6 +37,9 @@ const PATCH_MEDIA: [&str; 4] = [
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 ];
+
+const CUSTOM_PATCH_MEDIA: [&str; 3] =
+    ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
 /// A part of the document: an object whose members come one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,11 +82,13 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
 pub(super) fn document(sections: &[Section], sink: &mut impl Sink) {
     let mut arena = Bump::new();
     let mut referred = Referred::default();
+    let custom: Vec<&'static Resource> =
+        sections.iter().flat_map(|section| section.custom.iter().copied()).collect();
     let mut items: Vec<&Item> = sections.iter().flat_map(|section| &section.items).collect();
     items.sort_by(|a, b| a.path.cmp(&b.path));
     for path in items {
         arena.reset();
-        let mut schemas = schemas(&arena, referred);
+        let mut schemas = schemas(&arena, &custom, referred);
         let value = item(&mut schemas, path);
         referred = schemas.referred;
         sink.entry(Part::Paths, &path.path, &value);
@@ -89,7 +96,7 @@ pub(super) fn document(sections: &[Section], sink: &mut impl Sink) {
     let mut at = 0;
     while let Some(name) = referred.get(at) {
         arena.reset();
-        let mut schemas = schemas(&arena, referred);
+        let mut schemas = schemas(&arena, &custom, referred);
         let definition = schemas.definition(name);
         referred = schemas.referred;
         sink.entry(Part::Definitions, name, &definition);
@@ -100,7 +107,7 @@ pub(super) fn document(sections: &[Section], sink: &mut impl Sink) {
 
 fn shared_parameters(sink: &mut impl Sink) {
     let arena = Bump::new();
-    let mut schemas = schemas(&arena, Referred::default());
+    let mut schemas = schemas(&arena, &[], Referred::default());
     let make = schemas.make;
     for (name, body) in [(DELETE_BODY, Body::DeleteOptions), (PATCH_BODY, Body::Patch)] {
         let value = self::body(&mut schemas, body);
@@ -116,8 +123,13 @@ fn shared_parameters(sink: &mut impl Sink) {
 const DELETE_BODY: &str = "body-2Y1dVQaQ";
 const PATCH_BODY: &str = "body-78PwaGsr";
 
-fn schemas<'a>(arena: &'a Bump, referred: Referred) -> Schemas<'a> {
-    Schemas { make: Maker(arena), dialect: Dialect::V2, group_version: None, referred }
+fn schemas<'a>(
+    arena: &'a Bump,
+    custom: &'a [&'static Resource],
+    referred: Referred,
+) -> Schemas<'a> {
+    let make = Maker(arena);
+    Schemas { make, dialect: Dialect::V2, group_version: None, custom, referred }
 }
 
 fn item<'a>(schemas: &mut Schemas<'a>, item: &Item) -> Value<'a> {
@@ -137,7 +149,9 @@ fn operation<'a>(schemas: &mut Schemas<'a>, operation: &Operation) -> Value<'a> 
     let make = schemas.make;
     let text = |text: &str| Value::str_in(text, make.0);
     let consumes: &[&str] = match (operation.body, operation.answer) {
+        (Body::Patch, _) if operation.custom => &CUSTOM_PATCH_MEDIA,
         (Body::Patch, _) => &PATCH_MEDIA,
+        _ if operation.custom => &CUSTOM_MEDIA,
         (_, Content::Text(_)) => &[],
         (_, Content::Json(_)) => &["application/json"],
         _ if operation.action.is_empty() => &ALL_MEDIA,
@@ -147,6 +161,7 @@ fn operation<'a>(schemas: &mut Schemas<'a>, operation: &Operation) -> Value<'a> 
         Content::Any => &["*/*"],
         Content::Json(_) => &["application/json"],
         Content::Log => &LOG_MEDIA,
+        Content::Object(_) if operation.custom => &CUSTOM_MEDIA,
         Content::Object(_) => &ALL_MEDIA,
         Content::Stream(_) => &STREAM_MEDIA,
         Content::Text("application/json") => &["application/json"],

@@ -26,6 +26,11 @@ const STREAM_MEDIA: [&str; 5] = [
 ];
 const LOG_MEDIA: [&str; 4] =
     ["application/json", "application/vnd.kubernetes.protobuf", "application/yaml", "text/plain"];
+/// What custom resources come in.
+pub(super) const CUSTOM_MEDIA: [&str; 2] = ["application/json", "application/yaml"];
+/// The patches of custom resources.
+const CUSTOM_PATCH_MEDIA: [&str; 3] =
+    ["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"];
 pub(super) const PATCH_MEDIA: [&str; 4] = [
     "application/apply-patch+yaml",
     "application/json-patch+json",
@@ -36,7 +41,14 @@ pub(super) const PATCH_MEDIA: [&str; 4] = [
 /// Writes the document of a section as compact JSON.
 pub(super) fn document(section: &Section, out: &mut impl Out) {
     let mut piece = Vec::with_capacity(16 * 1024);
-    out.put(br#"{"openapi":"3.0.0","info":{"title":"Kubernetes","version":"1.36"},"paths":{"#);
+    let info: &[u8] = if section.custom.is_empty() {
+        br#"{"title":"Kubernetes","version":"1.36"}"#
+    } else {
+        br#"{"title":"Kubernetes CRD Swagger","version":"v0.1.0"}"#
+    };
+    out.put(br#"{"openapi":"3.0.0","info":"#);
+    out.put(info);
+    out.put(br#","paths":{"#);
     let mut referred = Referred::default();
     let mut arena = Bump::new();
     for (at, path) in section.items.iter().enumerate() {
@@ -58,15 +70,23 @@ pub(super) fn document(section: &Section, out: &mut impl Out) {
             member(at, (name, definition), &mut piece, out);
             at += 1;
         }
-        out.put(b"},");
+        out.put(b"}");
+    }
+    if !section.custom.is_empty() {
+        out.put(b"}}");
+        return;
+    }
+    if referred.get(0).is_some() {
+        out.put(b",");
     }
     out.put(br#""securitySchemes":{"BearerToken":{"type":"apiKey","description":"#);
     out.put(br#""Bearer Token authentication","name":"authorization","in":"header"}}}}"#);
 }
 
-fn schemas<'a>(arena: &'a Bump, section: &Section, referred: Referred) -> Schemas<'a> {
+fn schemas<'a>(arena: &'a Bump, section: &'a Section, referred: Referred) -> Schemas<'a> {
     let group_version = section.group_version;
-    Schemas { make: Maker(arena), dialect: Dialect::V3, group_version, referred }
+    let custom = &section.custom;
+    Schemas { make: Maker(arena), dialect: Dialect::V3, group_version, custom, referred }
 }
 
 /// Writes one member of an object, after a comma if it is not the first.
@@ -93,7 +113,7 @@ fn item<'a>(schemas: &mut Schemas<'a>, item: &Item) -> Value<'a> {
 
 fn operation<'a>(schemas: &mut Schemas<'a>, operation: &Operation) -> Value<'a> {
     let make = schemas.make;
-    let body = body(schemas, operation.body);
+    let body = body(schemas, operation);
     let responses = responses(schemas, operation);
     let text = |text: &str| Value::str_in(text, make.0);
     make.map([
@@ -149,9 +169,15 @@ pub(super) fn body_definition(body: Body) -> Option<&'static str> {
     })
 }
 
-fn body<'a>(schemas: &mut Schemas<'a>, body: Body) -> Value<'a> {
+fn body<'a>(schemas: &mut Schemas<'a>, operation: &Operation) -> Value<'a> {
+    let body = operation.body;
     let Some(definition) = body_definition(body) else { return Value::Null };
-    let media: &[&str] = if matches!(body, Body::Patch) { &PATCH_MEDIA } else { &["*/*"] };
+    let media: &[&str] = match (operation.custom, matches!(body, Body::Patch)) {
+        (false, false) => &["*/*"],
+        (false, true) => &PATCH_MEDIA,
+        (true, false) => &CUSTOM_MEDIA,
+        (true, true) => &CUSTOM_PATCH_MEDIA,
+    };
     let required = !matches!(body, Body::DeleteOptions);
     let content = content(schemas, media, Some(definition));
     let required = if required { Value::Bool(true) } else { Value::Null };
@@ -182,6 +208,7 @@ fn content<'a>(
 pub(super) fn successes(operation: &Operation) -> &'static [(&'static str, &'static str)] {
     match operation.action {
         "delete" => &[("200", "OK"), ("202", "Accepted")],
+        "patch" if operation.custom => &[("200", "OK")],
         "patch" | "put" => &[("200", "OK"), ("201", "Created")],
         "post" => &[("200", "OK"), ("201", "Created"), ("202", "Accepted")],
         _ => &[("200", "OK")],
@@ -194,6 +221,7 @@ fn responses<'a>(schemas: &mut Schemas<'a>, operation: &Operation) -> Value<'a> 
         Content::Any => (&["*/*"], None),
         Content::Json(definition) => (&["application/json"], Some(definition)),
         Content::Log => (&LOG_MEDIA, None),
+        Content::Object(definition) if operation.custom => (&CUSTOM_MEDIA, Some(definition)),
         Content::Object(definition) => (&ALL_MEDIA, Some(definition)),
         Content::Stream(definition) => (&STREAM_MEDIA, Some(definition)),
         Content::Text("application/json") => (&["application/json"], None),

@@ -37,6 +37,8 @@ pub struct CustomVersion {
     pub name: &'static str,
     /// Its type.
     pub ty: &'static Type,
+    /// Name of the definition of lists of it, as `com.example.v1.WidgetList`.
+    pub list_definition: &'static str,
     /// Its schema.
     pub schema: &'static Schema,
     /// The schema as the definition has it, JSON; "" if there is none.
@@ -98,8 +100,9 @@ pub(super) fn compile(object: &Value<'_>, id: u16) -> Option<&'static Definition
     let namespaced = spec.str_at(&["scope"]) == "Namespaced";
     let all = spec.list_at(&["versions"]);
     let stored = all.iter().find(|version| version.bool_at(&["storage"]))?.str_at(&["name"]);
+    let kinds = (names.str_at(&["kind"]), names.str_at(&["listKind"]));
     let versions: Vec<&'static CustomVersion> =
-        all.iter().map(|props| version(props, group, names.str_at(&["kind"]))).collect();
+        all.iter().map(|props| version(props, group, kinds)).collect();
     let at = all.iter().position(|version| version.str_at(&["name"]) == stored)?;
     let mut selectable: Vec<Selectable> = Vec::new();
     for label in versions.iter().flat_map(|version| &version.selectable) {
@@ -158,7 +161,11 @@ fn metadata_type() -> &'static Type {
     catalog().type_named(name).unwrap_or_else(|| unreachable!("the catalog has {name}"))
 }
 
-fn version(props: &Value<'_>, group: &str, kind: &str) -> &'static CustomVersion {
+fn version(
+    props: &Value<'_>,
+    group: &str,
+    (kind, list_kind): (&str, &str),
+) -> &'static CustomVersion {
     let null = Value::Null;
     let root = props.at(&["schema", "openAPIV3Schema"]);
     let schema = Schema::compile(root.unwrap_or(&null), metadata_type());
@@ -182,6 +189,7 @@ fn version(props: &Value<'_>, group: &str, kind: &str) -> &'static CustomVersion
     let version = CustomVersion {
         name,
         ty: custom_type(group, name, schema, kind),
+        list_definition: leak(&definition_name(group, name, list_kind)),
         schema,
         schema_json: schema_json.into(),
         columns: columns(props),
@@ -224,6 +232,12 @@ fn columns(props: &Value<'_>) -> Vec<ColumnSource> {
     columns
 }
 
+/// How OpenAPI names a kind (`gvkToModelName`).
+fn definition_name(group: &str, version: &str, kind: &str) -> String {
+    let reversed: Vec<&str> = group.split('.').rev().collect();
+    format!("{}.{version}.{kind}", reversed.join("."))
+}
+
 /// A type with the members that every object has; the rest is in the schema.
 fn custom_type(group: &str, version: &str, schema: &'static Schema, kind: &str) -> &'static Type {
     let any = "io.k8s.api.core.v1.ConfigMap";
@@ -234,9 +248,7 @@ fn custom_type(group: &str, version: &str, schema: &'static Schema, kind: &str) 
         .filter(|field| matches!(field.name, "apiVersion" | "kind" | "metadata"))
         .map(Field::copied)
         .collect();
-    let reversed: Vec<&str> = group.split('.').rev().collect();
-    let name = format!("{}.{}.{kind}", reversed.join("."), version);
-    let mut ty = Type::new(leak(&name), fields, false);
+    let mut ty = Type::new(leak(&definition_name(group, version, kind)), fields, false);
     ty.structural = Some(schema);
     Box::leak(Box::new(ty))
 }
