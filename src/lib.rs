@@ -8,7 +8,7 @@
 //! |---|---|
 //! | 0 | `base`: limits, ids, clock, hash maps · `metrics`: counters and their text |
 //! | 1 | `rt`: executors on io_uring, names glommio · `object`: values, schema rows, patches, selectors; no I/O · `http`: connections and messages, names hyper |
-//! | 2 | `codec`: JSON, YAML, protobuf, watch frames, media types · `catalog`: the one table of types, resources and defaults, and the snapshot of custom resources that are served · `tls`: records and certificates |
+//! | 2 | `codec`: JSON, YAML, protobuf, watch frames, media types · `cel`: expressions, their types, cost and values · `catalog`: the one table of types, resources and defaults, and the snapshot of custom resources that are served · `tls`: records and certificates |
 //! | 3 | `request`: URL → verb, resource, options; faults as data · `seal`: encryption at rest · `client`: requests to other servers, on a thread of their own |
 //! | 4 | `store`: bytes and revisions; backends: embedded, etcd, memory |
 //! | 5 | `cache`: entries, windows, lists at a revision, watchers |
@@ -49,6 +49,7 @@ pub mod authz;
 pub mod base;
 pub mod cache;
 pub mod catalog;
+pub mod cel;
 pub mod client;
 pub mod codec;
 pub mod config;

@@ -83,6 +83,15 @@ fn nested(open: &str, close: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn cel() {
+    with_stack(|| {
+        smoke("cel", targets::cel::run);
+        let extra = nested("(", ")").into_iter().chain(nested("[", "]")).chain(nested("!", "a"));
+        extra.chain(nested("{1:", "}")).for_each(|text| targets::cel::run(&text));
+    });
+}
+
+#[test]
 fn json() {
     with_stack(|| {
         smoke("json", targets::json::run);

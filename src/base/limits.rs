@@ -164,3 +164,17 @@ pub const CLIENT_HANDSHAKE_SECONDS_MAX: u64 = 10;
 pub const CLIENT_KEEPALIVE_SECONDS: u64 = 30;
 /// A probe that is not answered in this time ends the connection (`PingTimeout`).
 pub const CLIENT_KEEPALIVE_SECONDS_MAX: u64 = 15;
+/// Code points of one CEL expression (cel-go's default).
+pub const CEL_CODE_POINTS_MAX: usize = 100_000;
+/// Expressions of CEL that stand in each other while it is read (cel-go's default).
+pub const CEL_NESTING_MAX: u16 = 250;
+/// Nodes on the longest way down an expression of CEL; evaluating one takes a shard's stack.
+pub const CEL_DEPTH_MAX: u16 = 300;
+/// Cost of one evaluation of a CEL expression (`PerCallLimit`).
+pub const CEL_CALL_COST_MAX: u64 = 1_000_000;
+/// Cost of all rules of one policy's binding, or of one custom resource (`RuntimeCELCostBudget`).
+pub const CEL_BUDGET_COST_MAX: u64 = 10_000_000;
+/// Cost of all match conditions of one webhook or binding (`RuntimeCELCostBudgetMatchConditions`).
+pub const CEL_CONDITIONS_COST_MAX: u64 = 2_500_000;
+/// Regular expressions of CEL that one thread keeps compiled; beyond it begins anew.
+pub const CEL_PATTERNS_KEPT_MAX: usize = 256;

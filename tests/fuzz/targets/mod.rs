@@ -1,6 +1,7 @@
 //! What fuzzing feeds with bytes of a peer. Each target has a `run` that must never panic, and
 //! checks what holds for any input; `tests/fuzz_smoke.rs` runs the same functions in `cargo test`.
 
+pub(crate) mod cel;
 pub(crate) mod credentials;
 pub(crate) mod fields;
 pub(crate) mod headers;

@@ -1,0 +1,148 @@
+//! The environments of Kubernetes' uses of CEL.
+
+use super::types::{Object, Type};
+use super::{Env, Opaque, Val};
+use crate::cel::authorizer::Query;
+use std::sync::{Arc, LazyLock};
+
+/// What else than the request an admission expression may name.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Optional {
+    /// `params`.
+    pub params: bool,
+    /// `authorizer` and `authorizer.requestResource`.
+    pub authorizer: bool,
+}
+
+/// The variables of admission expressions in the order of their values: `object`, `oldObject`,
+/// `namespaceObject`, `request`, then `params`, then `authorizer` and `authorizer.requestResource`
+/// (`plugin/cel/compile.go` `createEnvForOpts`).
+pub fn admission(optional: Optional) -> Env {
+    let mut env = Env::new()
+        .with("object", Type::Dyn)
+        .with("oldObject", Type::Dyn)
+        .with("namespaceObject", NAMESPACE.clone())
+        .with("request", REQUEST.clone());
+    if optional.params {
+        env = env.with("params", Type::Dyn);
+    }
+    if optional.authorizer {
+        env = env.with("authorizer", Type::Opaque("kubernetes.authorization.Authorizer")).with(
+            "authorizer.requestResource",
+            Type::Opaque("kubernetes.authorization.ResourceCheck"),
+        );
+    }
+    env
+}
+
+/// The value of `authorizer`.
+pub fn authorizer<'v>() -> Val<'v> {
+    Val::opaque(Opaque::Authorizer(Query::default()))
+}
+
+/// The value of `authorizer.requestResource`.
+pub fn request_resource<'v>(query: Query) -> Val<'v> {
+    Val::opaque(Opaque::ResourceCheck(query))
+}
+
+fn fields(list: &[(&str, Type)]) -> Vec<(Box<str>, Type)> {
+    list.iter().map(|(name, field)| ((*name).into(), field.clone())).collect()
+}
+
+static REQUEST: LazyLock<Type> = LazyLock::new(|| {
+    let names = |name: &str, last: &str| {
+        let list = [("group", Type::String), ("version", Type::String), (last, Type::String)];
+        Object::new(name, fields(&list))
+    };
+    let kind = names("kubernetes.GroupVersionKind", "kind");
+    let resource = names("kubernetes.GroupVersionResource", "resource");
+    let texts = Type::list(Type::String);
+    let user = Object::new(
+        "kubernetes.UserInfo",
+        fields(&[
+            ("username", Type::String),
+            ("uid", Type::String),
+            ("groups", texts.clone()),
+            ("extra", Type::map(Type::String, texts)),
+        ]),
+    );
+    Object::new(
+        "kubernetes.AdmissionRequest",
+        fields(&[
+            ("kind", kind.clone()),
+            ("resource", resource.clone()),
+            ("subResource", Type::String),
+            ("requestKind", kind),
+            ("requestResource", resource),
+            ("requestSubResource", Type::String),
+            ("name", Type::String),
+            ("namespace", Type::String),
+            ("operation", Type::String),
+            ("userInfo", user),
+            ("dryRun", Type::Bool),
+            ("options", Type::Dyn),
+        ]),
+    )
+});
+
+static NAMESPACE: LazyLock<Type> = LazyLock::new(|| {
+    let texts = || Type::list(Type::String);
+    let labels = || Type::map(Type::String, Type::String);
+    let metadata = Object::new(
+        "kubernetes.NamespaceMetadata",
+        fields(&[
+            ("name", Type::String),
+            ("generateName", Type::String),
+            ("namespace", Type::String),
+            ("labels", labels()),
+            ("annotations", labels()),
+            ("UID", Type::String),
+            ("creationTimestamp", Type::Timestamp),
+            ("deletionGracePeriodSeconds", Type::Int),
+            ("deletionTimestamp", Type::Timestamp),
+            ("generation", Type::Int),
+            ("resourceVersion", Type::String),
+            ("finalizers", texts()),
+        ]),
+    );
+    let condition = Object::new(
+        "kubernetes.NamespaceCondition",
+        fields(&[
+            ("status", Type::String),
+            ("type", Type::String),
+            ("lastTransitionTime", Type::Timestamp),
+            ("message", Type::String),
+            ("reason", Type::String),
+        ]),
+    );
+    let status = [("conditions", Type::list(condition)), ("phase", Type::String)];
+    Object::new(
+        "kubernetes.Namespace",
+        fields(&[
+            ("metadata", metadata),
+            ("spec", Object::new("kubernetes.NamespaceSpec", fields(&[("finalizers", texts())]))),
+            ("status", Object::new("kubernetes.NamespaceStatus", fields(&status))),
+        ]),
+    )
+});
+
+static JSON_PATCH: LazyLock<Arc<Object>> = LazyLock::new(|| {
+    let mut fields = fields(&[
+        ("op", Type::String),
+        ("path", Type::String),
+        ("from", Type::String),
+        ("value", Type::Dyn),
+    ]);
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Arc::new(Object { name: "JSONPatch".into(), fields, open: false })
+});
+
+/// The messages that mutating policies make: `JSONPatch`, and `Object` with any path of fields
+/// (`mutation.DynamicTypeResolver`).
+pub(super) fn patch_message(name: &str) -> Option<Arc<Object>> {
+    if name == "JSONPatch" {
+        return Some(JSON_PATCH.clone());
+    }
+    let is_object = name == "Object" || name.starts_with("Object.");
+    is_object.then(|| Arc::new(Object { name: name.into(), fields: Vec::new(), open: true }))
+}
