@@ -37,6 +37,7 @@ mod service_account;
 mod signing_request;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
+pub mod webhook;
 
 pub use authority::{Answer, Authority, Question};
 pub use default_toleration_seconds::Seconds;
@@ -47,6 +48,7 @@ use crate::object::Value;
 use crate::request::{Attributes, Result};
 use bumpalo::Bump;
 use std::rc::Rc;
+use webhook::{Round, Webhooks};
 
 /// The chain of one shard; clones share it.
 #[derive(Debug, Clone)]
@@ -55,6 +57,7 @@ pub struct Chain {
     authority: Rc<dyn Authority>,
     plugins: Plugins,
     tolerated: Seconds,
+    webhooks: Webhooks,
 }
 
 impl Chain {
@@ -64,16 +67,47 @@ impl Chain {
         authority: Rc<dyn Authority>,
         plugins: Plugins,
         tolerated: Seconds,
+        webhooks: Webhooks,
     ) -> Self {
-        Self { reader, authority, plugins, tolerated }
+        Self { reader, authority, plugins, tolerated, webhooks }
+    }
+
+    /// The webhooks of the chain.
+    pub const fn webhooks(&self) -> &Webhooks {
+        &self.webhooks
     }
 
     /// Runs the plugins that may change `object`, in order; `old` is the state before an update
-    /// or delete.
+    /// or delete. If a webhook changes it, all run once more (`reinvoker.Admit`).
     ///
     /// # Errors
     /// The first plugin's refusal.
     pub async fn mutate<'a>(
+        &self,
+        at: &Attributes<'_>,
+        object: &mut Value<'a>,
+        old: Option<&Value<'_>>,
+        arena: &'a Bump,
+    ) -> Result<()> {
+        let mut round = Round::default();
+        loop {
+            self.mutate_first(at, object, old, arena).await?;
+            self.mutate_last(at, object, arena).await?;
+            if self.plugins.have(Plugin::MutatingAdmissionWebhook) {
+                let working = (&self.reader, &mut round);
+                self.webhooks.mutate(at, object, old, working, arena).await?;
+            }
+            if self.plugins.have(Plugin::AlwaysDeny) {
+                return Err(refusal::refuse(at, "admission control is denying all modifications"));
+            }
+            if !round.begin_second() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The first half of [`Self::mutate`].
+    async fn mutate_first<'a>(
         &self,
         at: &Attributes<'_>,
         object: &mut Value<'a>,
@@ -112,7 +146,7 @@ impl Chain {
         if on(Plugin::ExtendedResourceToleration) {
             extended_resource_toleration::admit(at, object, arena);
         }
-        self.mutate_last(at, object, arena).await
+        Ok(())
     }
 
     /// The second half of [`Self::mutate`].
@@ -137,9 +171,6 @@ impl Chain {
         }
         if on(Plugin::PodTopologyLabels) {
             pod_topology_labels::admit(at, object, reader, arena).await?;
-        }
-        if on(Plugin::AlwaysDeny) {
-            return Err(refusal::refuse(at, "admission control is denying all modifications"));
         }
         Ok(())
     }
@@ -212,6 +243,9 @@ impl Chain {
         }
         if on(Plugin::DenyServiceExternalIps) {
             deny_service_external_ips::validate(at, object, old)?;
+        }
+        if on(Plugin::ValidatingAdmissionWebhook) {
+            self.webhooks.validate(at, object, old, &self.reader).await?;
         }
         if on(Plugin::ResourceQuota) {
             resource_quota::validate(at, object, old, &self.reader).await?;

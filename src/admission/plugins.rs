@@ -30,6 +30,8 @@ pub enum Plugin {
     LimitPodHardAntiAffinityTopology,
     /// [`super::limit_ranger`].
     LimitRanger,
+    /// [`super::webhook`], those that change objects.
+    MutatingAdmissionWebhook,
     /// [`super::namespace_exists`].
     NamespaceExists,
     /// [`super::namespace_lifecycle`].
@@ -58,6 +60,8 @@ pub enum Plugin {
     StorageObjectInUseProtection,
     /// [`super::taint_nodes_by_condition`].
     TaintNodesByCondition,
+    /// [`super::webhook`], those that judge objects.
+    ValidatingAdmissionWebhook,
 }
 
 /// Every name that upstream knows, the plugin if it is built, and whether it is on by default.
@@ -103,9 +107,9 @@ const NAMES: [(&str, Option<Plugin>, bool); 40] = [
     ("JobValidation", None, true),
     ("PodResizeValidator", None, true),
     ("MutatingAdmissionPolicy", None, true),
-    ("MutatingAdmissionWebhook", None, true),
+    ("MutatingAdmissionWebhook", Some(Plugin::MutatingAdmissionWebhook), true),
     ("ValidatingAdmissionPolicy", None, true),
-    ("ValidatingAdmissionWebhook", None, true),
+    ("ValidatingAdmissionWebhook", Some(Plugin::ValidatingAdmissionWebhook), true),
     ("ResourceQuota", Some(Plugin::ResourceQuota), true),
 ];
 

@@ -1,10 +1,13 @@
 //! Joins the admission chain to the registry.
 
 use super::escalation;
+use crate::admission::webhook::Versions;
 use crate::admission::{Answer, Authority, Chain, Question};
 use crate::authz::{Action, Authorizer, Verdict};
+use crate::catalog::Resource;
 use crate::object::Value;
-use crate::registry::Admit;
+use crate::registry::body::api_version;
+use crate::registry::{Admit, stored};
 use crate::request::{Attributes, Fault, Result, Subject, User};
 use bumpalo::Bump;
 
@@ -94,5 +97,40 @@ fn action(question: Question<'_>) -> Action<'_> {
         subresource: question.subresource,
         name: question.name,
         ..Action::resource(question.resource)
+    }
+}
+
+/// Objects in other versions, as webhooks see them.
+#[derive(Debug)]
+pub struct Conversion;
+
+impl Versions for Conversion {
+    fn convert<'a>(
+        &self,
+        from: &'static Resource,
+        to: &'static Resource,
+        object: &Value<'_>,
+        arena: &'a Bump,
+    ) -> Result<Value<'a>> {
+        let copy = object.copy_in(arena);
+        let own = object.str_at(&["apiVersion"]);
+        if object.str_at(&["kind"]) != from.kind || own == api_version(to.group, to.version) {
+            return Ok(copy);
+        }
+        let storage = stored::storage(from)?;
+        if own == api_version(storage.group, storage.version) {
+            return stored::to_served(to, copy, arena);
+        }
+        let stored = stored::to_storage(from, copy, arena)?;
+        stored::to_served(to, stored, arena)
+    }
+
+    fn fill_defaults<'a>(
+        &self,
+        resource: &'static Resource,
+        object: &mut Value<'a>,
+        arena: &'a Bump,
+    ) {
+        stored::fill_defaults(resource, object, arena);
     }
 }

@@ -10,7 +10,7 @@ use crate::http::RequestBody;
 use crate::object::managed::{Reset, Writer, manager_or_user_agent};
 use crate::registry::body::{Expected, api_version};
 use crate::request::{
-    Attributes, Context, Fault, Operation, Query, RequestInfo, Result, WriteOptions,
+    Attributes, Context, Fault, Operation, Query, RequestInfo, Result, Sent, WriteOptions,
 };
 use bytes::Bytes;
 
@@ -43,6 +43,7 @@ impl Call<'_> {
             name: if self.info.named { &self.info.name } else { "" },
             operation,
             by_update: false,
+            sent: Sent::Query(self.query),
             dry_run,
             context: self.context,
         }

@@ -15,7 +15,8 @@ use crate::object::selector::LabelSelector;
 use crate::object::{Map, Value};
 use crate::registry::{Admit as _, Change, meta, stored};
 use crate::request::{
-    Attributes, DeleteOptions, Fault, Operation, RawDeleteOptions, Result, Subject, WriteOptions,
+    Attributes, DeleteOptions, Fault, Operation, RawDeleteOptions, Result, Sent, Subject,
+    WriteOptions,
 };
 use crate::rt;
 use crate::store::Item as _;
@@ -181,6 +182,7 @@ impl Evicting<'_> {
             name: budget,
             operation: Operation::Update,
             by_update: false,
+            sent: Sent::Nothing,
             dry_run: self.delete.dry_run,
             ..self.at
         };
@@ -218,7 +220,8 @@ impl Evicting<'_> {
                 options.resource_version = Some(marked.revision().to_string());
             }
         }
-        let at = Attributes { operation: Operation::Delete, ..at };
+        let sent = Sent::Delete(&options);
+        let at = Attributes { operation: Operation::Delete, sent, ..at };
         self.api.registry.delete(&at, &options).await.map(drop)
     }
 }

@@ -4,8 +4,9 @@
 
 use crate::object::field::FieldError;
 use crate::object::{List, Map, Value};
-use crate::request::{Fault, RouterFault, Subject};
+use crate::request::{DenialDetails, Fault, RouterFault, Subject};
 use bumpalo::Bump;
+use std::borrow::Cow;
 
 /// A failure, ready to be encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct Status {
     /// HTTP code.
     pub code: u16,
     /// Machine-readable reason; "" for none.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What a person reads.
     pub message: String,
     /// Extended data; `Some(default)` is shown as `{}`.
@@ -45,9 +46,22 @@ impl From<Subject> for Details {
     }
 }
 
+impl From<DenialDetails> for Details {
+    fn from(told: DenialDetails) -> Self {
+        let DenialDetails { name, group, kind, uid, causes, retry_seconds } = told;
+        Self { name, group, kind, uid, causes, retry_seconds }
+    }
+}
+
 impl Status {
-    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, continue_token: None }
+    fn new(code: u16, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            details: None,
+            continue_token: None,
+        }
     }
 
     fn with(mut self, details: Details) -> Self {
@@ -69,7 +83,7 @@ impl Status {
         map.push_unique("status", Value::Str("Failure"));
         map.push_unique("message", Value::str_in(&self.message, arena));
         if !self.reason.is_empty() {
-            map.push_unique("reason", Value::Str(self.reason));
+            map.push_unique("reason", Value::str_in(&self.reason, arena));
         }
         if let Some(details) = &self.details {
             map.push_unique("details", Value::Map(details.to_map(arena)));
@@ -163,6 +177,10 @@ impl From<Fault> for Status {
                     subject.name
                 );
                 Self::new(409, "Conflict", text).with(subject.into())
+            }
+            Fault::Denied(denial) => {
+                let details = denial.details.map(Details::from);
+                Self { details, ..Self::new(denial.code, denial.reason, denial.message) }
             }
             Fault::Expired { message, continue_token } => {
                 Self { continue_token, ..Self::new(410, "Expired", message) }

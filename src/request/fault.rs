@@ -14,6 +14,36 @@ pub struct Subject {
     pub name: String,
 }
 
+/// What an admission webhook tells the client of its refusal: most of a `metav1.Status`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Denial {
+    /// HTTP code, 400 or above.
+    pub code: u16,
+    /// Machine-readable reason; "" for none.
+    pub reason: String,
+    /// What a person reads.
+    pub message: String,
+    /// Its `details`.
+    pub details: Option<DenialDetails>,
+}
+
+/// `metav1.StatusDetails`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DenialDetails {
+    /// Object name.
+    pub name: String,
+    /// API group.
+    pub group: String,
+    /// Resource, or Kind.
+    pub kind: String,
+    /// Object uid.
+    pub uid: String,
+    /// `(reason, message, field)` of each cause.
+    pub causes: Vec<(String, String, String)>,
+    /// Seconds to wait.
+    pub retry_seconds: u32,
+}
+
 /// A request's failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -35,6 +65,8 @@ pub enum Fault {
         /// The text after the colon.
         message: String,
     },
+    /// An admission webhook refused, with a Status of its own.
+    Denied(Box<Denial>),
     /// 410 with an optional fresh continue token.
     Expired {
         /// The message.

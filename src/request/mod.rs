@@ -8,9 +8,9 @@ mod options;
 mod query;
 mod user;
 
-pub use attributes::{Attributes, Operation};
+pub use attributes::{Attributes, Operation, Sent};
 pub use context::{Annotation, Context};
-pub use fault::{Fault, Result, RouterFault, Subject};
+pub use fault::{Denial, DenialDetails, Fault, Result, RouterFault, Subject};
 pub use info::{BadPath, RequestInfo, Verb};
 pub use options::{
     DeleteOptions, FieldValidation, ListOptions, Propagation, RawDeleteOptions, RevisionMatch,

@@ -9,7 +9,7 @@ use crate::catalog::{Resource, catalog, custom};
 use crate::object::Value;
 use crate::registry::definition::{self, CLEANUP, Taken};
 use crate::registry::{meta, stored};
-use crate::request::{Attributes, Context, DeleteOptions, Fault, Operation, Result, User};
+use crate::request::{Attributes, Context, DeleteOptions, Fault, Operation, Result, Sent, User};
 use crate::rt;
 use crate::server::shard::Shard;
 use bumpalo::Bump;
@@ -86,6 +86,7 @@ fn attributes<'r>(
         name,
         operation,
         by_update: false,
+        sent: Sent::Nothing,
         dry_run: false,
         context,
     }

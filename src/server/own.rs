@@ -10,7 +10,7 @@ use crate::object::managed::{Reset, Writer};
 use crate::registry::{ApplyChange, Change, body, meta, stored};
 use crate::request::{
     Attributes, Context, DeleteOptions, Fault, FieldValidation, Operation, RawDeleteOptions,
-    Result, User, WriteOptions,
+    Result, Sent, User, WriteOptions,
 };
 use bumpalo::Bump;
 
@@ -251,6 +251,7 @@ fn attributes<'r>(
         name: "",
         operation: Operation::Update,
         by_update: false,
+        sent: Sent::Nothing,
         dry_run: false,
         context,
     }

@@ -4,8 +4,9 @@
 //! Impersonation and flow control have their places between authentication and
 //! authorization, and are not built yet.
 
+use crate::admission::webhook::Webhooks;
 use crate::admission::{Chain, Plugins, Reader, Seconds};
-use crate::api::admit::{Admission, Bridge};
+use crate::api::admit::{Admission, Bridge, Conversion};
 use crate::api::aggregate::Aggregator;
 use crate::api::answer::Answer;
 use crate::api::compress::compress;
@@ -19,6 +20,7 @@ use crate::authz::{self, Action, Authorizer, Decision, Link, Verdict};
 use crate::base::ids;
 use crate::cache::Cache;
 use crate::catalog::catalog;
+use crate::client::Client;
 use crate::config::Config;
 use crate::flow::{Digest, Flow};
 use crate::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -88,7 +90,7 @@ impl Gate {
             node_ports: (services.node_port_first, services.node_port_last),
         };
         let authorizer = Authorizer::of_links(links);
-        let chain = chain(config, cache, &authorizer)?;
+        let chain = chain(config, cache, &authorizer, shared.client)?;
         let registry = Registry {
             cache: cache.clone(),
             admit: Admission { chain, authorizer: authorizer.clone() },
@@ -116,7 +118,12 @@ impl Gate {
 }
 
 /// The admission chain that the flags ask for.
-fn chain(config: &Config, cache: &Cache, authorizer: &Authorizer) -> Result<Chain, String> {
+fn chain(
+    config: &Config,
+    cache: &Cache,
+    authorizer: &Authorizer,
+    client: Client,
+) -> Result<Chain, String> {
     let admission = &config.admission;
     let plugins = Plugins::chosen(&admission.enabled, &admission.disabled)
         .map_err(|error| format!("--{error}"))?;
@@ -125,7 +132,8 @@ fn chain(config: &Config, cache: &Cache, authorizer: &Authorizer) -> Result<Chai
         unreachable: admission.unreachable_toleration_seconds,
     };
     let authority = Rc::new(Bridge(authorizer.clone()));
-    Ok(Chain::new(Reader::new(cache.clone()), authority, plugins, tolerated))
+    let webhooks = Webhooks::new(client, Rc::new(Conversion), authority.clone());
+    Ok(Chain::new(Reader::new(cache.clone()), authority, plugins, tolerated, webhooks))
 }
 
 impl Gate {

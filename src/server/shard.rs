@@ -201,6 +201,11 @@ async fn prepare(shard: &Rc<Shard>, port: u16) -> Result<(), String> {
         bootstrap(shard, port).await?;
         keep::start(shard);
     }
+    // Last, so that no webhook is asked about what the server needs to come up.
+    let (ready, known) = async_channel::bounded(1);
+    let webhooks = shard.gate.api().registry.admit.chain.webhooks().clone();
+    rt::spawn(webhooks.follow(shard.cache.clone(), ready));
+    known.recv().await.ok();
     Ok(())
 }
 

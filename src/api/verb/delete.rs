@@ -9,7 +9,7 @@ use crate::api::status::{self, Details};
 use crate::http::RequestBody;
 use crate::object::Arena;
 use crate::registry::stored;
-use crate::request::{Operation, Result};
+use crate::request::{Attributes, Operation, Result, Sent};
 
 /// Deletes or marks, and answers the object or a Status.
 ///
@@ -19,6 +19,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let bytes = read_body(request).await?;
     let options = delete_options(call, &bytes)?;
     let attributes = call.attributes(Operation::Delete, options.dry_run);
+    let attributes = Attributes { sent: Sent::Delete(&options), ..attributes };
     let resource = call.target.resource;
     let deleted = api.registry.delete(&attributes, &options).await?;
     if !deleted.removed || stored::storage(resource)?.returns_deleted {

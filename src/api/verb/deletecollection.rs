@@ -6,7 +6,7 @@ use crate::api::Api;
 use crate::api::answer::Answer;
 use crate::api::call::{Call, read_body};
 use crate::http::RequestBody;
-use crate::request::{Attributes, Fault, ListOptions, Operation, Result};
+use crate::request::{Attributes, Fault, ListOptions, Operation, Result, Sent};
 
 /// Deletes every object that the options select.
 ///
@@ -20,6 +20,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let cache = &api.registry.cache;
     let page = list::read_page(cache, &call.target, scope, &list_options).await?;
     let attributes = call.attributes(Operation::Delete, options.dry_run);
+    let attributes = Attributes { sent: Sent::Delete(&options), ..attributes };
     for entry in &page.entries {
         let at = Attributes { name: entry.name(), ..attributes };
         match api.registry.delete(&at, &options).await {

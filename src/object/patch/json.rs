@@ -3,6 +3,7 @@
 
 use crate::base::limits::{JSON_PATCH_COPY_BYTES_MAX, JSON_PATCH_OPERATIONS_MAX, OBJECT_DEPTH_MAX};
 use crate::object::patch::PatchError;
+use crate::object::patch::refusal::{self, Found, Spot};
 use crate::object::place::Place;
 use crate::object::schema::Type;
 use crate::object::{Map, Value};
@@ -228,9 +229,18 @@ fn json_bytes(value: &Value<'_>) -> usize {
     }
 }
 
-fn rejected(verb: &str, path: &str) -> PatchError {
-    PatchError::Rejected(format!("{verb} operation does not apply at {path:?}"))
+fn rejected(why: &str) -> PatchError {
+    PatchError::Rejected(why.to_owned())
 }
+
+fn last_of(path: &str) -> Cow<'_, str> {
+    split(path).map_or(Cow::Borrowed(""), |(_, last)| last)
+}
+
+/// Says why an operation does not apply at a spot.
+type Refusal = fn(Spot<'_>) -> String;
+/// How an operation ended: where it did not apply.
+type Done<'p> = Result<(), (&'p str, Refusal)>;
 
 struct Work<'a, 't, 'w> {
     arena: &'a Bump,
@@ -245,47 +255,68 @@ struct Work<'a, 't, 'w> {
 impl<'a> Work<'a, '_, '_> {
     fn run(&mut self, operation: &Operation<'_, '_>) -> Result<(), PatchError> {
         let Operation { verb, path, from, value } = operation;
-        let path = path.ok_or_else(|| rejected("pathless", ""))?;
-        match verb {
+        let path =
+            path.ok_or_else(|| rejected("operation failed to decode path: missing value"))?;
+        let done = match verb {
             Verb::Add => {
                 self.deepen(path, depth_of(value), value)?;
                 let value = value.copy_in(self.arena);
-                self.add(path, value).ok_or_else(|| rejected("add", path))
+                self.add(path, value).ok_or((path, refusal::add as Refusal))
             }
-            Verb::Remove => match self.remove(path) {
-                Some(_) => Ok(()),
-                None => Err(rejected("remove", path)),
-            },
+            Verb::Remove => self.remove(path).map(drop).ok_or((path, refusal::remove as Refusal)),
             Verb::Replace => {
                 self.deepen(path, depth_of(value), value)?;
-                self.replace(path, value).ok_or_else(|| rejected("replace", path))
+                self.replace(path, value).ok_or((path, refusal::replace as Refusal))
             }
-            Verb::Move => {
-                let from = from.ok_or_else(|| rejected("move", path))?;
-                let depth = self.deeper.saturating_sub(from.matches('/').count());
-                let moved = self.remove(from).ok_or_else(|| rejected("move", from))?;
-                self.deepen(path, depth, &moved)?;
-                self.add(path, moved).ok_or_else(|| rejected("move", path))
-            }
-            Verb::Copy => {
-                let from = from.ok_or_else(|| rejected("copy", path))?;
-                let arena = self.arena;
-                let source = self.get(from).ok_or_else(|| rejected("copy", from))?;
-                let bytes = json_bytes(source);
-                let copy = source.copy_in(arena);
-                self.copied = self.copied.saturating_add(bytes);
-                if self.copied > JSON_PATCH_COPY_BYTES_MAX {
-                    return Err(PatchError::Rejected(String::from("copies are too large")));
-                }
-                self.deepen(path, depth_of(&copy), &copy)?;
-                self.add(path, copy).ok_or_else(|| rejected("copy", path))
-            }
-            Verb::Test => {
-                let found = self.get(path).ok_or_else(|| rejected("test", path))?;
-                if same(found, value) { Ok(()) } else { Err(rejected("test", path)) }
-            }
-            Verb::Unknown => Err(rejected("unknown", path)),
+            Verb::Move => self.relocate(path, *from)?,
+            Verb::Copy => self.copy(path, *from)?,
+            Verb::Test => match self.get(path) {
+                Some(found) if same(found, value) => Ok(()),
+                _ => Err((path, refusal::test as Refusal)),
+            },
+            Verb::Unknown => return Err(rejected("Unexpected kind: unknown")),
+        };
+        done.map_err(|(path, why)| PatchError::Rejected(why(self.spot(path, &last_of(path)))))
+    }
+
+    fn relocate<'p>(
+        &mut self,
+        path: &'p str,
+        from: Option<&'p str>,
+    ) -> Result<Done<'p>, PatchError> {
+        let from = from.ok_or_else(|| rejected("move operation failed to decode from"))?;
+        let depth = self.deeper.saturating_sub(from.matches('/').count());
+        let Some(moved) = self.remove(from) else {
+            return Ok(Err((from, |at| refusal::source("move", at))));
+        };
+        self.deepen(path, depth, &moved)?;
+        Ok(self.add(path, moved).ok_or((path, |at| refusal::destination("move", at))))
+    }
+
+    fn copy<'p>(&mut self, path: &'p str, from: Option<&'p str>) -> Result<Done<'p>, PatchError> {
+        let from = from.ok_or_else(|| rejected("copy operation failed to decode from"))?;
+        let arena = self.arena;
+        let Some(source) = self.get(from) else {
+            return Ok(Err((from, |at| refusal::source("copy", at))));
+        };
+        let bytes = json_bytes(source);
+        let copy = source.copy_in(arena);
+        self.copied = self.copied.saturating_add(bytes);
+        if self.copied > JSON_PATCH_COPY_BYTES_MAX {
+            return Err(rejected("copies are too large"));
         }
+        self.deepen(path, depth_of(&copy), &copy)?;
+        Ok(self.add(path, copy).ok_or((path, |at| refusal::destination("copy", at))))
+    }
+
+    /// What an operation that did not apply has found.
+    fn spot<'p>(&mut self, path: &'p str, key: &'p str) -> Spot<'p> {
+        let found = match self.holder(path) {
+            Some((Value::Map(_), ..)) => Found::Map,
+            Some((Value::List(list), ..)) => Found::List(list.len()),
+            _ => Found::Nothing,
+        };
+        Spot { path, key, found }
     }
 
     /// Checks that `value`, which has at most `depth` levels more than anything decoded, keeps the

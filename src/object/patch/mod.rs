@@ -6,6 +6,7 @@
 
 pub mod json;
 pub mod merge;
+mod refusal;
 pub mod restore;
 pub mod strategic;
 mod strategic_list;

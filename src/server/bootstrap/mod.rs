@@ -12,7 +12,7 @@ use crate::object::managed::{Reset, Writer};
 use crate::object::{Map, Value};
 use crate::registry::{body, stored};
 use crate::request::{
-    Attributes, Context, Fault, FieldValidation, Operation, Result, User, WriteOptions,
+    Attributes, Context, Fault, FieldValidation, Operation, Result, Sent, User, WriteOptions,
 };
 use crate::rt;
 use bumpalo::Bump;
@@ -193,6 +193,7 @@ fn attributes<'r>(
         name: "",
         operation: Operation::Create,
         by_update: false,
+        sent: Sent::Nothing,
         dry_run: false,
         context,
     }
