@@ -2,11 +2,11 @@
 
 use ring::rand::{SecureRandom, SystemRandom};
 use std::cell::RefCell;
-use std::fmt::Write as _;
 
 /// What generated names end in: no vowels, nothing that reads like another letter
 /// (`k8s.io/apimachinery/pkg/util/rand`).
 const SUFFIX_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Characters of a suffix.
 const SUFFIX_LENGTH: usize = 5;
 /// Random bytes fetched at once; a system call each would cost more than the rest of an id.
@@ -43,12 +43,14 @@ pub fn uuid() -> String {
     let mut bytes: [u8; 16] = random();
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let digit = |half: u8| char::from(HEX[usize::from(half)]);
     let mut text = String::with_capacity(36);
     for (at, byte) in bytes.iter().enumerate() {
         if matches!(at, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        let _ = write!(text, "{byte:02x}");
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0x0f));
     }
     text
 }

@@ -62,6 +62,50 @@ impl Request {
     }
 }
 
+/// A header's value as text, without copying the one that there mostly is.
+#[derive(Debug, Clone, Default)]
+pub enum HeaderText {
+    /// There is no such header.
+    #[default]
+    None,
+    /// It is there once.
+    One(HeaderValue),
+    /// Several, joined by commas as RFC 9110 (5.3) has it.
+    Joined(String),
+}
+
+impl HeaderText {
+    /// The values of `name` that are ASCII.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, name: HeaderName) -> Self {
+        let values = headers.get_all(name);
+        let mut texts = values.iter().filter(|value| value.to_str().is_ok());
+        let Some(first) = texts.next() else { return Self::None };
+        let Some(second) = texts.next() else { return Self::One(first.clone()) };
+        let all = [first, second].into_iter().chain(texts);
+        let all: Vec<&str> = all.filter_map(|value| value.to_str().ok()).collect();
+        Self::Joined(all.join(","))
+    }
+}
+
+impl From<&'static str> for HeaderText {
+    fn from(text: &'static str) -> Self {
+        HeaderValue::try_from(text).map_or(Self::None, Self::One)
+    }
+}
+
+impl std::ops::Deref for HeaderText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::None => "",
+            Self::One(value) => value.to_str().unwrap_or_default(),
+            Self::Joined(text) => text,
+        }
+    }
+}
+
 /// The other end of a connection.
 #[derive(Debug, Clone)]
 pub struct Peer {

@@ -17,6 +17,7 @@ pub use body::RequestBody;
 pub use connections::Connections;
 pub use connections::Slot;
 pub use message::ClientCertificates;
+pub use message::HeaderText;
 pub use message::Peer;
 pub use message::Request;
 pub use message::Response;

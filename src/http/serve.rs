@@ -30,12 +30,15 @@ use hyper::server::conn::http1;
 use hyper::server::conn::http2;
 use hyper::service::Service;
 use std::any::Any;
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Context;
 use std::task::Poll;
+use std::task::Waker;
 
 /// What kube-apiserver answers when a handler panics (`filters.WithPanicRecovery`).
 const PANIC_TEXT: &str = "This request caused apiserver to panic. Look in the logs for details.\n";
@@ -86,8 +89,13 @@ pub trait Spawn: Clone + 'static {
 struct Executor<S>(S);
 
 impl<S: Spawn, F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Executor<S> {
+    /// Most requests are answered without waiting: these cost no task. The others are polled anew
+    /// by the task that they become, which is when they learn whom to wake.
     fn execute(&self, task: F) {
-        self.0.spawn(task);
+        let mut task = Box::pin(task);
+        if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.0.spawn(task);
+        }
     }
 }
 
@@ -111,19 +119,20 @@ where
 {
     let Accepted { protocol, peer, slot, options } = accepted;
     slot.begin(protocol == Protocol::Http1);
-    let io = Io { transport, slot: Rc::clone(&slot) };
+    let transport = Rc::new(RefCell::new(transport));
+    let io = Io { transport: Rc::clone(&transport), slot: Rc::clone(&slot) };
     let requests = Requests { handler, peer, slot: Rc::clone(&slot), spawn: spawn.clone() };
     match protocol {
         Protocol::Http1 => {
             let mut builder = http1::Builder::new();
             builder.max_buf_size(HEADER_BYTES_MAX);
             let connection = Box::pin(builder.serve_connection(io, requests));
-            Box::pin(drive(connection, slot, http1::Connection::graceful_shutdown))
+            Box::pin(drive(connection, transport, slot, http1::Connection::graceful_shutdown))
         }
         Protocol::Http2 => {
             let builder = http2_builder(options, spawn);
             let connection = Box::pin(builder.serve_connection(io, requests));
-            Box::pin(drive(connection, slot, http2::Connection::graceful_shutdown))
+            Box::pin(drive(connection, transport, slot, http2::Connection::graceful_shutdown))
         }
     }
 }
@@ -142,9 +151,10 @@ fn http2_builder<S: Spawn>(options: Options, spawn: S) -> http2::Builder<Executo
     builder
 }
 
-/// Polls a connection to its end, passing on what the slot wants.
+/// Polls a connection to its end, passing on what the slot wants and sending what came together.
 async fn drive<C: Future>(
     mut connection: Pin<Box<C>>,
+    transport: Rc<RefCell<impl Transport>>,
     slot: Rc<Slot>,
     shut_down: impl Fn(Pin<&mut C>),
 ) {
@@ -159,7 +169,9 @@ async fn drive<C: Future>(
             }
             End::AtOnce => return Poll::Ready(()),
         }
-        connection.as_mut().poll(cx).map(|_| ())
+        let ended = connection.as_mut().poll(cx).is_ready();
+        let sent = transport.borrow_mut().poll_flush(cx);
+        if ended || matches!(sent, Poll::Ready(Err(_))) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

@@ -2,6 +2,7 @@
 
 use crate::http::connections::Slot;
 use hyper::rt::ReadBufCursor;
+use std::cell::RefCell;
 use std::io;
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -37,8 +38,11 @@ pub trait Transport: Unpin + 'static {
 }
 
 /// A transport as hyper wants it, telling the slot what arrives.
+///
+/// A flush is only noted: h2 asks for one after every DATA frame, and each would be a record and a
+/// call into the system. Who polls the connection flushes once it has nothing more to say.
 pub(in crate::http) struct Io<T> {
-    pub(in crate::http) transport: T,
+    pub(in crate::http) transport: Rc<RefCell<T>>,
     pub(in crate::http) slot: Rc<Slot>,
 }
 
@@ -49,14 +53,15 @@ impl<T: Transport> hyper::rt::Read for Io<T> {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let received = std::task::ready!(this.transport.poll_fill(cx))?;
+        let mut transport = this.transport.borrow_mut();
+        let received = std::task::ready!(transport.poll_fill(cx))?;
         let taken = received.len().min(buffer.remaining());
         let (now, _) = received.split_at(taken);
         buffer.put_slice(now);
         if taken > 0 {
             this.slot.received();
         }
-        this.transport.consume(taken);
+        transport.consume(taken);
         Poll::Ready(Ok(()))
     }
 }
@@ -67,15 +72,15 @@ impl<T: Transport> hyper::rt::Write for Io<T> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().transport.poll_write(cx, bytes)
+        self.transport.borrow_mut().poll_write(cx, bytes)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().transport.poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().transport.poll_close(cx)
+        self.transport.borrow_mut().poll_close(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -87,10 +92,10 @@ impl<T: Transport> hyper::rt::Write for Io<T> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
+        let mut transport = self.transport.borrow_mut();
         let mut written = 0;
         for slice in slices.iter().filter(|slice| !slice.is_empty()) {
-            match this.transport.poll_write(cx, slice) {
+            match transport.poll_write(cx, slice) {
                 Poll::Ready(Ok(count)) => {
                     written += count;
                     if count < slice.len() {

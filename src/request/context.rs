@@ -1,7 +1,7 @@
 //! What travels with a request from the gate to the store.
 
 use super::User;
-use crate::http::HeaderValue;
+use crate::http::{HeaderText, HeaderValue};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,7 +22,9 @@ pub struct Context {
     /// Who really asks, if `user` is impersonated.
     pub impersonator: Option<Rc<User>>,
     /// The `User-Agent` header; "" if none.
-    pub user_agent: String,
+    pub user_agent: HeaderText,
+    /// Whether annotations are for anything.
+    pub audited: bool,
     /// The uids of its flow schema and priority level, as response headers.
     pub flow: Option<[HeaderValue; 2]>,
     /// Texts for `Warning` headers, in order, without duplicates.
@@ -33,7 +35,7 @@ pub struct Context {
 
 impl Context {
     /// A context for `user`.
-    pub fn new(user: impl Into<Rc<User>>, user_agent: String) -> Self {
+    pub fn new(user: impl Into<Rc<User>>, user_agent: HeaderText) -> Self {
         Self { user: user.into(), user_agent, ..Self::default() }
     }
 
@@ -66,8 +68,11 @@ impl Context {
     }
 
     /// Adds an annotation to the request's audit event; the first value of a key stays
-    /// (`audit.AddAuditAnnotation`).
+    /// (`audit.AddAuditAnnotation`). Nothing is kept of a request that no audit asks about.
     pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        if !self.audited {
+            return;
+        }
         let key = key.into();
         let mut annotations = self.annotations.borrow_mut();
         if annotations.iter().all(|(known, _)| *known != key) {
@@ -99,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_first_value_of_an_annotation_stays() {
-        let context = Context::default();
+        let context = Context { audited: true, ..Context::default() };
         context.annotate("a/b", "1");
         context.annotate("a/b", "2");
         assert_eq!(context.take_annotations(), [("a/b".into(), "1".to_owned())]);

@@ -23,7 +23,9 @@ use crate::catalog::catalog;
 use crate::client::Client;
 use crate::config::Config;
 use crate::flow::{Digest, Flow};
-use crate::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use crate::http::{
+    HeaderName, HeaderText, HeaderValue, Method, Request, Response, StatusCode, header,
+};
 use crate::metrics::{Recorder, Tally};
 use crate::object::selector::FieldSelector;
 use crate::registry::network::{Cidr, PortsSeen};
@@ -38,6 +40,7 @@ use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::rc::Rc;
 
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
 const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
 
@@ -45,6 +48,9 @@ const PRIORITY_LEVEL: HeaderName = HeaderName::from_static("x-kubernetes-pf-prio
 const DECISION: &str = "authorization.k8s.io/decision";
 /// The one that says why.
 const REASON: &str = "authorization.k8s.io/reason";
+
+/// Headers that an answer has, those that are added further down among them: room made at once.
+const HEADERS_USUAL: usize = 8;
 
 /// A request as far as its URL and headers say.
 struct Parsed<'r> {
@@ -160,15 +166,16 @@ impl Gate {
 
 /// Serves one request.
 pub async fn handle(shard: &Shard, request: Request) -> Response {
-    let audit_id = match request.header("audit-id") {
+    let audit_id = match request.header(AUDIT_ID) {
         Some(id) if !id.is_empty() => id.to_owned(),
         _ => ids::uuid(),
     };
-    let agent = request.header(header::USER_AGENT).unwrap_or_default().to_owned();
+    let agent = HeaderText::of(&request.headers, header::USER_AGENT);
     let mut context = Context::new(User::default(), agent);
+    context.audited = shard.auditor.is_some();
     let version = request.version;
     let mut response = shard.gate.serve(shard, &mut context, request, &audit_id).await;
-    add_headers(&mut response, &context, &audit_id);
+    add_headers(&mut response, &context, audit_id);
     filters::finish(shard, version, &context.user, &mut response);
     response
 }
@@ -433,16 +440,15 @@ fn refuse(fault: Fault, accept: &str, context: &Context, query: Query<'_>) -> An
     Answer::fault(fault, &for_status(asked))
 }
 
-fn text(request: &Request, name: HeaderName) -> String {
-    let values = request.headers.get_all(name);
-    let texts: Vec<&str> = values.iter().filter_map(|value| value.to_str().ok()).collect();
-    texts.join(",")
+fn text(request: &Request, name: HeaderName) -> HeaderText {
+    HeaderText::of(&request.headers, name)
 }
 
 fn respond(answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::new(status, answer.body);
     let headers = &mut response.headers;
+    headers.reserve(HEADERS_USUAL);
     if !answer.content_type.is_empty() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     }
@@ -458,13 +464,15 @@ fn respond(answer: Answer) -> Response {
 }
 
 /// The headers that every answer has.
-fn add_headers(response: &mut Response, context: &Context, audit_id: &str) {
+fn add_headers(response: &mut Response, context: &Context, audit_id: String) {
     let headers = &mut response.headers;
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     }
-    if let Ok(id) = HeaderValue::from_str(audit_id) {
-        headers.insert(HeaderName::from_static("audit-id"), id);
+    if let Ok(mut id) = HeaderValue::try_from(audit_id) {
+        // No two are the same: kept out of the connection's table of headers, which it would flood.
+        id.set_sensitive(true);
+        headers.insert(AUDIT_ID, id);
     }
     if let Some([schema, level]) = &context.flow {
         headers.insert(FLOW_SCHEMA, schema.clone());
