@@ -63,20 +63,21 @@ impl FrontProxy {
 
     /// Takes away the headers in which proxies speak, whoever has sent them.
     pub fn clear(&self, headers: &mut HeaderMap) {
-        let named =
-            self.username_headers.iter().chain(&self.uid_headers).chain(&self.group_headers);
-        for name in named.map(String::as_str).chain(STANDARD) {
-            headers.remove(name);
-        }
         let starts = |name: &str, prefix: &str| {
             name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
-        let extras = |name: &&HeaderName| {
-            let mut prefixes = self.extra_headers_prefixes.iter().map(String::as_str);
-            starts(name.as_str(), STANDARD_PREFIX)
-                || prefixes.any(|prefix| starts(name.as_str(), prefix))
+        let speaks = |name: &&HeaderName| {
+            let name = name.as_str();
+            let is = |other: &String| name.eq_ignore_ascii_case(other);
+            let mut prefixes = self.extra_headers_prefixes.iter();
+            STANDARD.iter().any(|standard| name.eq_ignore_ascii_case(standard))
+                || starts(name, STANDARD_PREFIX)
+                || self.username_headers.iter().any(is)
+                || self.uid_headers.iter().any(is)
+                || self.group_headers.iter().any(is)
+                || prefixes.any(|prefix| starts(name, prefix))
         };
-        let gone: Vec<HeaderName> = headers.keys().filter(extras).cloned().collect();
+        let gone: Vec<HeaderName> = headers.keys().filter(speaks).cloned().collect();
         for name in gone {
             headers.remove(name);
         }

@@ -69,14 +69,15 @@ impl Tokens {
         let asked = Asked { audiences, notes: RefCell::default() };
         let mut failure = Failure::default();
         let mut found = None;
-        match self.accounts.authenticate(token, &asked).await {
+        // Boxed: each request has room for this future, and few need it.
+        match Box::pin(self.accounts.authenticate(token, &asked)).await {
             Ok(identity) => found = identity,
             Err(error) => failure.add(error),
         }
         if found.is_none()
             && let Some(objects) = &self.bootstrap
         {
-            match bootstrap::authenticate(objects, token).await {
+            match Box::pin(bootstrap::authenticate(objects, token)).await {
                 Ok(identity) => {
                     found = identity.and_then(|one| self.for_any_audience(one, audiences));
                 }

@@ -234,7 +234,7 @@ impl Gate {
         };
         entered.answered(&mut response);
         if let Some(trail) = trail {
-            auditing::end(trail, context, &mut response).await;
+            Box::pin(auditing::end(trail, context, &mut response)).await;
         }
         response
     }
@@ -261,7 +261,8 @@ impl Gate {
             }
             Err(fault) => {
                 shard.metrics.tally(Tally::AuthenticationFailure);
-                audit.refused(shard, &context.user_agent, info, &verb, &request).await;
+                let agent = &context.user_agent;
+                Box::pin(audit.refused(shard, agent, info, &verb, &request)).await;
                 return Served::Answer(refuse(fault, accept, context, query));
             }
         }
