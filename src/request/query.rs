@@ -18,7 +18,11 @@ impl<'r> Query<'r> {
     /// All decoded values of `name`, in order. A pair with a broken escape or a `;` is skipped, as
     /// `url.ParseQuery` drops it.
     pub fn all(self, name: &str) -> impl Iterator<Item = Cow<'r, str>> {
-        self.pairs().filter(move |(key, _)| key == name).map(|(_, value)| value)
+        let is_it = move |key: &str| match key.contains(['%', '+']) {
+            true => decode(key).is_some_and(|key| key == name),
+            false => key == name,
+        };
+        self.raw_pairs().filter(move |(key, _)| is_it(key)).filter_map(|(_, value)| decode(value))
     }
 
     /// The first value of `name`.
@@ -45,12 +49,12 @@ impl<'r> Query<'r> {
 
     /// Every decoded pair.
     pub fn pairs(self) -> impl Iterator<Item = (Cow<'r, str>, Cow<'r, str>)> {
-        self.raw.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';')).filter_map(
-            |pair| {
-                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Some((decode(key)?, decode(value)?))
-            },
-        )
+        self.raw_pairs().filter_map(|(key, value)| Some((decode(key)?, decode(value)?)))
+    }
+
+    fn raw_pairs(self) -> impl Iterator<Item = (&'r str, &'r str)> {
+        let pairs = self.raw.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';'));
+        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 }
 
@@ -92,6 +96,7 @@ mod tests {
         let query = Query::new("a=x%20y+z&b=%zz&a=2&c");
         assert_eq!(query.all("a").collect::<Vec<_>>(), ["x y z", "2"]);
         assert_eq!(query.first("b"), None);
+        assert_eq!(Query::new("%61=1&b=%zz").text("a"), "1");
         assert_eq!(query.flag("c"), Some(true));
         assert_eq!(query.flag("d"), None);
     }

@@ -95,11 +95,19 @@ impl<'a> Walk<'a, '_> {
         old: Option<&Value<'a>>,
         new: Option<&Value<'a>>,
     ) -> Result<Found<'a>, BadElement> {
-        let (old_form, new_form) =
-            (old.map(|value| form(place, value)), new.map(|value| form(place, value)));
-        let (Some(one), Some(other)) = (old_form.or(new_form), new_form.or(old_form)) else {
-            return Ok(Found::default());
+        let (old, new) = match (old, new) {
+            (Some(old), Some(new)) => (old, new),
+            (None, None) => return Ok(Found::default()),
+            (None, Some(new)) => {
+                let below = Changes { added: self.all_below(place, new)?, ..Changes::default() };
+                return Ok(Found { added: true, below, ..Found::default() });
+            }
+            (Some(old), None) => {
+                let below = Changes { removed: self.all_below(place, old)?, ..Changes::default() };
+                return Ok(Found { removed: true, below, ..Found::default() });
+            }
         };
+        let (one, other) = (form(place, old), form(place, new));
         if one == other {
             return self.walk(place, one, old, new);
         }
@@ -119,26 +127,60 @@ impl<'a> Walk<'a, '_> {
         })
     }
 
+    /// Whether a place is one field whatever is in it, or holds nothing that could be one.
+    fn is_leaf(place: Place<'_>, form: Form, is_empty: impl Fn(Form) -> bool) -> bool {
+        match form {
+            Form::Scalar => true,
+            Form::Map => place.is_atomic_map() || is_empty(form),
+            Form::List => place.list_kind() == ListKind::Atomic || is_empty(form),
+        }
+    }
+
+    /// All fields below a value that stands on one side only.
+    fn all_below(&self, place: Place<'_>, value: &Value<'a>) -> Result<FieldSet<'a>, BadElement> {
+        let form = form(place, value);
+        if Self::is_leaf(place, form, |form| is_empty(place, form, value)) {
+            return Ok(FieldSet::EMPTY);
+        }
+        let mut nodes = Vec::new();
+        let mut push = |element, below| {
+            nodes.push(Node { element, member: true, children: below });
+        };
+        if form == Form::List {
+            let (named, item) = (self.named(place, items(value))?, place.item());
+            let mut rest = named.as_slice();
+            while let Some((element, value)) = rest.first() {
+                let (run, others) = take_run(rest, *element);
+                // A repeated item is one field.
+                let is_one = run.len() == 1;
+                push(*element, if is_one { self.all_below(item, value)? } else { FieldSet::EMPTY });
+                rest = others;
+            }
+        } else if let Some(map) = value.as_map() {
+            for (key, value) in map.iter() {
+                push(Element::Field(key), self.all_below(place.member(key), value)?);
+            }
+            if let Place::Message(ty, _) = place {
+                for field in shown_fields(ty).filter(|field| map.get(field.name).is_none()) {
+                    let Some(zero) = zero_of(field, self.empty) else { continue };
+                    let below = self.all_below(place.member(field.name), zero)?;
+                    push(Element::Field(field.name), below);
+                }
+            }
+        }
+        Ok(FieldSet::from_nodes(nodes, self.arena))
+    }
+
     fn walk(
         &self,
         place: Place<'_>,
         form: Form,
-        old: Option<&Value<'a>>,
-        new: Option<&Value<'a>>,
+        old: &Value<'a>,
+        new: &Value<'a>,
     ) -> Result<Found<'a>, BadElement> {
-        let (atomic, empty) = match form {
-            Form::Scalar => (true, true),
-            Form::Map => {
-                let empty = |value| is_empty_map(place, value);
-                (place.is_atomic_map(), empty(old) && empty(new))
-            }
-            Form::List => {
-                let empty = |value: Option<&Value<'_>>| items(value).is_empty();
-                (place.list_kind() == ListKind::Atomic, empty(old) && empty(new))
-            }
-        };
-        if atomic || empty {
-            return Ok(leaf(place, old, new));
+        let none = |form| is_empty(place, form, old) && is_empty(place, form, new);
+        if Self::is_leaf(place, form, none) {
+            return Ok(Found { modified: !is_same(place, old, new), ..Found::default() });
         }
         let mut nodes = Nodes::default();
         if form == Form::Map {
@@ -146,30 +188,22 @@ impl<'a> Walk<'a, '_> {
         } else {
             self.items(place, items(old), items(new), &mut nodes)?;
         }
-        Ok(Found {
-            added: old.is_none(),
-            modified: false,
-            removed: new.is_none(),
-            below: nodes.finish(self.arena),
-        })
+        Ok(Found { below: nodes.finish(self.arena), ..Found::default() })
     }
 
     fn members(
         &self,
         place: Place<'_>,
-        old: Option<&Value<'a>>,
-        new: Option<&Value<'a>>,
+        old: &Value<'a>,
+        new: &Value<'a>,
         nodes: &mut Nodes<'a>,
     ) -> Result<(), BadElement> {
         let none = Map::new_in(self.arena);
         let ty = if let Place::Message(ty, _) = place { Some(ty) } else { None };
-        let (old_map, new_map) = (
-            old.and_then(Value::as_map).unwrap_or(&none),
-            new.and_then(Value::as_map).unwrap_or(&none),
-        );
+        let (old_map, new_map) = (old.as_map().unwrap_or(&none), new.as_map().unwrap_or(&none));
         // A missing field reads as its zero value on a side that is there.
-        let zero = |side: Option<&Value<'a>>, key: &str| {
-            let field = ty.filter(|_| matches!(side, Some(Value::Map(_))))?.field(key)?;
+        let zero = |side: &Value<'a>, key: &str| {
+            let field = ty.filter(|_| matches!(side, Value::Map(_)))?.field(key)?;
             zero_of(field, self.empty)
         };
         let mut hint = 0;
@@ -199,32 +233,6 @@ impl<'a> Walk<'a, '_> {
                     nodes.push(Element::Field(key), found);
                 }
             }
-        }
-        match (ty, old, new) {
-            (Some(ty), None, Some(_)) => self.shown(place, ty, new_map, false, nodes),
-            (Some(ty), Some(_), None) => self.shown(place, ty, old_map, true, nodes),
-            _ => Ok(()),
-        }
-    }
-
-    /// The always shown fields of an object that stands on one side only.
-    fn shown(
-        &self,
-        place: Place<'_>,
-        ty: &Type,
-        map: &Map<'a>,
-        removed: bool,
-        nodes: &mut Nodes<'a>,
-    ) -> Result<(), BadElement> {
-        for field in shown_fields(ty).filter(|field| map.get(field.name).is_none()) {
-            let zero = zero_of(field, self.empty);
-            let place = place.member(field.name);
-            let found = if removed {
-                self.compare(place, zero, None)?
-            } else {
-                self.compare(place, None, zero)?
-            };
-            nodes.push(Element::Field(field.name), found);
         }
         Ok(())
     }
@@ -312,27 +320,19 @@ fn take_run<'n, 'v, 'a>(
     items.split_at_checked(length).unwrap_or((items, &[]))
 }
 
-fn leaf<'a>(place: Place<'_>, old: Option<&Value<'a>>, new: Option<&Value<'a>>) -> Found<'a> {
-    let mut found = Found::default();
-    match (old, new) {
-        (None, _) => found.added = true,
-        (_, None) => found.removed = true,
-        (Some(old), Some(new)) => found.modified = !is_same(place, old, new),
-    }
-    found
+fn items<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
+    value.as_list().map_or(&[], |list| list.as_slice())
 }
 
-fn items<'v, 'a>(value: Option<&'v Value<'a>>) -> &'v [Value<'a>] {
-    value.and_then(Value::as_list).map_or(&[], |list| list.as_slice())
-}
-
-/// True for what has no members: nothing, null, another form, or an object that shows none.
-fn is_empty_map(place: Place<'_>, value: Option<&Value<'_>>) -> bool {
+/// True for what holds nothing: no members or items, null, another form. An object of a type that
+/// always shows fields is never empty.
+fn is_empty(place: Place<'_>, form: Form, value: &Value<'_>) -> bool {
     match value {
-        Some(Value::Map(map)) => {
+        Value::Map(map) if form == Form::Map => {
             let shows = matches!(place, Place::Message(ty, _) if shown_fields(ty).next().is_some());
             map.is_empty() && !shows
         }
+        Value::List(list) if form == Form::List => list.is_empty(),
         _ => true,
     }
 }

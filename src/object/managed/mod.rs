@@ -190,7 +190,8 @@ fn owners_after<'a>(
     drop_unknown(&mut entries, writer);
     let set = changes.modified.union(changes.added, arena);
     let gone = set.union(changes.removed, arena);
-    let steps = last_steps(gone);
+    // Looked for in the texts of others: of no use if there are none.
+    let steps = if entries.is_empty() { None } else { last_steps(gone) };
     for entry in &mut entries {
         if steps.as_ref().is_some_and(|steps| entry.is_apart(steps)) {
             continue;
