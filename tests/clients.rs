@@ -32,3 +32,7 @@ mod lifecycle;
 mod manifests;
 #[path = "clients/python.rs"]
 mod python;
+#[path = "clients/service.rs"]
+mod service;
+#[path = "clients/webhooks.rs"]
+mod webhooks;

@@ -86,17 +86,17 @@ fn decisions(count: Count<'_>) {
         ..Action::resource("configmaps")
     };
     count("RBAC: allowed in a namespace", &mut || {
-        black_box(authorizer.allows(black_box(&someone), &action));
+        black_box(authorizer.allows_now(black_box(&someone), &action));
     });
     let action = Action { verb: "delete", ..action };
     count("RBAC: nothing allows it", &mut || {
-        black_box(authorizer.allows(black_box(&someone), &action));
+        black_box(authorizer.allows_now(black_box(&someone), &action));
     });
 }
 
 /// 100 roles, bound 300 times to users and groups of 20 namespaces.
 fn authorizer() -> Authorizer {
-    let chain = Authorizer::new(vec![Mode::Node, Mode::Rbac]);
+    let chain = Authorizer::new(&[Mode::Node, Mode::Rbac]);
     let arena = Bump::new();
     let parse = |text: String| {
         json::parse_any(arena.alloc_str(&text).as_bytes(), &arena).expect("an object")
@@ -187,6 +187,7 @@ fn validation<'k>(count: Count<'_>, pod: &Value<'k>, keep: &'k Bump) {
         namespace: "default",
         name: "",
         operation: Operation::Create,
+        by_update: false,
         dry_run: false,
         context: &context,
     };

@@ -9,7 +9,9 @@ use super::verb::create::check_namespace;
 use crate::authz::rbac::aggregate;
 use crate::authz::{Action, Decision, Rule, Verdict};
 use crate::object::field::{FieldError, Path};
-use crate::object::selector::{FieldRequirement, FieldSelector, LabelSelector};
+use crate::object::selector::{
+    FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector,
+};
 use crate::object::{List, Map, Value};
 use crate::request::{Fault, Result, Subject, User};
 use bumpalo::Bump;
@@ -60,7 +62,7 @@ async fn access<'a>(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &'a B
     let asked = if own { (*call.context.user).clone() } else { user_of(review) };
     let (decision, ignored) = match review.at(&["spec", "resourceAttributes"]) {
         Some(attributes) => {
-            let (fields, ignored) = selectors(attributes);
+            let (fields, labels, ignored) = selectors(attributes);
             let text = |name: &str| attributes.str_at(&[name]);
             let version = text("version");
             let action = Action {
@@ -74,6 +76,7 @@ async fn access<'a>(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &'a B
                 name: text("name"),
                 path: "",
                 fields: &fields,
+                labels: &labels,
             };
             (api.authorizer.decide(&asked, &action, true).await, ignored)
         }
@@ -102,14 +105,16 @@ async fn access<'a>(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &'a B
 
 /// What the field selector of a review requires, and what of its selectors is passed over
 /// (`ResourceAttributesFrom`, `BuildEvaluationError`).
-fn selectors(attributes: &Value<'_>) -> (Vec<FieldRequirement>, Vec<String>) {
+fn selectors(
+    attributes: &Value<'_>,
+) -> (Vec<FieldRequirement>, Vec<LabelRequirement>, Vec<String>) {
     let mut ignored = Vec::new();
     let mut ignore = |selector: &str, partially: bool| {
         let how = if partially { "partially ignored" } else { "ignored" };
         let of = format!("spec.resourceAttributes.{selector}");
         ignored.push(format!("{of} {how} due to parse error"));
     };
-    let mut fields = Vec::new();
+    let (mut fields, mut labels) = (Vec::new(), Vec::new());
     if let Some(selector) = attributes.get("fieldSelector") {
         let raw = selector.str_at(&["rawSelector"]);
         let requirements = selector.list_at(&["requirements"]);
@@ -127,15 +132,17 @@ fn selectors(attributes: &Value<'_>) -> (Vec<FieldRequirement>, Vec<String>) {
     if let Some(selector) = attributes.get("labelSelector") {
         let raw = selector.str_at(&["rawSelector"]);
         let requirements = selector.list_at(&["requirements"]);
-        let known = requirements.iter().filter(|requirement| is_label_requirement(requirement));
-        let known = known.count();
-        if known < requirements.len() {
-            ignore("labelSelector", known > 0);
-        } else if requirements.is_empty() && LabelSelector::parse(raw).is_err() {
-            ignore("labelSelector", false);
+        labels = requirements.iter().filter_map(label_requirement).collect();
+        if labels.len() < requirements.len() {
+            ignore("labelSelector", !labels.is_empty());
+        } else if requirements.is_empty() {
+            match LabelSelector::parse(raw) {
+                Ok(parsed) => labels.extend_from_slice(parsed.requirements()),
+                Err(_) => ignore("labelSelector", false),
+            }
         }
     }
-    (fields, ignored)
+    (fields, labels, ignored)
 }
 
 /// Field selectors know one value and two operators (`fieldSelectorAsSelector`).
@@ -150,13 +157,22 @@ fn field_requirement(requirement: &Value<'_>) -> Option<FieldRequirement> {
     Some(FieldRequirement { field, negated, value })
 }
 
-fn is_label_requirement(requirement: &Value<'_>) -> bool {
-    let values = requirement.list_at(&["values"]).len();
-    match requirement.str_at(&["operator"]) {
-        "In" | "NotIn" => values > 0,
-        "Exists" | "DoesNotExist" => values == 0,
-        _ => false,
+/// `labelSelectorAsSelector`; a requirement that cannot be one is left out.
+fn label_requirement(requirement: &Value<'_>) -> Option<LabelRequirement> {
+    let values = requirement.list_at(&["values"]).iter().filter_map(Value::as_str);
+    let values: Vec<String> = values.map(str::to_owned).collect();
+    let operator = match requirement.str_at(&["operator"]) {
+        "In" => LabelOperator::In,
+        "NotIn" => LabelOperator::NotIn,
+        "Exists" => LabelOperator::Exists,
+        "DoesNotExist" => LabelOperator::DoesNotExist,
+        _ => return None,
+    };
+    let lists = matches!(operator, LabelOperator::In | LabelOperator::NotIn);
+    if lists == values.is_empty() {
+        return None;
     }
+    LabelRequirement::new(requirement.str_at(&["key"]).to_owned(), operator, values).ok()
 }
 
 /// `SubjectRulesReviewStatus`.

@@ -18,6 +18,7 @@ pub mod sign;
 mod token;
 mod token_cache;
 mod token_file;
+mod webhook;
 
 pub use certificate::{ClientCertificate, user_of_certificate};
 pub use failure::Failure;
@@ -27,6 +28,7 @@ pub use service_account::{Issued, Order, Reference, ServiceAccounts, TokenIssuer
 pub use token::{Asked, Tokens};
 pub use token_cache::TokenCache;
 pub use token_file::{TokenFile, TokenFileError};
+pub use webhook::{TokenService, TokenWebhook};
 
 use crate::http::{ClientCertificates, HeaderMap, header};
 use crate::request::{Context, User};

@@ -4,7 +4,7 @@
 use super::objects::Objects;
 use super::token_cache::{Key, TokenCache};
 use super::{AUTHENTICATED, Failure, Identity, Notes, Verdict, bootstrap};
-use super::{ServiceAccounts, TokenFile};
+use super::{ServiceAccounts, TokenFile, TokenWebhook};
 use crate::base::clock;
 use crate::request::{Context, User};
 use ring::digest;
@@ -40,6 +40,8 @@ pub struct Tokens {
     pub accounts: ServiceAccounts,
     /// Where bootstrap tokens stand, if they are taken.
     pub bootstrap: Option<Objects>,
+    /// A service that knows more tokens.
+    pub webhook: Option<TokenWebhook>,
     /// `--api-audiences`.
     pub audiences: Rc<[String]>,
     /// What was found a moment ago.
@@ -81,6 +83,14 @@ impl Tokens {
                 Ok(identity) => {
                     found = identity.and_then(|one| self.for_any_audience(one, audiences));
                 }
+                Err(error) => failure.add(error),
+            }
+        }
+        if found.is_none()
+            && let Some(webhook) = &self.webhook
+        {
+            match webhook.authenticate(token, audiences, &key.both).await {
+                Ok(identity) => found = identity,
                 Err(error) => failure.add(error),
             }
         }

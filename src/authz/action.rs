@@ -1,6 +1,6 @@
 //! What a request wants, as authorizers see it (`authorizer.Attributes`).
 
-use crate::object::selector::FieldRequirement;
+use crate::object::selector::{FieldRequirement, LabelRequirement};
 use crate::request::{Fault, RequestInfo, Subject, User};
 
 /// One question to the authorizers.
@@ -26,10 +26,12 @@ pub struct Action<'r> {
     pub path: &'r str,
     /// What the field selector of a list, watch or deletecollection requires.
     pub fields: &'r [FieldRequirement],
+    /// What their label selector requires.
+    pub labels: &'r [LabelRequirement],
 }
 
 impl<'r> Action<'r> {
-    /// What a request asks for; without its field selector.
+    /// What a request asks for; without its selectors.
     pub fn of(info: &'r RequestInfo<'r>, verb: &'r str) -> Self {
         Self {
             verb,
@@ -42,6 +44,7 @@ impl<'r> Action<'r> {
             name: &info.name,
             path: info.path,
             fields: &[],
+            labels: &[],
         }
     }
 
@@ -58,6 +61,7 @@ impl<'r> Action<'r> {
             name: "",
             path: "",
             fields: &[],
+            labels: &[],
         }
     }
 

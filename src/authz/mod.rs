@@ -2,8 +2,7 @@
 //! everything (features.md section 5).
 //!
 //! Each shard has its own, with indexes of its own that [`Authorizer::follow`] keeps from the
-//! shard's cache. A webhook has its place in the chain but is not built yet: it has no opinion, so
-//! what no other authorizer allows is denied.
+//! shard's cache. Only a webhook is elsewhere; what it answered is kept for a while.
 
 pub mod abac;
 mod action;
@@ -15,6 +14,7 @@ pub mod policy;
 pub mod rbac;
 mod rule;
 mod stored;
+mod webhook;
 
 pub use action::Action;
 pub use config::{AuthorizerConfig, WebhookConfig};
@@ -22,6 +22,7 @@ pub use decision::{Decision, Verdict};
 pub use impersonation::wanted_user;
 pub use node::node_of;
 pub use rule::{Quoted, Rule};
+pub use webhook::{Service, Webhook};
 
 use crate::cache::{Cache, Entry, Observer, ReadFault};
 use crate::catalog::catalog;
@@ -92,8 +93,8 @@ pub enum Part {
     Node,
     /// Roles and bindings.
     Rbac,
-    /// A remote service; not built yet.
-    Webhook,
+    /// A remote service; none if there is nothing to ask.
+    Webhook(Option<Rc<Webhook>>),
 }
 
 /// One authorizer of the chain.
@@ -114,7 +115,7 @@ impl Link {
             Mode::AlwaysDeny => Part::AlwaysDeny,
             Mode::Node => Part::Node,
             Mode::Rbac => Part::Rbac,
-            Mode::Webhook => Part::Webhook,
+            Mode::Webhook => Part::Webhook(None),
         };
         Self { name: mode.name().to_ascii_lowercase().into(), part }
     }
@@ -236,9 +237,12 @@ impl Authorizer {
         let links = Rc::clone(&self.links.borrow());
         let (mut reasons, mut errors) = (Vec::new(), Vec::new());
         for link in &*links {
-            let decision = match self.ask_here(&link.part, user, action, explain) {
-                Some(decision) => decision,
-                None => continue,
+            let decision = match &link.part {
+                Part::Webhook(Some(webhook)) => webhook.decide(user, action).await,
+                part => match self.ask_here(part, user, action, explain) {
+                    Some(decision) => decision,
+                    None => continue,
+                },
             };
             if decision.verdict != Verdict::NoOpinion {
                 return decision;
@@ -252,7 +256,7 @@ impl Authorizer {
         Decision { error, ..Decision::no_opinion(reasons.join("\n")) }
     }
 
-    /// What an authorizer of this process says; nothing of one that is elsewhere.
+    /// What an authorizer of this process says, or one elsewhere has said a moment ago.
     fn ask_here(
         &self,
         part: &Part,
@@ -266,7 +270,8 @@ impl Authorizer {
             Part::AlwaysDeny => Decision::no_opinion("Everything is forbidden."),
             Part::Node => self.node.decide(user, action),
             Part::Rbac => self.roles.decide(user, action, explain),
-            Part::Webhook => return None,
+            Part::Webhook(Some(webhook)) => return webhook.known(user, action),
+            Part::Webhook(None) => return None,
         })
     }
 
@@ -288,7 +293,7 @@ impl Authorizer {
                     Ok((_, rule)) => found.rules.push(rule.clone()),
                     Err(error) => found.errors.push(error),
                 }),
-                Part::Webhook => cannot(&mut found, "webhook"),
+                Part::Webhook(_) => cannot(&mut found, "webhook"),
             }
         }
         found

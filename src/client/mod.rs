@@ -13,8 +13,10 @@
 
 mod body;
 mod connect;
+mod endpoint;
 mod error;
 mod exchange;
+pub mod kubeconfig;
 mod pool;
 mod target;
 #[cfg(test)]
@@ -23,6 +25,7 @@ mod trust;
 mod verify;
 
 pub use body::Payload;
+pub use endpoint::{Endpoint, PostError};
 pub use error::ClientError;
 pub use error::go_url_error;
 pub use exchange::Chunks;

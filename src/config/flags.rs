@@ -335,11 +335,11 @@ flags! {
         "api-audiences" List "" Built
             "Audiences that tokens must be meant for. Default: --service-account-issuer.";
         "authentication-config" Path "" Later "AuthenticationConfiguration file.";
-        "authentication-token-webhook-cache-ttl" Duration "2m0s" Later
+        "authentication-token-webhook-cache-ttl" Duration "2m0s" Built
             "How long answers of the token webhook are kept.";
-        "authentication-token-webhook-config-file" Path "" Later
+        "authentication-token-webhook-config-file" Path "" Built
             "Kubeconfig of the token webhook.";
-        "authentication-token-webhook-version" Text "v1beta1" Later
+        "authentication-token-webhook-version" Text "v1beta1" Built
             "API version of TokenReviews sent to the webhook.";
         "client-ca-file" Path "" Built
             "CAs of client certificates, PEM. A CA of the server's own is made if not given.";
@@ -382,12 +382,12 @@ flags! {
             "Authorizers in order: AlwaysAllow, AlwaysDeny, ABAC, Webhook, RBAC, Node. Default: \
              AlwaysAllow.";
         "authorization-policy-file" Path "" Built "ABAC policy.";
-        "authorization-webhook-cache-authorized-ttl" Duration "5m0s" Later
+        "authorization-webhook-cache-authorized-ttl" Duration "5m0s" Built
             "How long the webhook's consent is kept.";
-        "authorization-webhook-cache-unauthorized-ttl" Duration "30s" Later
+        "authorization-webhook-cache-unauthorized-ttl" Duration "30s" Built
             "How long the webhook's refusal is kept.";
-        "authorization-webhook-config-file" Path "" Later "Kubeconfig of the webhook.";
-        "authorization-webhook-version" Text "v1beta1" Later
+        "authorization-webhook-config-file" Path "" Built "Kubeconfig of the webhook.";
+        "authorization-webhook-version" Text "v1beta1" Built
             "API version of SubjectAccessReviews sent to the webhook.";
     }
     ApiEnablement {

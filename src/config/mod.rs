@@ -17,6 +17,7 @@ pub use help::text as help;
 pub use model::Admission;
 pub use model::Authentication;
 pub use model::Authorization;
+pub use model::AuthorizationWebhook;
 pub use model::Config;
 pub use model::RequestHeader;
 pub use model::Requests;
@@ -26,6 +27,7 @@ pub use model::Serving;
 pub use model::Shutdown;
 pub use model::Sni;
 pub use model::Store;
+pub use model::TokenWebhook;
 pub use parse::FlagError;
 pub use parse::Values;
 

@@ -174,6 +174,8 @@ pub struct Authentication {
     pub request_header: RequestHeader,
     /// Static tokens.
     pub token_file: Option<PathBuf>,
+    /// A service that knows tokens.
+    pub token_webhook: Option<TokenWebhook>,
     /// Secrets of type bootstrap.kubernetes.io/token are tokens.
     pub bootstrap_tokens: bool,
     /// Service accounts.
@@ -230,6 +232,32 @@ pub struct Authorization {
     pub config_file: Option<PathBuf>,
     /// ABAC's policies.
     pub policy_file: Option<PathBuf>,
+    /// How the Webhook of a mode is asked.
+    pub webhook: Option<AuthorizationWebhook>,
+}
+
+/// The flags `--authorization-webhook-*`.
+#[derive(Debug, Clone)]
+pub struct AuthorizationWebhook {
+    /// Its kubeconfig.
+    pub config_file: PathBuf,
+    /// Version of the review.
+    pub version: String,
+    /// How long consent is kept.
+    pub authorized_ttl: Duration,
+    /// How long refusal is kept.
+    pub unauthorized_ttl: Duration,
+}
+
+/// The flags `--authentication-token-webhook-*`.
+#[derive(Debug, Clone)]
+pub struct TokenWebhook {
+    /// Its kubeconfig.
+    pub config_file: PathBuf,
+    /// Version of the review.
+    pub version: String,
+    /// How long answers are kept.
+    pub ttl: Duration,
 }
 
 /// Admission.

@@ -2,7 +2,7 @@
 
 use crate::base::cidr::Cidr;
 use crate::config::audit::audit;
-use crate::config::authorization::authorization;
+use crate::config::authorization::{authorization, version};
 use crate::config::model::Admission;
 use crate::config::model::Authentication;
 use crate::config::model::Config;
@@ -15,6 +15,7 @@ use crate::config::model::Serving;
 use crate::config::model::Shutdown;
 use crate::config::model::Sni;
 use crate::config::model::Store;
+use crate::config::model::TokenWebhook;
 use crate::config::parse::FlagError;
 use crate::config::parse::Values;
 use crate::rt;
@@ -328,6 +329,7 @@ fn authentication(values: &Values) -> Result<Authentication, FlagError> {
         client_ca_file,
         request_header,
         token_file: values.path("token-auth-file"),
+        token_webhook: token_webhook(values)?,
         bootstrap_tokens: values.bool("enable-bootstrap-token-auth"),
         service_accounts: ServiceAccounts {
             key_files: values
@@ -348,6 +350,17 @@ fn authentication(values: &Values) -> Result<Authentication, FlagError> {
             extend_expiration: values.bool("service-account-extend-token-expiration"),
         },
     })
+}
+
+/// `--authentication-token-webhook-*`.
+fn token_webhook(values: &Values) -> Result<Option<TokenWebhook>, FlagError> {
+    let Some(config_file) = values.path("authentication-token-webhook-config-file") else {
+        return Ok(None);
+    };
+    let flag = "authentication-token-webhook-version";
+    let version = version(values, flag, "webhook authenticator")?;
+    let ttl = values.duration("authentication-token-webhook-cache-ttl");
+    Ok(Some(TokenWebhook { config_file, version, ttl }))
 }
 
 fn admission(values: &Values) -> Result<Admission, FlagError> {

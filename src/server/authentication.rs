@@ -4,14 +4,31 @@ use crate::authn::key::PublicKey;
 use crate::authn::sign::Signer;
 use crate::authn::{
     Anonymous, Authenticator, FrontProxy, Objects, ServiceAccounts, TokenCache, TokenFile,
-    TokenIssuer, Tokens,
+    TokenIssuer, TokenService, TokenWebhook, Tokens,
 };
 use crate::base::ids;
 use crate::cache::Cache;
+use crate::client::{Client, kubeconfig};
 use crate::config::Config;
 use crate::server::credentials::Credentials;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+
+/// The service that knows more tokens, if flags name one.
+///
+/// # Errors
+/// The line for the operator.
+pub(in crate::server) fn token_service(
+    config: &Config,
+    client: &Client,
+) -> Result<Option<Arc<TokenService>>, String> {
+    let Some(webhook) = &config.authentication.token_webhook else { return Ok(None) };
+    let endpoint = kubeconfig::read(&webhook.config_file)
+        .map_err(|why| format!("--authentication-token-webhook-config-file: {why}"))?;
+    let (client, version) = (client.clone(), webhook.version.clone());
+    Ok(Some(Arc::new(TokenService { client, endpoint, version, ttl: webhook.ttl })))
+}
 
 /// Who clients are, and what proves it.
 pub(in crate::server) struct Authentication {
@@ -29,6 +46,7 @@ impl Authentication {
     pub(in crate::server) fn new(
         config: &Config,
         credentials: &Credentials,
+        token_service: Option<Arc<TokenService>>,
         cache: &Cache,
     ) -> Result<Self, String> {
         let authentication = &config.authentication;
@@ -60,6 +78,7 @@ impl Authentication {
                 objects: objects.clone(),
             },
             bootstrap: authentication.bootstrap_tokens.then_some(objects),
+            webhook: token_service.map(|service| TokenWebhook::new(service, Rc::clone(&audiences))),
             audiences: Rc::clone(&audiences),
             cache: RefCell::new(TokenCache::default()),
         };

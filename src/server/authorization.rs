@@ -2,19 +2,25 @@
 //! (`pkg/kubeapiserver/authorizer`).
 
 use crate::authz::abac::Policies;
-use crate::authz::{AuthorizerConfig, Link, Mode, Part};
+use crate::authz::{AuthorizerConfig, Link, Mode, Part, Service, Webhook, WebhookConfig};
+use crate::client::{Client, kubeconfig};
 use crate::config::Config;
 use crate::server::pki;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// How long a webhook of the flags may take.
+const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The authorizers of all shards, in order.
 #[derive(Debug, Clone)]
 pub(in crate::server) struct Authorization {
-    authorizers: Vec<AuthorizerConfig>,
+    authorizers: Vec<(AuthorizerConfig, Option<Arc<Service>>)>,
     policies: Arc<Policies>,
+    client: Client,
 }
 
 impl Authorization {
@@ -22,38 +28,39 @@ impl Authorization {
     ///
     /// # Errors
     /// The line for the operator.
-    pub(in crate::server) fn read(config: &Config) -> Result<Self, String> {
+    pub(in crate::server) fn read(config: &Config, client: &Client) -> Result<Self, String> {
         let authorization = &config.authorization;
         let authorizers = match &authorization.config_file {
             Some(path) => parse(path)?,
-            None => {
-                let modes = authorization.modes.iter().filter_map(|text| Mode::parse(text));
-                modes.map(AuthorizerConfig::plain).collect()
-            }
+            None => of_flags(config),
         };
         let policies = if authorizers.iter().any(|one| one.mode == Mode::Abac) {
             policies(authorization.policy_file.as_deref().unwrap_or(Path::new("")))?
         } else {
             Policies::default()
         };
-        Ok(Self { authorizers, policies: Arc::new(policies) })
+        let (policies, client) = (Arc::new(policies), client.clone());
+        Ok(Self { authorizers: with_services(authorizers, &client)?, policies, client })
     }
 
     /// The chain of a shard.
     pub(in crate::server) fn links(&self) -> Vec<Link> {
-        let link = |one: &AuthorizerConfig| match one.mode {
-            Mode::Abac => Link {
-                name: one.name.as_str().into(),
-                part: Part::Abac(Arc::clone(&self.policies)),
-            },
-            mode => Link { name: one.name.as_str().into(), ..Link::plain(mode) },
+        let link = |(one, service): &(AuthorizerConfig, Option<Arc<Service>>)| {
+            let part = match (one.mode, service) {
+                (Mode::Abac, _) => Part::Abac(Arc::clone(&self.policies)),
+                (Mode::Webhook, Some(service)) => {
+                    Part::Webhook(Some(Rc::new(Webhook::new(Arc::clone(service)))))
+                }
+                (mode, _) => Link::plain(mode).part,
+            };
+            Link { name: one.name.as_str().into(), part }
         };
         self.authorizers.iter().map(link).collect()
     }
 
     /// Whether an authorizer of this mode is in the chain.
     pub(in crate::server) fn has(&self, mode: Mode) -> bool {
-        self.authorizers.iter().any(|one| one.mode == mode)
+        self.authorizers.iter().any(|(one, _)| one.mode == mode)
     }
 
     /// Reads the file anew. The authorizers of this process stay what they were at start: indexes
@@ -67,7 +74,7 @@ impl Authorization {
         let mut missing: Vec<&str> = self
             .authorizers
             .iter()
-            .map(|one| one.mode)
+            .map(|(one, _)| one.mode)
             .filter(|mode| own(mode) && !authorizers.iter().any(|one| one.mode == *mode))
             .map(Mode::name)
             .collect();
@@ -82,8 +89,58 @@ impl Authorization {
                 mode.name()
             ));
         }
-        Ok(Self { authorizers, policies: Arc::clone(&self.policies) })
+        let (policies, client) = (Arc::clone(&self.policies), self.client.clone());
+        Ok(Self { authorizers: with_services(authorizers, &client)?, policies, client })
     }
+}
+
+/// What `--authorization-mode` and the flags beside it ask for.
+fn of_flags(config: &Config) -> Vec<AuthorizerConfig> {
+    let authorization = &config.authorization;
+    let modes = authorization.modes.iter().filter_map(|text| Mode::parse(text));
+    let of_mode = |mode| {
+        let plain = AuthorizerConfig::plain(mode);
+        let Some(webhook) = authorization.webhook.as_ref().filter(|_| mode == Mode::Webhook) else {
+            return plain;
+        };
+        let webhook = WebhookConfig {
+            authorized_ttl: webhook.authorized_ttl,
+            unauthorized_ttl: webhook.unauthorized_ttl,
+            timeout: WEBHOOK_TIMEOUT,
+            version: webhook.version.clone(),
+            denies_on_failure: false,
+            kubeconfig: Some(webhook.config_file.clone()),
+            match_conditions: Vec::new(),
+        };
+        AuthorizerConfig { name: "default".to_owned(), webhook: Some(webhook), ..plain }
+    };
+    modes.map(of_mode).collect()
+}
+
+/// The services that webhooks ask.
+fn with_services(
+    authorizers: Vec<AuthorizerConfig>,
+    client: &Client,
+) -> Result<Vec<(AuthorizerConfig, Option<Arc<Service>>)>, String> {
+    let with = |one: AuthorizerConfig| {
+        let Some(webhook) = &one.webhook else { return Ok((one, None)) };
+        let Some(file) = &webhook.kubeconfig else {
+            let name = &one.name;
+            return Err(format!("authorizer {name}: InClusterConfig is not for the API server"));
+        };
+        let service = Service {
+            client: client.clone(),
+            endpoint: kubeconfig::read(file)
+                .map_err(|why| format!("authorizer {}: {why}", one.name))?,
+            version: webhook.version.clone(),
+            timeout: webhook.timeout,
+            authorized_ttl: webhook.authorized_ttl,
+            unauthorized_ttl: webhook.unauthorized_ttl,
+            denies_on_failure: webhook.denies_on_failure,
+        };
+        Ok((one, Some(Arc::new(service))))
+    };
+    authorizers.into_iter().map(with).collect()
 }
 
 fn parse(path: &Path) -> Result<Vec<AuthorizerConfig>, String> {

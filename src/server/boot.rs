@@ -1,7 +1,6 @@
 //! Start and end of the server, each step in its order.
 
 use crate::api::discovery::{Discovery, built_in};
-use crate::authz::Mode;
 use crate::base::clock;
 use crate::base::limits::SHARD_CONTROL_MAX;
 use crate::cache::Cache;
@@ -12,6 +11,7 @@ use crate::rt;
 use crate::rt::signal::Signal;
 use crate::seal::Sealer;
 use crate::server::auditing::Auditing;
+use crate::server::authentication;
 use crate::server::authorization::Authorization;
 use crate::server::credentials;
 use crate::server::credentials::Credentials;
@@ -93,10 +93,10 @@ impl std::error::Error for BootError {}
 pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError> {
     let started = clock::now();
     credentials::check(&config).map_err(BootError::Config)?;
-    let authorization = Authorization::read(&config).map_err(BootError::Config)?;
-    if authorization.has(Mode::Webhook) {
-        log::warn!("the Webhook authorizer allows nothing yet");
-    }
+    let client = Client::start().map_err(|e| failed("no thread for requests to others", &e))?;
+    let authorization = Authorization::read(&config, &client).map_err(BootError::Config)?;
+    let token_service = authentication::token_service(&config, &client);
+    let token_service = token_service.map_err(BootError::Config)?;
     preflight::check(config.shards).map_err(BootError::Preflight)?;
     let signals = rt::signal::listen().map_err(|e| failed("cannot take signals", &e))?;
     let address = free_address(&config)?;
@@ -122,7 +122,6 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
         std::iter::repeat_with(|| async_channel::bounded(SHARD_CONTROL_MAX))
             .take(config.shards)
             .unzip();
-    let client = Client::start().map_err(|e| failed("no thread for requests to others", &e))?;
     let shared = Shared { sealer: sealer.clone(), client };
     let mut seeds = Vec::with_capacity(config.shards);
     for (cache, control) in Cache::open(opened).into_iter().zip(control_receivers) {
@@ -130,6 +129,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
             config: Arc::clone(&config),
             credentials: Arc::clone(&credentials),
             authorization: Arc::clone(&authorization),
+            token_service: token_service.clone(),
             lifecycle: Arc::clone(&lifecycle),
             store: Arc::clone(store.health()),
             cache,

@@ -15,7 +15,7 @@ use crate::api::documents;
 use crate::api::form::{Asked, Form, for_status};
 use crate::api::issuer::Issuer;
 use crate::api::{Api, Head};
-use crate::authn::{Authenticator, ClientCertificate, Shown};
+use crate::authn::{Authenticator, ClientCertificate, Shown, TokenService};
 use crate::authz::{self, Action, Authorizer, Decision, Link, Verdict};
 use crate::base::ids;
 use crate::cache::Cache;
@@ -27,7 +27,7 @@ use crate::http::{
     HeaderName, HeaderText, HeaderValue, Method, Request, Response, StatusCode, header,
 };
 use crate::metrics::{Recorder, Tally};
-use crate::object::selector::FieldSelector;
+use crate::object::selector::{FieldSelector, LabelSelector};
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User, Verb};
@@ -39,6 +39,7 @@ use crate::server::{credentials, health, scrape};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
@@ -78,14 +79,14 @@ impl Gate {
     pub fn new(
         config: &Config,
         credentials: &credentials::Credentials,
-        links: Vec<Link>,
+        (links, token_service): (Vec<Link>, Option<Arc<TokenService>>),
         cache: &Cache,
         discovery: Current,
         metrics: Rc<Recorder>,
         shared: Shared,
     ) -> Result<Self, String> {
         let Authentication { authenticator, issuer: token_issuer, keys } =
-            Authentication::new(config, credentials, cache)?;
+            Authentication::new(config, credentials, token_service, cache)?;
         let services = &config.services;
         let ranges = services.cluster_ip_ranges.iter();
         let options = registry::Options {
@@ -270,8 +271,9 @@ impl Gate {
             let why = "failed to store audit event";
             return Served::Answer(Answer::internal_error(audit.uri, why));
         }
-        let fields = selected_fields(info, query);
-        let action = Action { fields: fields.requirements(), ..Action::of(info, &verb) };
+        let (fields, labels) = selected(info, query);
+        let (fields, labels) = (fields.requirements(), labels.requirements());
+        let action = Action { fields, labels, ..Action::of(info, &verb) };
         if let Err(refusal) = self.permit(shard, context, info, &action, &request).await {
             return Served::Answer(match refusal {
                 Refusal::Fault(fault) => refuse(fault, accept, context, query),
@@ -420,14 +422,15 @@ impl Gate {
     }
 }
 
-/// The field selector that authorizers see: of verbs on collections, and only if it can be read.
-fn selected_fields(info: &RequestInfo<'_>, query: Query<'_>) -> FieldSelector {
+/// The selectors that authorizers see: of verbs on collections, and only if they can be read.
+fn selected(info: &RequestInfo<'_>, query: Query<'_>) -> (FieldSelector, LabelSelector) {
     let collection = matches!(info.verb, Verb::DeleteCollection | Verb::List | Verb::Watch);
     if !info.is_resource || info.watch_prefix || !collection {
-        return FieldSelector::default();
+        return Default::default();
     }
-    let text = query.first("fieldSelector");
-    text.and_then(|text| FieldSelector::parse(&text).ok()).unwrap_or_default()
+    let fields = query.first("fieldSelector").and_then(|text| FieldSelector::parse(&text).ok());
+    let labels = query.first("labelSelector").and_then(|text| LabelSelector::parse(&text).ok());
+    (fields.unwrap_or_default(), labels.unwrap_or_default())
 }
 
 /// `/apis/apps/v99`: the group is served, the version is not.

@@ -2,6 +2,7 @@
 
 use crate::api::discovery::{Current, Discovery};
 use crate::audit::Auditor;
+use crate::authn::TokenService;
 use crate::base::limits::CONNECTIONS_MAX;
 use crate::cache::Cache;
 use crate::cache::CacheSeed;
@@ -94,6 +95,7 @@ pub(in crate::server) struct Seed {
     pub(in crate::server) config: Arc<Config>,
     pub(in crate::server) credentials: Arc<Credentials>,
     pub(in crate::server) authorization: Arc<Authorization>,
+    pub(in crate::server) token_service: Option<Arc<TokenService>>,
     pub(in crate::server) lifecycle: Arc<Lifecycle>,
     pub(in crate::server) store: Arc<store::Health>,
     pub(in crate::server) cache: CacheSeed,
@@ -128,7 +130,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     let gate = match Gate::new(
         &seed.config,
         &seed.credentials,
-        seed.authorization.links(),
+        (seed.authorization.links(), seed.token_service),
         &cache,
         Current::new(seed.discovery, advertised),
         Rc::clone(&metrics),

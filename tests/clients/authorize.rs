@@ -19,18 +19,7 @@ impl Files {
     }
 }
 
-/// Tries until it holds, for at most ten seconds.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..50 {
-        if holds() {
-            return;
-        }
-        crate::harness::pause(Duration::from_millis(200));
-    }
-    panic!("{what}, which did not come");
-}
-
-const TOKENS: &str = "ann-token,ann,1\nbob-token,bob,2,ops\n";
+pub(crate) const TOKENS: &str = "ann-token,ann,1\nbob-token,bob,2,ops\n";
 /// Lines of a policy file.
 fn policy() -> String {
     let line = |spec: &str| {
@@ -44,7 +33,7 @@ fn policy() -> String {
 }
 
 /// What kubectl says with a token.
-fn with(bench: &Bench, token: &str, args: &[&str]) -> String {
+pub(crate) fn with(bench: &Bench, token: &str, args: &[&str]) -> String {
     let config = bench.scratch().join("bare.kubeconfig");
     let own = std::fs::read_to_string(bench.server.kubeconfig()).expect("the kubeconfig");
     let bare: Vec<&str> =

@@ -4,7 +4,7 @@ use crate::harness::Server;
 use crate::tools::Bench;
 
 /// Who kubectl is with these flags; the administrator's certificate is left out.
-fn who(bench: &Bench, flags: &[&str]) -> String {
+pub(crate) fn who(bench: &Bench, flags: &[&str]) -> String {
     let config = bench.scratch().join("bare.kubeconfig");
     let own = std::fs::read_to_string(bench.server.kubeconfig()).expect("the kubeconfig");
     let bare: Vec<&str> =
