@@ -280,7 +280,7 @@ pub(super) fn device(resource: &str) -> &'static Strategy {
         default: cluster::resource_claim,
         validate_create: check::device::claim,
         validate_update: check::device::claim_update,
-        validate_status: check::device::claim_status,
+        validate_status: check::device_status::update,
         ..BASE
     };
     static CLASS: Strategy = Strategy {
@@ -295,8 +295,8 @@ pub(super) fn device(resource: &str) -> &'static Strategy {
         default: cluster::resource_slice,
         prepare_create: own::slice_taints,
         prepare_update: own::slice_taints_update,
-        validate_create: check::device::slice,
-        validate_update: check::device::slice_update,
+        validate_create: check::device_slice::create,
+        validate_update: check::device_slice::update,
         ..BASE
     };
     static TAINT: Strategy = Strategy { status: FREE, generation: SPEC, ..BASE };

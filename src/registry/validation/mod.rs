@@ -14,6 +14,8 @@ pub mod cron;
 pub mod custom;
 pub mod definition;
 pub mod device;
+pub mod device_slice;
+pub mod device_status;
 pub mod env;
 pub mod event;
 pub mod extension;

@@ -123,6 +123,8 @@ fn ip_block(block: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 
 /// NetworkPolicy, updated.
 pub fn policy_update(new: &Value<'_>, _: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
+    // The strategy validates the new object, and so does `ValidateNetworkPolicyUpdate`.
+    policy(new, scope, errors);
     policy(new, scope, errors);
 }
 

@@ -177,6 +177,8 @@ fn sources(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 
 /// A volume, updated.
 pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
+    // The strategy validates the new object, and so does `ValidatePersistentVolumeUpdate`.
+    create(new, scope, errors);
     create(new, scope, errors);
     let null = Value::Null;
     let (now, was) = (new.get("spec").unwrap_or(&null), old.get("spec").unwrap_or(&null));

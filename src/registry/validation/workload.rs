@@ -184,6 +184,8 @@ pub fn daemon_set_update(
     scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
+    // `ValidateDaemonSet`, and again in `ValidateDaemonSetUpdate`: each error stands twice.
+    daemon_set(new, scope, errors);
     daemon_set(new, scope, errors);
     immutable_selector(new, old, errors);
 }
@@ -204,6 +206,8 @@ pub fn replica_set_update(
     scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
+    // `ValidateReplicaSet`, and again in `ValidateReplicaSetUpdate`: each error stands twice.
+    replica_set(new, scope, errors);
     replica_set(new, scope, errors);
     immutable_selector(new, old, errors);
 }
@@ -243,6 +247,8 @@ pub fn replication_controller_update(
     scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
+    // The strategy validates the new object, and so does `ValidateReplicationControllerUpdate`.
+    replication_controller(new, scope, errors);
     replication_controller(new, scope, errors);
 }
 
