@@ -123,9 +123,16 @@ fn reset_fields(resource: &Resource, subresource: &str) -> Reset<'static> {
         ]),
         ("", "pods", "ephemeralcontainers") => Reset::AllBut(&[&["spec", "ephemeralContainers"]]),
         ("apps", "deployments", "status") => Reset::Paths(&[&["spec"], &["metadata", "labels"]]),
-        ("flowcontrol.apiserver.k8s.io", _, "status") => Reset::Paths(&[&["spec"], &["metadata"]]),
+        ("admissionregistration.k8s.io" | "flowcontrol.apiserver.k8s.io", _, "status")
+        | ("apiregistration.k8s.io" | "resource.k8s.io", _, "status") => {
+            Reset::Paths(&[&["spec"], &["metadata"]])
+        }
+        (_, _, "status") if resource.custom.is_some() => Reset::Paths(&[&["spec"], &["metadata"]]),
         ("certificates.k8s.io", "certificatesigningrequests", "") => {
             Reset::Paths(&[&["spec"], &["status"]])
+        }
+        ("certificates.k8s.io", "certificatesigningrequests", "approval") => {
+            Reset::Paths(&[&["spec"], &["status", "certificate"]])
         }
         (_, _, "status") => Reset::Paths(&[&["spec"]]),
         (_, _, "") if status => Reset::Paths(&[&["status"]]),

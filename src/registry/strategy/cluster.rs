@@ -5,6 +5,7 @@ use super::generic::copy_member;
 use crate::object::{List, Map, Value};
 use crate::registry::defaulting::cluster as defaults;
 use crate::registry::read::{Read as _, same};
+use bumpalo::Bump;
 
 /// A signing request says who asks, whatever the client wrote.
 pub(super) fn signing_create<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
@@ -47,6 +48,11 @@ pub(super) fn signing_update<'a>(
         return;
     }
     let before = old.list_at(&["status", "conditions"]);
+    if scope.subresource == "status" {
+        let now = object.list_at_mut(&["status", "conditions"]);
+        preserve(now, before, "Approved", scope.arena);
+        preserve(now, before, "Denied", scope.arena);
+    }
     for condition in object.list_at_mut(&["status", "conditions"]) {
         let (kind, status) = (condition.text("type"), condition.text("status"));
         let Some(map) = condition.as_map_mut() else { continue };
@@ -60,6 +66,20 @@ pub(super) fn signing_update<'a>(
             let time = kept.map_or_else(now, |time| time.copy_in(scope.arena));
             map.insert("lastTransitionTime", time);
         }
+    }
+}
+
+/// Conditions of this type become what they were, unless there are more or fewer of them now
+/// (`preserveConditionInstances`).
+fn preserve<'a>(now: &mut [Value<'a>], before: &[Value<'_>], kind: &str, arena: &'a Bump) {
+    let is_kind = |condition: &Value<'_>| condition.text("type") == kind;
+    let count = |list: &[Value<'_>]| list.iter().filter(|one| is_kind(one)).count();
+    if count(now) != count(before) {
+        return;
+    }
+    let stored = before.iter().filter(|one| is_kind(one));
+    for (condition, stored) in now.iter_mut().filter(|one| is_kind(one)).zip(stored) {
+        *condition = stored.copy_in(arena);
     }
 }
 
@@ -202,6 +222,17 @@ mod tests {
         assert_eq!(sent.str_at(&["spec", "username"]), "ann");
         let condition = &sent.list_at(&["status", "conditions"])[0];
         assert_eq!(condition.str_at(&["lastTransitionTime"]), "2026-01-01T12:00:00Z");
+        let mut again = tree(
+            &arena,
+            &json!({"metadata": {}, "status": {"conditions": [
+            {"type": "Approved", "status": "True", "message": "other"},
+            {"type": "Failed", "status": "True"}]}}),
+        );
+        (scope.subresource, scope.now) = ("status", "2026-01-01T13:00:00Z");
+        row.begin_update(&mut again, &sent, &mut scope);
+        let conditions = again.list_at(&["status", "conditions"]);
+        assert_eq!(conditions[0], sent.list_at(&["status", "conditions"])[0]);
+        assert_eq!(conditions[1].str_at(&["lastUpdateTime"]), "2026-01-01T13:00:00Z");
     }
 
     #[test]
