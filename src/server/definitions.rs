@@ -44,7 +44,7 @@ impl FrameEncoder for Unsent {
     }
 }
 
-/// Definitions whose instances are being deleted.
+/// Definitions whose instances are being deleted, by uid.
 type Ending = Rc<RefCell<BTreeSet<String>>>;
 
 /// Follows the definitions for as long as the server runs.
@@ -150,15 +150,16 @@ async fn settle(shard: &Rc<Shard>, name: &str, ending: &Ending) -> Result<()> {
     let Some(entry) = shard.gate.api().registry.read(storage, "", name).await? else {
         return Ok(());
     };
-    let (group, deleting, settled) = {
+    let (group, uid, deleting, settled) = {
         let arena = Bump::new();
         let object = stored::decode(storage, &entry, &arena)?;
         let names = definition::is_settled(&object);
-        (object.str_at(&["spec", "group"]).to_owned(), meta::is_deleting(&object), names)
+        let group = object.str_at(&["spec", "group"]).to_owned();
+        (group, meta::uid(&object).to_owned(), meta::is_deleting(&object), names)
     };
     if deleting {
-        if ending.borrow_mut().insert(name.to_owned()) {
-            rt::spawn(end(Rc::clone(shard), name.to_owned(), Rc::clone(ending)));
+        if ending.borrow_mut().insert(uid.clone()) {
+            rt::spawn(end(Rc::clone(shard), name.to_owned(), uid, Rc::clone(ending)));
         }
         return Ok(());
     }
@@ -167,19 +168,23 @@ async fn settle(shard: &Rc<Shard>, name: &str, ending: &Ending) -> Result<()> {
     }
     let taken = taken(shard, &group).await?;
     let now = timestamp::rfc3339(clock::unix_seconds());
-    change(shard, name, |object, arena| definition::settle(object, &taken, &now, arena)).await
+    change(shard, name, &uid, |object, arena| definition::settle(object, &taken, &now, arena)).await
 }
 
-/// Changes a definition's status; one that is gone needs none.
+/// Changes a definition's status; one that is gone needs none, and one that took its name is
+/// another.
 async fn change(
     shard: &Shard,
     name: &str,
+    uid: &str,
     how: impl for<'a> Fn(&mut Value<'a>, &'a Bump),
 ) -> Result<()> {
     let context = context();
     let at = attributes(resource()?, ("", name), Operation::Update, &context);
     let changed = shard.gate.api().registry.change_stored(&at, |object, arena| {
-        how(object, arena);
+        if meta::uid(object) == uid {
+            how(object, arena);
+        }
         Ok(())
     });
     match changed.await {
@@ -189,21 +194,21 @@ async fn change(
 }
 
 /// Deletes the instances of a definition, then the definition.
-async fn end(shard: Rc<Shard>, name: String, ending: Ending) {
+async fn end(shard: Rc<Shard>, name: String, uid: String, ending: Ending) {
     loop {
-        match finish(&shard, &name).await {
+        match finish(&shard, &name, &uid).await {
             Ok(()) => break,
             Err(fault) => log::warn!("instances of {name} cannot be deleted: {fault:?}"),
         }
         rt::sleep(RETRY).await;
     }
-    ending.borrow_mut().remove(&name);
+    ending.borrow_mut().remove(&uid);
 }
 
-async fn finish(shard: &Shard, name: &str) -> Result<()> {
+async fn finish(shard: &Shard, name: &str, uid: &str) -> Result<()> {
     let set = |condition: (&'static str, &'static str, &'static str), release: bool| {
         let now = timestamp::rfc3339(clock::unix_seconds());
-        change(shard, name, move |object, arena| {
+        change(shard, name, uid, move |object, arena| {
             let (status, reason, message) = condition;
             let condition = ("Terminating", status, reason, message);
             definition::set_condition(object, condition, &now, arena);
@@ -237,8 +242,10 @@ async fn finish(shard: &Shard, name: &str) -> Result<()> {
     }
     let context = context();
     let at = attributes(resource()?, ("", name), Operation::Delete, &context);
-    match shard.gate.api().registry.delete(&at, &DeleteOptions::default()).await {
-        Ok(_) | Err(Fault::NotFound(_)) => Ok(()),
+    let options = DeleteOptions { uid: Some(uid.to_owned()), ..DeleteOptions::default() };
+    match shard.gate.api().registry.delete(&at, &options).await {
+        // It is gone, or another one has its name by now.
+        Ok(_) | Err(Fault::NotFound(_) | Fault::Conflict { .. }) => Ok(()),
         Err(fault) => Err(fault),
     }
 }
