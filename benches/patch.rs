@@ -104,6 +104,53 @@ fn main() {
         black_box(json::conform(&new, ty, arena, Strictness::Report).is_ok());
     });
     ownership(ty, &keep, &live, &config);
+    wide(ty);
+}
+
+/// A Deployment whose template sets 60 fields of its containers, and a change of one of them.
+fn wide(ty: &'static Type) {
+    let keep = Bump::new();
+    let container = |name: &str, image: &str| {
+        let env: Vec<String> =
+            (0..8).map(|n| format!(r#"{{"name":"E{n}","value":"{n}"}}"#)).collect();
+        let probe = r#"{"httpGet":{"path":"/healthz","port":8080,"scheme":"HTTP"},
+            "periodSeconds":10,"timeoutSeconds":1}"#;
+        format!(
+            r#"{{"name":"{name}","image":"{image}","imagePullPolicy":"IfNotPresent",
+            "ports":[{{"name":"h","containerPort":8080,"protocol":"TCP"}}],"env":[{}],
+            "resources":{{"requests":{{"cpu":"1","memory":"1Gi"}},"limits":{{"cpu":"2",
+            "memory":"2Gi"}}}},"livenessProbe":{probe},"readinessProbe":{probe}}}"#,
+            env.join(",")
+        )
+    };
+    let manifest = |image: &str| {
+        format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"web"}},
+            "spec":{{"replicas":3,"selector":{{"matchLabels":{{"a":"b"}}}},"template":{{
+            "metadata":{{"labels":{{"a":"b"}}}},"spec":{{"containers":[{},{}]}}}}}}}}"#,
+            container("web", image),
+            container("proxy", "proxy:1")
+        )
+    };
+    let parse =
+        |text: String| json::parse_any(keep.alloc_str(&text).as_bytes(), &keep).expect("JSON");
+    let (first, second) = (parse(manifest("web:1")), parse(manifest("web:2")));
+    let by = writer("applier", "");
+    let request = Request { writer: &by, kind: "Deployment", force: false, last_applied: None };
+    let live = apply(&keep, Some(ty), None, &first, &request).expect("an object");
+    run("server-side apply of 60 container fields", &|arena| {
+        let (old, config) = (live.copy_in(arena), second.copy_in(arena));
+        black_box(apply(arena, Some(ty), Some(&old), &config, &request).is_ok());
+    });
+    let patch = parse(
+        r#"{"spec":{"template":{"spec":{"$setElementOrder/containers":[{"name":"web"},
+        {"name":"proxy"}],"containers":[{"name":"web","image":"web:2"}]}}}}"#
+            .to_owned(),
+    );
+    run("strategic merge patch of the same", &|arena| {
+        let mut new = live.copy_in(arena);
+        black_box(strategic::apply(arena, ty, &mut new, &patch).is_ok());
+    });
 }
 
 /// Managed fields and apply.
