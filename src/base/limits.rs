@@ -180,3 +180,5 @@ pub const CEL_CONDITIONS_COST_MAX: u64 = 2_500_000;
 pub const CEL_PATTERNS_KEPT_MAX: usize = 256;
 /// Answers of one webhook that a shard keeps (`NewLRUExpireCache(8192)` upstream).
 pub const WEBHOOK_ANSWERS_MAX: usize = 8_192;
+/// A message that an expression makes (`MaxEvaluatedMessageExpressionSizeBytes`).
+pub const CEL_MESSAGE_BYTES_MAX: usize = 5 * 1024;

@@ -146,3 +146,28 @@ pub(super) fn patch_message(name: &str) -> Option<Arc<Object>> {
     let is_object = name == "Object" || name.starts_with("Object.");
     is_object.then(|| Arc::new(Object { name: name.into(), fields: Vec::new(), open: true }))
 }
+
+/// What the expression of a mutation must evaluate to: patches, or an apply configuration.
+pub fn patch_types(json: bool) -> Type {
+    if json {
+        Type::list(Type::Object(JSON_PATCH.clone()))
+    } else {
+        Type::Object(Arc::new(Object { name: "Object".into(), fields: Vec::new(), open: true }))
+    }
+}
+
+/// The environment of device selectors: the variable `device`
+/// (`dynamic-resource-allocation/cel`).
+pub fn device() -> Env {
+    let values = |inner: Type| Type::map(Type::String, Type::map(Type::String, inner));
+    let device = Object::new(
+        "kubernetes.DRADevice",
+        fields(&[
+            ("driver", Type::String),
+            ("attributes", values(Type::Dyn)),
+            ("capacity", values(Type::Opaque("kubernetes.Quantity"))),
+            ("allowMultipleAllocations", Type::Bool),
+        ]),
+    );
+    Env::new().with("device", device)
+}

@@ -12,7 +12,10 @@
 mod ast;
 pub mod authorizer;
 mod check;
+pub mod composition;
+pub mod conditions;
 mod cost;
+mod declare;
 mod declared;
 pub mod environment;
 mod escape;
@@ -29,10 +32,13 @@ mod parse;
 mod tests;
 mod text;
 mod times;
+pub mod tree;
 mod types;
 mod unify;
 mod value;
 
+pub use declare::declared;
+pub use environment::patch_types;
 pub use escape::{escape, is_identifier, unescape};
 pub use functions::{Format, Semver, Url};
 pub use opaque::Opaque;

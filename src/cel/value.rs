@@ -287,6 +287,11 @@ impl<'v> Val<'v> {
         Val::Optional(inner.map(Rc::new))
     }
 
+    /// An optional value: `inner`, if there is one.
+    pub fn some_or_none(inner: Option<Self>) -> Self {
+        Self::optional(inner)
+    }
+
     /// A value that only functions look into.
     pub(super) fn opaque(inner: Opaque) -> Self {
         Val::Opaque(Rc::new(inner))

@@ -1,5 +1,6 @@
-//! admissionregistration.k8s.io, but for what only a CEL compiler can say of expressions.
+//! admissionregistration.k8s.io.
 
+use super::expression::{self, Policy};
 use super::{Errors, Report as _, Verbatim, format, go_form, selector};
 use crate::object::Value;
 use crate::object::field::Path;
@@ -59,7 +60,8 @@ fn one_webhook(webhook: &Value<'_>, scope: &Scope<'_, '_>, path: &Path<'_>, erro
     if scope.resource == "mutatingwebhookconfigurations" {
         optional(webhook, "reinvocationPolicy", &["IfNeeded", "Never"], path, errors);
     }
-    match_conditions(webhook.items("matchConditions"), &path.child("matchConditions"), errors);
+    let at = path.child("matchConditions");
+    match_conditions(webhook.items("matchConditions"), None, &at, errors);
 }
 
 /// `IsFullyQualifiedName`.
@@ -296,7 +298,12 @@ fn rule_resources(rule: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn match_conditions(conditions: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
+fn match_conditions(
+    conditions: &[Value<'_>],
+    policy: Option<&Policy>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     if conditions.len() > CONDITIONS_MAX {
         errors.too_many(path, conditions.len(), CONDITIONS_MAX);
     }
@@ -305,6 +312,11 @@ fn match_conditions(conditions: &[Value<'_>], path: &Path<'_>, errors: &mut Erro
         let name = condition.text("name");
         if condition.text("expression").trim().is_empty() {
             errors.required(&at.child("expression"), "");
+        }
+        let (text, place) = (condition.text("expression"), at.child("expression"));
+        match policy {
+            Some(policy) => policy.condition(text, &place, errors),
+            None => expression::webhook_condition(text, &place, errors),
         }
         errors.required_text(&at.child("name"), name, format::label_key);
         let repeated = conditions.iter().take(index).any(|other| other.text("name") == name);
@@ -320,8 +332,9 @@ pub fn validating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Err
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
     policy_basics(spec, &OPERATIONS, true, &path, errors);
-    match_conditions(spec.items("matchConditions"), &path.child("matchConditions"), errors);
-    variables(spec.items("variables"), &path.child("variables"), errors);
+    let policy = Policy::new(spec, false, &path, errors);
+    let at = path.child("matchConditions");
+    match_conditions(spec.items("matchConditions"), Some(&policy), &at, errors);
     let (rules, notes) = (spec.items("validations"), spec.items("auditAnnotations"));
     if rules.is_empty() && notes.is_empty() {
         let detail = "validations or auditAnnotations must contain at least one item";
@@ -332,7 +345,7 @@ pub fn validating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Err
     }
     let at = path.child("validations");
     for (index, rule) in rules.iter().enumerate() {
-        validation(rule, &at.index(index), errors);
+        validation(rule, &policy, &at.index(index), errors);
     }
     let at = path.child("auditAnnotations");
     if notes.len() > 20 {
@@ -340,14 +353,14 @@ pub fn validating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Err
         let detail = "must not have more than 20 auditAnnotations";
         errors.invalid(&at, Verbatim(&shown), detail);
     }
-    let policy = object.str_at(&["metadata", "name"]);
+    let name = object.str_at(&["metadata", "name"]);
     for (index, note) in notes.iter().enumerate() {
         let at = at.index(index);
         let key = note.text("key");
         if notes.iter().take(index).any(|other| other.text("key") == key) {
             errors.duplicate(&at.child("key"), key);
         }
-        let full = format!("{policy}/{key}");
+        let full = format!("{name}/{key}");
         errors.messages(&at.child("key"), &full, format::label_key(&full));
         let text = note.text("valueExpression").trim();
         let at = at.child("valueExpression");
@@ -355,15 +368,18 @@ pub fn validating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Err
             errors.required(&at, "valueExpression is not specified");
         } else if text.len() > 5 * 1_024 {
             errors.required(&at, "must not exceed 5120 bytes in length");
+        } else {
+            policy.annotation(text, &at, errors);
         }
     }
 }
 
-fn validation(rule: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+fn validation(rule: &Value<'_>, policy: &Policy, path: &Path<'_>, errors: &mut Errors) {
     let expression = rule.text("expression");
     if expression.trim().is_empty() {
         errors.required(&path.child("expression"), "expression is not specified");
     }
+    policy.validation(expression, &path.child("expression"), errors);
     let message = rule.text("message");
     let at = path.child("message");
     if !message.is_empty() && message.trim().is_empty() {
@@ -379,6 +395,7 @@ fn validation(rule: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         let detail = "must be non-empty if specified";
         errors.invalid(&path.child("messageExpression"), text, detail);
     }
+    policy.message(text, &path.child("messageExpression"), errors);
     let reasons = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
     let reason = rule.get("reason").and_then(Value::as_str);
     if let Some(reason) = reason.filter(|r| !reasons.contains(r) && *r != "Unauthorized") {
@@ -472,24 +489,6 @@ fn param_kind(kind: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn variables(list: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
-    for (index, variable) in list.iter().enumerate() {
-        let at = path.index(index);
-        let name = variable.text("name");
-        if name.is_empty() || name.trim().is_empty() {
-            errors.required(&at.child("name"), "name is not specified");
-        } else if !format::c_identifier(name).is_empty() {
-            errors.invalid(&at.child("name"), name, "must be a valid CEL identifier");
-        }
-        if !name.is_empty() && list.iter().take(index).any(|other| other.text("name") == name) {
-            errors.duplicate(&at.child("name"), name);
-        }
-        if variable.text("expression").trim().is_empty() {
-            errors.required(&at.child("expression"), "expression is not specified");
-        }
-    }
-}
-
 /// ValidatingAdmissionPolicy, updated.
 pub fn validating_policy_update(
     new: &Value<'_>,
@@ -520,15 +519,16 @@ pub fn mutating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Error
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
     policy_basics(spec, &MUTATING, false, &path, errors);
-    match_conditions(spec.items("matchConditions"), &path.child("matchConditions"), errors);
-    variables(spec.items("variables"), &path.child("variables"), errors);
+    let policy = Policy::new(spec, true, &path, errors);
+    let at = path.child("matchConditions");
+    match_conditions(spec.items("matchConditions"), Some(&policy), &at, errors);
     let mutations = spec.items("mutations");
     let at = path.child("mutations");
     if mutations.is_empty() {
         errors.required(&at, "mutations must contain at least one item");
     }
     for (index, mutation) in mutations.iter().enumerate() {
-        one_mutation(mutation, &at.index(index), errors);
+        one_mutation(mutation, &policy, &at.index(index), errors);
     }
     let policy = spec.text("reinvocationPolicy");
     let at = path.child("reinvocationPolicy");
@@ -538,7 +538,7 @@ pub fn mutating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Error
     errors.one_of(&at, policy, &["IfNeeded", "Never"]);
 }
 
-fn one_mutation(mutation: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+fn one_mutation(mutation: &Value<'_>, policy: &Policy, path: &Path<'_>, errors: &mut Errors) {
     const KINDS: [(&str, &str); 2] =
         [("ApplyConfiguration", "applyConfiguration"), ("JSONPatch", "jsonPatch")];
     let kind = mutation.text("patchType");
@@ -560,6 +560,8 @@ fn one_mutation(mutation: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
                 if patch.text("expression").trim().is_empty() {
                     errors.required(&at.child("expression"), "expression is not specified");
                 }
+                let text = patch.text("expression");
+                policy.mutation(kind, text, &at.child("expression"), errors);
             }
             (false, Some(patch)) => {
                 let shown = go_form::plain(Some(patch));

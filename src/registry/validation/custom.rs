@@ -1,6 +1,6 @@
 //! Custom resources against their schema (`registry/customresource`, strategy and validator).
 
-use super::{Errors, Report as _};
+use super::{Errors, Report as _, rules};
 use crate::catalog::custom::CustomVersion;
 use crate::object::Value;
 use crate::object::content;
@@ -158,7 +158,12 @@ fn go_value(value: &Value<'_>) -> String {
 }
 
 /// Rules of `x-kubernetes-validations`: they are judged only for an object that is otherwise fine.
-fn validations(_: &Value<'_>, _: Option<&Value<'_>>, version: &CustomVersion, errors: &mut Errors) {
+fn validations(
+    object: &Value<'_>,
+    old: Option<&Value<'_>>,
+    version: &CustomVersion,
+    errors: &mut Errors,
+) {
     if !version.schema.has_validations() {
         return;
     }
@@ -176,5 +181,7 @@ fn validations(_: &Value<'_>, _: Option<&Value<'_>>, version: &CustomVersion, er
         let detail = "some validation rules were not checked because the object was invalid; \
                       correct the existing errors to complete validation";
         errors.invalid(&Path::root("<nil>"), &Value::Null, detail);
+        return;
     }
+    rules::check(object, old, version.schema, errors);
 }

@@ -1,5 +1,6 @@
-//! resource.k8s.io, but for what only a CEL compiler can say of selectors.
+//! resource.k8s.io.
 
+use super::expression;
 use super::{Errors, IMMUTABLE, Report as _, Verbatim, format, go_form, selector};
 use crate::object::Value;
 use crate::object::field::Path;
@@ -294,6 +295,8 @@ fn selectors(owner: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             errors.required(&at.child("expression"), "");
         } else if text.len() > EXPRESSION_BYTES_MAX {
             errors.too_long(&at.child("expression"), EXPRESSION_BYTES_MAX);
+        } else {
+            expression::device_selector(text, &at.child("expression"), errors);
         }
     }
 }

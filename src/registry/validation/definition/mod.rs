@@ -2,6 +2,7 @@
 //! (`apis/apiextensions/validation`).
 
 mod defaults;
+mod expressions;
 mod junctor;
 mod schema;
 mod shape;
@@ -182,6 +183,7 @@ fn validation(version: &Value<'_>, status: bool, path: &Path<'_>, errors: &mut E
         errors.append(&mut found);
     }
     schema::check(schema, &at, schema::Scope::default(), errors);
+    expressions::check(schema, &at, errors);
     debug_assert!(errors.len() >= before, "errors are only added");
 }
 
