@@ -21,6 +21,8 @@ pub struct Question<'q> {
     pub namespace: &'q str,
     /// Name; "" for none.
     pub name: &'q str,
+    /// A path outside the API groups, in the place of a resource; "" for none.
+    pub path: &'q str,
 }
 
 /// An answer to come.

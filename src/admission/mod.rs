@@ -27,6 +27,7 @@ mod plugins;
 mod pod_node_selector;
 mod pod_security;
 mod pod_topology_labels;
+mod policy;
 mod priority;
 mod reader;
 mod refusal;
@@ -89,10 +90,16 @@ impl Chain {
         old: Option<&Value<'_>>,
         arena: &'a Bump,
     ) -> Result<()> {
-        let mut round = Round::default();
+        let (mut round, mut policies) = (Round::default(), policy::Round::default());
         loop {
             self.mutate_first(at, object, old, arena).await?;
             self.mutate_last(at, object, arena).await?;
+            if self.plugins.have(Plugin::MutatingAdmissionPolicy) {
+                let working = (&self.reader, &*self.authority, &mut policies);
+                if policy::mutate(at, object, old, working, arena).await? {
+                    self.webhooks.fill_defaults(at.resource, object, arena);
+                }
+            }
             if self.plugins.have(Plugin::MutatingAdmissionWebhook) {
                 let working = (&self.reader, &mut round);
                 self.webhooks.mutate(at, object, old, working, arena).await?;
@@ -243,6 +250,9 @@ impl Chain {
         }
         if on(Plugin::DenyServiceExternalIps) {
             deny_service_external_ips::validate(at, object, old)?;
+        }
+        if on(Plugin::ValidatingAdmissionPolicy) {
+            policy::validate(at, object, old, &self.reader, authority).await?;
         }
         if on(Plugin::ValidatingAdmissionWebhook) {
             self.webhooks.validate(at, object, old, &self.reader).await?;

@@ -94,6 +94,7 @@ async fn finalizes(
         subresource: "finalizers",
         namespace: if resource.namespaced { at.namespace } else { "" },
         name: owner.str_at(&["name"]),
+        ..Question::default()
     };
     if authority.allows(&at.context.user, question).await {
         return Ok(());

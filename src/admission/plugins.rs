@@ -30,6 +30,8 @@ pub enum Plugin {
     LimitPodHardAntiAffinityTopology,
     /// [`super::limit_ranger`].
     LimitRanger,
+    /// [`super::policy`], those that change objects.
+    MutatingAdmissionPolicy,
     /// [`super::webhook`], those that change objects.
     MutatingAdmissionWebhook,
     /// [`super::namespace_exists`].
@@ -60,6 +62,8 @@ pub enum Plugin {
     StorageObjectInUseProtection,
     /// [`super::taint_nodes_by_condition`].
     TaintNodesByCondition,
+    /// [`super::policy`], those that judge objects.
+    ValidatingAdmissionPolicy,
     /// [`super::webhook`], those that judge objects.
     ValidatingAdmissionWebhook,
 }
@@ -106,9 +110,9 @@ const NAMES: [(&str, Option<Plugin>, bool); 40] = [
     ("PodGroupWorkloadExists", None, true),
     ("JobValidation", None, true),
     ("PodResizeValidator", None, true),
-    ("MutatingAdmissionPolicy", None, true),
+    ("MutatingAdmissionPolicy", Some(Plugin::MutatingAdmissionPolicy), true),
     ("MutatingAdmissionWebhook", Some(Plugin::MutatingAdmissionWebhook), true),
-    ("ValidatingAdmissionPolicy", None, true),
+    ("ValidatingAdmissionPolicy", Some(Plugin::ValidatingAdmissionPolicy), true),
     ("ValidatingAdmissionWebhook", Some(Plugin::ValidatingAdmissionWebhook), true),
     ("ResourceQuota", Some(Plugin::ResourceQuota), true),
 ];

@@ -126,6 +126,38 @@ impl Reader {
         entry.map(|entry| decode(storage, entry.value(), arena)).transpose()
     }
 
+    /// One object of any stored resource, in its stored version.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    pub(super) async fn get_stored<'a>(
+        &self,
+        storage: &'static Storage,
+        namespace: &str,
+        name: &str,
+        arena: &'a Bump,
+    ) -> Result<Option<Value<'a>>> {
+        let entry =
+            self.cache.get(storage, namespace, name, ReadAt::Latest).await.map_err(fault)?;
+        entry.map(|entry| decode(storage, entry.value(), arena)).transpose()
+    }
+
+    /// All objects of any stored resource in a namespace, in their stored version.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    pub(super) async fn list_stored<'a>(
+        &self,
+        storage: &'static Storage,
+        namespace: &str,
+        arena: &'a Bump,
+    ) -> Result<Vec<Value<'a>>> {
+        let namespace = (!namespace.is_empty()).then(|| namespace.into());
+        let query = ListQuery { namespace, at: ReadAt::Latest, ..ListQuery::all(storage) };
+        let page = self.cache.list(query).await.map_err(fault)?;
+        page.entries.iter().map(|entry| decode(storage, entry.value(), arena)).collect()
+    }
+
     /// All objects of a resource in a namespace ("" for all), in their stored version.
     ///
     /// # Errors

@@ -89,6 +89,9 @@ impl Authority for Bridge {
 }
 
 fn action(question: Question<'_>) -> Action<'_> {
+    if !question.path.is_empty() {
+        return Action { verb: question.verb, ..Action::path(question.path) };
+    }
     Action {
         verb: question.verb,
         group: question.group,

@@ -132,8 +132,7 @@ fn request<'a>(at: &Attributes<'_>, invocation: Invocation, arena: &'a Bump) -> 
 
 /// Asks about the user of the request, or the service account that the expression names.
 async fn answer(authority: &dyn Authority, at: &Attributes<'_>, query: &Query) -> Decision {
-    if query.path.is_some() || !query.field_selector.is_empty() || !query.label_selector.is_empty()
-    {
+    if !query.field_selector.is_empty() || !query.label_selector.is_empty() {
         let error = "this version of kubering asks authorizers about resources as a whole only";
         return Decision { error: error.to_owned(), ..Decision::default() };
     }
@@ -155,6 +154,7 @@ async fn answer(authority: &dyn Authority, at: &Attributes<'_>, query: &Query) -
         subresource: &query.subresource,
         namespace: &query.namespace,
         name: &query.name,
+        path: query.path.as_deref().unwrap_or(""),
     };
     Decision { allowed: authority.allows(user, question).await, ..Decision::default() }
 }

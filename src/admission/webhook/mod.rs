@@ -106,6 +106,16 @@ impl Webhooks {
         }
     }
 
+    /// Fills in what a policy that changed the object left out.
+    pub(super) fn fill_defaults<'a>(
+        &self,
+        resource: &'static Resource,
+        object: &mut Value<'a>,
+        arena: &'a Bump,
+    ) {
+        self.versions.fill_defaults(resource, object, arena);
+    }
+
     fn stage<'s>(&'s self, reader: &'s Reader) -> Stage<'s> {
         let Self { client, versions, authority, .. } = self;
         Stage { client, versions: &**versions, reader, authority: &**authority }
