@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench flow`; prints nanoseconds an operation.
 
-use kubering::flow::{Digest, Flow};
+use kubering::flow::{Digest, Flow, Known, Seats};
 use kubering::request::{Query, RequestInfo, User};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ fn show(name: &str, nanos: f64) {
 }
 
 fn main() {
-    let flow = Flow::with_bootstrap();
+    let flow = Flow::with_bootstrap(Seats { process: 600, shard: 0, shards: 1 });
     let user = |name: &str, groups: &[&str]| User {
         name: name.into(),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
@@ -57,5 +57,12 @@ fn main() {
         let digest = Digest { user, info: &info, verb: "get" };
         let nanos = measure(|| drop(black_box(flow.classify(black_box(digest)))));
         show(&format!("classify: GET of a pod by {name}"), nanos);
+        let class = flow.classify(digest).expect("there is a class for all");
+        let nanos = measure(|| {
+            let wait = Duration::from_secs(1);
+            let seat = flow.enter(&class, digest, Query::new(""), Known::default, wait);
+            drop(black_box(futures_lite::future::block_on(seat)));
+        });
+        show(&format!("enter and leave: GET of a pod by {name}"), nanos);
     }
 }

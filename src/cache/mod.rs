@@ -56,7 +56,7 @@ pub use watcher::{WatchEnd, Watcher};
 
 use crate::cache::partition::Resource;
 use crate::catalog::Storage;
-use crate::store::{Opened, Outcome, Request, StoreError, Txn};
+use crate::store::{Item as _, Opened, Outcome, Request, StoreError, Txn};
 use bytes::Bytes;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -79,6 +79,17 @@ pub struct ResourceCounts {
     pub watchers: usize,
     /// Changes in this shard's window.
     pub window: usize,
+}
+
+/// A resource at a glance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Objects.
+    pub objects: usize,
+    /// Mean size of their stored form.
+    pub object_bytes: usize,
+    /// Watchers.
+    pub watchers: usize,
 }
 
 impl Cache {
@@ -176,6 +187,25 @@ impl Cache {
             window: resource.window.len(),
         });
         counts.collect()
+    }
+
+    /// About how many objects and watchers of a resource there are in the process, and how large
+    /// an object is: what this shard has stands for all.
+    pub fn estimate(&self, storage: &'static Storage) -> Estimate {
+        const SAMPLE: usize = 8;
+        let state = self.shard.state.borrow();
+        let Some(held) = state.known(Resource::of(Some(storage))) else {
+            return Estimate::default();
+        };
+        let (sample, _) = held.table.sweep(0, SAMPLE);
+        let (bytes, count) =
+            sample.fold((0, 0), |(bytes, count), entry| (bytes + entry.value().len(), count + 1));
+        let shards = self.shard.peers.len();
+        Estimate {
+            objects: held.table.len() * shards,
+            object_bytes: bytes / count.max(1),
+            watchers: held.watchers * shards,
+        }
     }
 
     /// Watchers of this shard that were ended because they read too slowly.

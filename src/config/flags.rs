@@ -325,8 +325,8 @@ flags! {
         "contention-profiling" Bool "false" Moot "Profiling of locks; there are none.";
         "debug-socket-path" Path "" Later "Unix socket for profiling.";
         "enable-priority-and-fairness" Bool "true" Built
-            "Share the server out by priority levels (which is not built yet: nothing is queued). \
-             Without it the in-flight limits hold.";
+            "Share the server out by priority levels, whose requests wait in queues for their \
+             turn. Without it the in-flight limits hold.";
         "profiling" Bool "true" Later "Serve /debug/pprof.";
     }
     Authentication {

@@ -1,6 +1,7 @@
 //! Flow schemas and priority levels, compiled: what a request is looked up in.
 
 use super::bootstrap::{self, Bootstrap, CATCH_ALL, EXEMPT};
+use super::level::Counts;
 use super::rule::{Digest, Rule};
 use crate::codec::json;
 use crate::http::HeaderValue;
@@ -46,6 +47,7 @@ pub struct Schema {
     pub(super) uid: HeaderValue,
     pub(super) level: Box<str>,
     pub(super) by: Distinguisher,
+    pub(super) counts: Rc<Counts>,
     precedence: i64,
     rules: Vec<Rule>,
 }
@@ -103,6 +105,7 @@ impl Schema {
                 "ByNamespace" => Distinguisher::Namespace,
                 _ => Distinguisher::Nothing,
             },
+            counts: Rc::default(),
             precedence: object.i64_at(&["spec", "matchingPrecedence"]).unwrap_or(0),
             rules: object.list_at(&["spec", "rules"]).iter().map(Rule::compile).collect(),
         }
@@ -139,6 +142,10 @@ impl Schemas {
             schemas.push(Rc::new(imagine_schema(CATCH_ALL)));
         }
         Self(schemas)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Rc<Schema>> {
+        self.0.iter()
     }
 
     /// The first schema that matches; the one for all others if none does (`startRequest`).

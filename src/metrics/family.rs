@@ -225,6 +225,96 @@ pub const AUDIT_LEVELS: Family = family(
     Kind::Counter,
     "[ALPHA] Requests by the policy's audit level.",
 );
+/// See its help.
+pub const FLOW_REJECTED: Family = family(
+    "apiserver_flowcontrol_rejected_requests_total",
+    Kind::Counter,
+    "[BETA] Requests refused, by priority level, flow schema and reason.",
+);
+/// See its help.
+pub const FLOW_DISPATCHED: Family = family(
+    "apiserver_flowcontrol_dispatched_requests_total",
+    Kind::Counter,
+    "[BETA] Requests let in, by priority level and flow schema.",
+);
+/// See its help.
+pub const FLOW_IN_QUEUE: Family = family(
+    "apiserver_flowcontrol_current_inqueue_requests",
+    Kind::Gauge,
+    "[BETA] Requests that wait, by priority level and flow schema.",
+);
+/// See its help.
+pub const FLOW_EXECUTING: Family = family(
+    "apiserver_flowcontrol_current_executing_requests",
+    Kind::Gauge,
+    "[BETA] Requests being served, by priority level and flow schema.",
+);
+/// See its help.
+pub const FLOW_SEATS: Family = family(
+    "apiserver_flowcontrol_current_executing_seats",
+    Kind::Gauge,
+    "[BETA] Seats taken, by priority level and flow schema.",
+);
+/// See its help.
+pub const FLOW_NOMINAL_LIMIT: Family = family(
+    "apiserver_flowcontrol_nominal_limit_seats",
+    Kind::Gauge,
+    "[BETA] Seats of each priority level by its shares.",
+);
+/// See its help.
+pub const FLOW_CURRENT_LIMIT: Family = family(
+    "apiserver_flowcontrol_current_limit_seats",
+    Kind::Gauge,
+    "[ALPHA] Seats of each priority level now.",
+);
+/// See its help.
+pub const FLOW_LOWER_LIMIT: Family = family(
+    "apiserver_flowcontrol_lower_limit_seats",
+    Kind::Gauge,
+    "[ALPHA] Fewest seats of each priority level.",
+);
+/// See its help.
+pub const FLOW_UPPER_LIMIT: Family = family(
+    "apiserver_flowcontrol_upper_limit_seats",
+    Kind::Gauge,
+    "[ALPHA] Most seats of each priority level.",
+);
+/// See its help.
+pub const FLOW_DEMAND_MOST: Family = family(
+    "apiserver_flowcontrol_demand_seats_high_watermark",
+    Kind::Gauge,
+    "[ALPHA] Most seats wanted in the last adjustment period.",
+);
+/// See its help.
+pub const FLOW_DEMAND_MEAN: Family = family(
+    "apiserver_flowcontrol_demand_seats_average",
+    Kind::Gauge,
+    "[ALPHA] Mean of the seats wanted in the last adjustment period.",
+);
+/// See its help.
+pub const FLOW_DEMAND_DEVIATION: Family = family(
+    "apiserver_flowcontrol_demand_seats_stdev",
+    Kind::Gauge,
+    "[ALPHA] Deviation of the seats wanted in the last adjustment period.",
+);
+/// See its help.
+pub const FLOW_DEMAND_SMOOTHED: Family = family(
+    "apiserver_flowcontrol_demand_seats_smoothed",
+    Kind::Gauge,
+    "[ALPHA] Smoothed demand for seats.",
+);
+/// See its help.
+pub const FLOW_TARGET: Family = family(
+    "apiserver_flowcontrol_target_seats",
+    Kind::Gauge,
+    "[ALPHA] Seats that each priority level should have.",
+);
+/// See its help.
+pub const FLOW_FAIR_PART: Family = family(
+    "apiserver_flowcontrol_seat_fair_frac",
+    Kind::Gauge,
+    "[ALPHA] Part of their targets that priority levels get.",
+);
 /// CPU time.
 pub(in crate::metrics) const CPU_SECONDS: Family = family(
     "process_cpu_seconds_total",

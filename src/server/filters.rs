@@ -8,6 +8,7 @@ use crate::base::limits::REQUESTS_IN_FLIGHT_MAX;
 use crate::catalog::catalog;
 use crate::config::Config;
 use crate::config::duration;
+use crate::flow::Seat;
 use crate::http::HeaderValue;
 use crate::http::Method;
 use crate::http::Response;
@@ -73,6 +74,7 @@ pub(in crate::server) struct Entered {
     lasts: bool,
     in_flight: Option<InFlight>,
     long_running: Option<LongRunning>,
+    seat: Option<Seat>,
     answered: bool,
 }
 
@@ -101,6 +103,7 @@ impl Entered {
                 lasts,
                 in_flight: None,
                 long_running,
+                seat: None,
                 answered: false,
             });
         }
@@ -125,6 +128,7 @@ impl Entered {
             lasts,
             in_flight,
             long_running: None,
+            seat: None,
             answered: false,
         })
     }
@@ -151,6 +155,12 @@ impl Entered {
                 cause: None,
             }
         })
+    }
+
+    /// Keeps the request's seats until its answer has been sent; a watch needs none once it has
+    /// begun.
+    pub(in crate::server) fn keep(&mut self, seat: Option<Seat>) {
+        self.seat = seat.filter(|_| !self.lasts);
     }
 
     /// Counts the answer: now if it is all there, otherwise when it has been sent.
@@ -189,6 +199,7 @@ impl Drop for Sending {
         // The guards count out as they are dropped.
         self.entered.in_flight = None;
         self.entered.long_running = None;
+        self.entered.seat = None;
     }
 }
 
@@ -204,7 +215,7 @@ fn draining(send_retry_after: bool) -> Answer {
 
 /// The time that a request has (`WithRequestDeadline`): what it asks for, if that is less than the
 /// operator's limit.
-fn deadline(config: &Config, query: Query<'_>) -> Result<Duration, Fault> {
+pub(in crate::server) fn deadline(config: &Config, query: Query<'_>) -> Result<Duration, Fault> {
     let limit = config.requests.timeout;
     match query.first("timeout") {
         Some(text) if !text.is_empty() => match duration::parse_go(&text) {

@@ -1,8 +1,6 @@
 //! The handler chain, in order, on one screen (features.md section 1):
-//! audit id → URL → authentication → authorization → health, discovery, resources → headers.
-//!
-//! Impersonation and flow control have their places between authentication and
-//! authorization, and are not built yet.
+//! audit id → URL → authentication → impersonation → flow control → authorization → health,
+//! discovery, resources → headers.
 
 use crate::admission::webhook::Webhooks;
 use crate::admission::{Chain, Plugins, Reader, Seconds};
@@ -22,7 +20,7 @@ use crate::cache::Cache;
 use crate::catalog::catalog;
 use crate::client::Client;
 use crate::config::Config;
-use crate::flow::{Digest, Flow};
+use crate::flow::{Flow, Seat};
 use crate::http::{
     HeaderName, HeaderText, HeaderValue, Method, Request, Response, StatusCode, header,
 };
@@ -35,7 +33,7 @@ use crate::server::auditing::{self, Audit};
 use crate::server::authentication::Authentication;
 use crate::server::filters::{self, Entered};
 use crate::server::shard::{Shard, Shared};
-use crate::server::{credentials, health, scrape};
+use crate::server::{credentials, debug, health, scrape, turn};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -118,7 +116,7 @@ impl Gate {
         let uri = accounts.jwks_uri.clone().unwrap_or_else(own);
         let name = accounts.issuers.first().map_or("", String::as_str);
         let issuer = Issuer::new(name, &uri, &keys);
-        let flow = Flow::default();
+        let flow = Flow::new(turn::seats(config, cache.shard()));
         let aggregator = Aggregator::default();
         Ok(Self { authenticator, authorizer, api, discovery, issuer, flow, aggregator })
     }
@@ -183,6 +181,8 @@ pub async fn handle(shard: &Shard, request: Request) -> Response {
 
 /// Why a request goes no further.
 enum Refusal {
+    /// It is not its turn.
+    Answer(Box<Answer>),
     /// What the client is told.
     Fault(Fault),
     /// The authorizers failed.
@@ -218,21 +218,22 @@ impl Gate {
         };
         let accept = text(&request, header::ACCEPT);
         let content_type = text(&request, header::CONTENT_TYPE);
-        let entered = match Entered::new(shard, &info, &method, query, &content_type) {
+        let mut entered = match Entered::new(shard, &info, &method, query, &content_type) {
             Ok(entered) => entered,
             Err(turned_away) => return respond(*turned_away),
         };
         let head =
             Head { method: method.as_str(), accept: &accept, content_type: &content_type, query };
-        let mut trail = None;
+        let (mut seat, mut trail) = (None, None);
         let audit = Audit { id: audit_id, uri: &uri, trail: &mut trail };
         let parsed = Parsed { info: &info, head };
-        let rest = Box::pin(self.admitted(shard, context, parsed, request, audit));
+        let rest = Box::pin(self.admitted(shard, context, parsed, request, (audit, &mut seat)));
         let mut response = match entered.within(&shard.config, query, rest).await {
             Ok(Served::Answer(answer)) => respond(answer),
             Ok(Served::Response(response)) => response,
             Err(fault) => respond(refuse(fault, &accept, context, query)),
         };
+        entered.keep(seat);
         entered.answered(&mut response);
         if let Some(trail) = trail {
             Box::pin(auditing::end(trail, context, &mut response)).await;
@@ -246,7 +247,7 @@ impl Gate {
         context: &mut Context,
         Parsed { info, head }: Parsed<'_>,
         mut request: Request,
-        mut audit: Audit<'_>,
+        (mut audit, seat): (Audit<'_>, &mut Option<Seat>),
     ) -> Served {
         let Head { accept, query, .. } = head;
         let verb = if info.is_resource {
@@ -274,11 +275,15 @@ impl Gate {
         let (fields, labels) = selected(info, query);
         let (fields, labels) = (fields.requirements(), labels.requirements());
         let action = Action { fields, labels, ..Action::of(info, &verb) };
-        if let Err(refusal) = self.permit(shard, context, info, &action, &request).await {
-            return Served::Answer(match refusal {
-                Refusal::Fault(fault) => refuse(fault, accept, context, query),
-                Refusal::Error(why) => Answer::internal_error(audit.uri, &why),
-            });
+        match self.permit(shard, context, info, &action, &request).await {
+            Ok(taken) => *seat = taken,
+            Err(refusal) => {
+                return Served::Answer(match refusal {
+                    Refusal::Answer(answer) => *answer,
+                    Refusal::Fault(fault) => refuse(fault, accept, context, query),
+                    Refusal::Error(why) => Answer::internal_error(audit.uri, &why),
+                });
+            }
         }
         if let Some(remote) = self.aggregator.find(info.path) {
             return Served::Answer(Aggregator::answer(&remote));
@@ -307,9 +312,11 @@ impl Gate {
         info: &RequestInfo<'_>,
         action: &Action<'_>,
         request: &Request,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Seat>, Refusal> {
         self.impersonate(context, request, action).await.map_err(Refusal::Fault)?;
-        self.classify(shard, context, info, action.verb);
+        let query = Query::new(request.query());
+        let taken = turn::take(&self.flow, shard, context, (info, action.verb, query)).await;
+        let seat = taken.map_err(Refusal::Answer)?;
         let told = shard.auditor.is_some();
         let decided = self.authorizer.decide(&context.user, action, told).await;
         let Decision { verdict, reason, error } = decided;
@@ -332,19 +339,9 @@ impl Gate {
             None => {}
         }
         if verdict == Verdict::Allow {
-            return Ok(());
+            return Ok(seat);
         }
         Err(Refusal::Fault(action.forbidden(&context.user, &reason)))
-    }
-
-    /// Finds out what flow schema and priority level the request has (`WithPriorityAndFairness`).
-    fn classify(&self, shard: &Shard, context: &mut Context, info: &RequestInfo<'_>, verb: &str) {
-        if !shard.config.requests.priority_and_fairness || filters::is_exempt_from_flow(info) {
-            return;
-        }
-        let digest = Digest { user: &context.user, info, verb };
-        let class = self.flow.classify(digest);
-        context.flow = class.map(|class| [class.schema_uid().clone(), class.level_uid().clone()]);
     }
 
     async fn authenticate(
@@ -395,6 +392,9 @@ impl Gate {
         form: Asked<'_>,
     ) -> Served {
         if let Some(response) = health::answer(shard, info.path, request.query()) {
+            return Served::Response(response);
+        }
+        if let Some(response) = debug::answer(shard, info.path, form.query).await {
             return Served::Response(response);
         }
         if let Some(answer) = self.issuer.as_ref().and_then(|issuer| issuer.answer(info.path)) {

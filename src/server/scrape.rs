@@ -8,40 +8,22 @@ use crate::http::StatusCode;
 use crate::http::header;
 use crate::metrics;
 use crate::metrics::Snapshot;
-use crate::rt;
-use crate::server::shard::Control;
+use crate::server::gather::gather;
 use crate::server::shard::Shard;
 use crate::store::Histogram;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
-
-/// A shard that does not answer in this time is left out, so that one stuck shard can be seen.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Answers a scrape.
 pub async fn answer(shard: &Shard) -> Response {
-    let (answer_tx, answers) = async_channel::bounded(shard.peers.len().max(1));
-    let mut asked = 0;
-    for (id, peer) in shard.peers.iter().enumerate() {
-        if id != shard.id && peer.try_send(Control::Scrape(answer_tx.clone())).is_ok() {
-            asked += 1;
-        }
-    }
-    let mut sum = snapshot(shard);
-    let answered = async {
-        for _ in 0..asked {
-            let Ok(snapshot) = answers.recv().await else { break };
-            sum.merge(snapshot);
-        }
-    };
-    rt::timeout(ANSWER_TIMEOUT, answered).await.ok();
+    let mut sum = Snapshot::default();
+    gather(shard, snapshot).await.into_iter().for_each(|snapshot| sum.merge(snapshot));
     of_the_process(shard, &mut sum);
     Response::new(StatusCode::OK, Body::full(sum.render()))
         .with(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))
 }
 
 /// One shard's own figures.
-pub(in crate::server) fn snapshot(shard: &Shard) -> Snapshot {
+fn snapshot(shard: &Shard) -> Snapshot {
     let mut snapshot = shard.metrics.snapshot();
     let listener = &shard.listener;
     snapshot.add(&metrics::CONNECTIONS, listener.connections.open() as f64);
@@ -56,6 +38,7 @@ pub(in crate::server) fn snapshot(shard: &Shard) -> Snapshot {
             snapshot.add_labelled(&metrics::AUDIT_LEVELS, label, requests as f64);
         }
     }
+    snapshot.extend(shard.gate.flow().samples());
     for counts in shard.cache.counts() {
         let Some(storage) = counts.storage else { continue };
         let resource = match storage.group {

@@ -9,7 +9,6 @@ use crate::cache::CacheSeed;
 use crate::client::Client;
 use crate::config::Config;
 use crate::http;
-use crate::metrics;
 use crate::metrics::Recorder;
 use crate::metrics::RequestKind;
 use crate::registry::network::Cidr;
@@ -25,7 +24,6 @@ use crate::server::lifecycle::Lifecycle;
 use crate::server::listener::Listener;
 use crate::server::pipeline;
 use crate::server::pipeline::Gate;
-use crate::server::scrape;
 use crate::store;
 use crate::tls;
 use async_channel::Receiver;
@@ -75,8 +73,8 @@ pub(in crate::server) enum Control {
     Authorize(Arc<Authorization>),
     /// Use these certificates from now on.
     Reload(tls::Config),
-    /// Tell your figures.
-    Scrape(Sender<metrics::Snapshot>),
+    /// Tell something of yourself.
+    Ask(Box<dyn FnOnce(&Shard) + Send>),
     /// Stop: accept nothing more and end what is being served.
     Stop,
 }
@@ -196,6 +194,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
 async fn prepare(shard: &Rc<Shard>, port: u16) -> Result<(), String> {
     rt::spawn(look_after_connections(Rc::clone(shard)));
     rt::spawn(shard.gate.flow().clone().follow(shard.cache.clone()));
+    rt::spawn(shard.gate.flow().clone().adjust());
     rt::spawn(shard.gate.aggregator().clone().follow(shard.cache.clone()));
     let followed = shard.gate.authorizer().follow(&shard.cache).await;
     followed.map_err(|fault| format!("roles and bindings cannot be read: {fault:?}"))?;
@@ -245,8 +244,8 @@ async fn follow(shard: Rc<Shard>, control: Receiver<Control>, stop: Sender<()>) 
         match control {
             Control::Authorize(to) => shard.gate.authorizer().replace(to.links()),
             Control::Reload(config) => *shard.listener.tls.borrow_mut() = config,
-            // Whoever asked may have gone; a second stop changes nothing.
-            Control::Scrape(answer) => drop(answer.try_send(scrape::snapshot(&shard))),
+            Control::Ask(ask) => ask(&shard),
+            // A second stop changes nothing.
             Control::Stop => rt::spawn(stop_listening(Rc::clone(&shard), stop.clone())),
         }
     }
