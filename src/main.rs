@@ -7,6 +7,7 @@ use kubering::config::Values;
 use kubering::server::boot;
 use kubering::server::logging;
 use kubering::server::pki;
+use kubering::server::tune;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -21,6 +22,11 @@ fn main() -> ExitCode {
     let checks_pki = arguments.peek().is_some_and(|first| first == "pki");
     if checks_pki && arguments.nth(1).is_none_or(|second| second != "check") {
         writeln!(std::io::stderr(), "kubering: usage: kubering pki check [flags]").ok();
+        return ExitCode::from(USAGE_ERROR);
+    }
+    let checks_machine = arguments.peek().is_some_and(|first| first == "tune");
+    if checks_machine && arguments.nth(1).is_none_or(|second| second != "--check") {
+        writeln!(std::io::stderr(), "kubering: usage: kubering tune --check [--shards N]").ok();
         return ExitCode::from(USAGE_ERROR);
     }
     let values = match Values::parse(arguments) {
@@ -43,6 +49,11 @@ fn main() -> ExitCode {
         let (text, good) = pki::check(&config);
         print(&text);
         return if good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    if checks_machine {
+        let (text, worst) = tune::check(config.shards);
+        print(&text);
+        return ExitCode::from(worst.exit_code());
     }
     logging::start(config.verbosity, config.logs_json);
     let not_built: Vec<String> = values.not_built().map(|f| format!("--{}", f.name)).collect();

@@ -45,3 +45,30 @@ fn the_unit_and_the_static_pod_start_the_server_with_flags_that_it_knows() {
         }
     }
 }
+
+#[test]
+fn tune_check_reports_every_setting_of_the_readme() {
+    let output = Command::new(env!("CARGO_BIN_EXE_kubering")).args(["tune", "--check"]).output();
+    let output = output.expect("the binary runs");
+    let report = String::from_utf8(output.stdout).expect("UTF-8");
+    let readme = text("README.md");
+    for name in kubering::server::tune::NAMES {
+        assert!(readme.contains(&format!("| {name} |")), "tuning/README.md has no row {name}");
+        let row = report.lines().find(|line| line.get(8..).is_some_and(|l| l.starts_with(name)));
+        assert!(row.is_some(), "no line of {name}: {report}");
+    }
+    let worst = if report.contains("\nMUST") || report.starts_with("MUST") {
+        3
+    } else {
+        i32::from(report.contains("\nshould"))
+    };
+    assert_eq!(output.status.code(), Some(worst), "{report}");
+}
+
+#[test]
+fn tune_does_nothing_but_check() {
+    for arguments in [&["tune"][..], &["tune", "--set"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_kubering")).args(arguments).output();
+        assert_eq!(output.expect("the binary runs").status.code(), Some(2), "{arguments:?}");
+    }
+}

@@ -26,4 +26,5 @@ pub mod preflight;
 pub mod scrape;
 mod sealing;
 pub mod shard;
+pub mod tune;
 mod turn;

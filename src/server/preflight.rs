@@ -29,7 +29,7 @@ pub fn check(shards: usize) -> Result<(), String> {
 }
 
 /// The kernel's version, if it is new enough.
-fn kernel(release: &str) -> Result<(u32, u32), String> {
+pub(in crate::server) fn kernel(release: &str) -> Result<(u32, u32), String> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
         return Err(format!("kernel release {release:?} cannot be understood"));
@@ -85,7 +85,7 @@ fn memlock(shards: usize) -> Result<(), String> {
 }
 
 /// True if the limit on locked memory does not count for this process (CAP_IPC_LOCK).
-fn locks_what_it_likes() -> bool {
+pub(in crate::server) fn locks_what_it_likes() -> bool {
     let sets = rustix::thread::capabilities(None);
     sets.is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::IPC_LOCK))
 }
