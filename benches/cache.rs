@@ -4,6 +4,7 @@
 
 use async_channel::Sender;
 use bytes::Bytes;
+use kubering::base::ticks::Ticks;
 use kubering::cache::{
     Cache, Entry, FrameEncoder, FrameKind, ListQuery, ReadAt, WatchFrom, WatchQuery, Watcher,
 };
@@ -177,7 +178,8 @@ impl Store {
         self.committed.store(last, Ordering::Release);
         for batches in &self.batches {
             let events = Arc::clone(&events);
-            let batch = Batch { events, answers: Vec::new(), lost: false, revision: last };
+            let (answers, committed) = (Vec::new(), Ticks::now());
+            let batch = Batch { events, answers, lost: false, revision: last, committed };
             batches.send(batch).await.expect("the shard runs");
         }
     }

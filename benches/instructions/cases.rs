@@ -9,7 +9,8 @@ use kubering::codec::frame::{self, EventType};
 use kubering::codec::json::{self, Strictness};
 use kubering::codec::proto::{self, envelope};
 use kubering::codec::transcode::{self, Names, Spliced};
-use kubering::flow::{Digest, Flow};
+use kubering::flow::{Digest, Flow, Known, Seats};
+use kubering::metrics::{Labels, Laps, Phase, Recorder};
 use kubering::object::Value;
 use kubering::object::apply::{self, apply};
 use kubering::object::managed::{Reset, Writer, update};
@@ -19,6 +20,7 @@ use kubering::registry::stored;
 use kubering::request::{Attributes, Context, ListOptions, Operation, Query, RequestInfo, User};
 use kubering::store::Item as _;
 use std::hint::black_box;
+use std::time::Duration;
 
 const POD: &str = include_str!("../data/pod.json");
 const DEPLOYMENT: &str = include_str!("../data/deployment.json");
@@ -38,6 +40,7 @@ type Count<'c> = &'c mut dyn FnMut(&str, &mut dyn FnMut());
 
 pub(crate) fn all(count: Count<'_>) {
     requests(count);
+    figures(count);
     decisions(count);
     objects(count);
     changes(count);
@@ -58,6 +61,27 @@ fn requests(count: Count<'_>) {
     });
 }
 
+fn figures(count: Count<'_>) {
+    let recorder = Recorder::default();
+    let labels = Labels {
+        verb: "GET",
+        group: "",
+        version: "v1",
+        resource: "pods",
+        subresource: "",
+        scope: "resource",
+        dry_run: false,
+    };
+    count("figures: a read with its phases", &mut || {
+        let laps = Laps::default();
+        for phase in [Phase::Authn, Phase::Queue, Phase::Authz, Phase::Cache, Phase::Encode] {
+            laps.lap(phase);
+        }
+        let took = (Duration::from_micros(40), &laps);
+        drop(recorder.request(black_box(&labels), 200, took, None));
+    });
+}
+
 fn decisions(count: Count<'_>) {
     let groups = |groups: &[&str]| groups.iter().map(|group| (*group).to_owned()).collect();
     let node = User {
@@ -70,12 +94,19 @@ fn decisions(count: Count<'_>) {
         groups: groups(&["group-3", "system:authenticated"]),
         ..User::default()
     };
-    let flow = Flow::with_bootstrap();
+    let flow = Flow::with_bootstrap(Seats { process: 600, shard: 0, shards: 1 });
     let info = RequestInfo::parse("GET", "/api/v1/nodes/n", &Query::new("")).expect("a path");
     for (name, user) in [("a kubelet", &node), ("someone", &someone)] {
         count(&format!("flow: classify, {name}"), &mut || {
             let digest = Digest { user: black_box(user), info: &info, verb: "get" };
             drop(black_box(flow.classify(digest)));
+        });
+        let digest = Digest { user, info: &info, verb: "get" };
+        let class = flow.classify(digest).expect("there is a class for all");
+        count(&format!("flow: enter and leave, {name}"), &mut || {
+            let wait = Duration::from_secs(1);
+            let seat = flow.enter(&class, digest, Query::new(""), Known::default, wait);
+            drop(black_box(futures_lite::future::block_on(seat)));
         });
     }
     let authorizer = authorizer();

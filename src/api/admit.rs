@@ -5,6 +5,7 @@ use crate::admission::webhook::Versions;
 use crate::admission::{Answer, Authority, Chain, Question};
 use crate::authz::{Action, Authorizer, Verdict};
 use crate::catalog::Resource;
+use crate::metrics::Phase;
 use crate::object::Value;
 use crate::registry::body::api_version;
 use crate::registry::{Admit, stored};
@@ -28,8 +29,11 @@ impl Admit for Admission {
         old: Option<&Value<'_>>,
         arena: &'a Bump,
     ) -> Result<()> {
+        at.context.laps.lap(Phase::Prepare);
         self.chain.mutate(at, object, old, arena).await?;
-        escalation::check(&self.authorizer, at, object, old, arena).await
+        escalation::check(&self.authorizer, at, object, old, arena).await?;
+        at.context.laps.lap(Phase::Admission);
+        Ok(())
     }
 
     async fn validate(
@@ -41,7 +45,10 @@ impl Admit for Admission {
         if at.by_update {
             self.may_create(at).await?;
         }
-        self.chain.validate(at, object, old).await
+        at.context.laps.lap(Phase::Prepare);
+        self.chain.validate(at, object, old).await?;
+        at.context.laps.lap(Phase::Admission);
+        Ok(())
     }
 }
 

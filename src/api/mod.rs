@@ -25,7 +25,7 @@ pub mod verb;
 use crate::authn::{Authenticator, TokenIssuer};
 use crate::authz::Authorizer;
 use crate::http::RequestBody;
-use crate::metrics::Recorder;
+use crate::metrics::{Phase, Recorder};
 use crate::registry::{Registry, stored};
 use crate::request::{Context, Fault, ListOptions, Query, RequestInfo, Result, Verb};
 use admit::Admission;
@@ -151,6 +151,7 @@ impl Api {
         let scope = Scope { namespace: collection_namespace(&call.target, call.info), name: "" };
         let page =
             verb::list::read_page(&self.registry.cache, &call.target, scope, &options).await?;
+        call.context.laps.lap(Phase::Cache);
         let body = verb::list::encode(&call.target, &call.form, scope, page)?;
         Ok(Answer::stream(200, call.form.content_type(), body))
     }
@@ -174,7 +175,12 @@ impl Api {
             &call.form,
             scope,
             &options,
-            verb::watch::Terms { min_seconds: self.min_request_timeout_seconds, series },
+            verb::watch::Terms {
+                min_seconds: self.min_request_timeout_seconds,
+                series,
+                metrics: Rc::clone(&self.metrics),
+                user: Rc::clone(&call.context.user),
+            },
         )
         .await?;
         let answer = Answer::stream(200, call.form.stream_type(), body);

@@ -104,6 +104,8 @@ pub const BOOKMARK_SECONDS: u64 = 60;
 pub const BOOKMARK_BEFORE_DEADLINE_SECONDS: u64 = 2;
 /// Sets of labels that one shard keeps figures for; what comes later is counted together.
 pub const METRIC_SERIES_MAX: usize = 4_096;
+/// Users and resources of whom a shard remembers that their watches were too slow.
+pub const SLOW_WATCHERS_MAX: usize = 256;
 /// Messages of the server's first thread, and scrapes, that may wait at one shard.
 pub const SHARD_CONTROL_MAX: usize = 256;
 /// Requests that one shard serves at once, watches not counted; more are turned away with 429.

@@ -6,4 +6,5 @@ pub mod expiring;
 pub mod hash;
 pub mod ids;
 pub mod limits;
+pub mod ticks;
 pub mod timestamp;

@@ -1,5 +1,6 @@
 //! What a watcher is given: one event, encoded once for all watchers that show it the same way.
 
+use crate::base::ticks::Ticks;
 use crate::cache::entry::Entry;
 use bytes::Bytes;
 use std::cell::OnceCell;
@@ -41,6 +42,8 @@ pub struct Frame {
     pub entry: Option<Arc<Entry>>,
     /// The revision of the change.
     pub revision: u64,
+    /// When the change was committed; `None` for what tells of the past.
+    pub committed: Option<Ticks>,
     encoder: Rc<dyn FrameEncoder>,
     bytes: OnceCell<Bytes>,
 }
@@ -49,10 +52,11 @@ impl Frame {
     pub(super) fn event(
         kind: FrameKind,
         entry: Arc<Entry>,
-        revision: u64,
+        (revision, committed): (u64, Option<Ticks>),
         encoder: Rc<dyn FrameEncoder>,
     ) -> Rc<Self> {
-        Rc::new(Self { kind, entry: Some(entry), revision, encoder, bytes: OnceCell::new() })
+        let (entry, bytes) = (Some(entry), OnceCell::new());
+        Rc::new(Self { kind, entry, revision, committed, encoder, bytes })
     }
 
     pub(super) fn bookmark(
@@ -60,7 +64,8 @@ impl Frame {
         revision: u64,
         encoder: Rc<dyn FrameEncoder>,
     ) -> Rc<Self> {
-        Rc::new(Self { kind, entry: None, revision, encoder, bytes: OnceCell::new() })
+        let (entry, committed, bytes) = (None, None, OnceCell::new());
+        Rc::new(Self { kind, entry, revision, committed, encoder, bytes })
     }
 
     /// The frame on the wire; encoded once, then shared.

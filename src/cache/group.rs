@@ -5,6 +5,7 @@
 
 use crate::base::hash::HashMap;
 use crate::base::limits::WATCHER_QUEUE_MAX;
+use crate::base::ticks::Ticks;
 use crate::cache::entry::Entry;
 use crate::cache::filter::{Field, Filter};
 use crate::cache::frame::{Frame, FrameEncoder, FrameKind};
@@ -119,14 +120,14 @@ impl Groups {
 
     /// Gives a change to the watchers it concerns. Returns how many frames were queued and how
     /// many watchers were ended because their queue was full.
-    pub(super) fn dispatch(&mut self, change: &Change) -> (usize, usize) {
+    pub(super) fn dispatch(&mut self, change: &Change, committed: Ticks) -> (usize, usize) {
         let mut candidates = std::mem::take(&mut self.candidates);
         self.concerned(change, &mut candidates);
         let mut made = std::mem::take(&mut self.made);
         let (mut queued, mut slow) = (0, 0);
         for number in candidates.drain(..) {
             let Some(group) = self.group_mut(number) else { continue };
-            let Some(frame) = group.frame(change, &mut made) else { continue };
+            let Some(frame) = group.frame(change, committed, &mut made) else { continue };
             let (sent, ended) = group.send(number, &frame);
             queued += sent;
             slow += ended;
@@ -274,15 +275,15 @@ pub(super) fn transition<'c>(
 }
 
 impl Group {
-    fn frame(&self, change: &Change, made: &mut Made) -> Option<Rc<Frame>> {
+    fn frame(&self, change: &Change, committed: Ticks, made: &mut Made) -> Option<Rc<Frame>> {
         let (kind, entry) = transition(&self.filter, change)?;
         let encoder = self.encoder_id;
         let same = made.iter().find(|(id, frame)| *id == encoder && frame.kind == kind);
         if let Some((_, frame)) = same {
             return Some(Rc::clone(frame));
         }
-        let (entry, revision) = (Arc::clone(entry), change.revision);
-        let frame = Frame::event(kind, entry, revision, Rc::clone(&self.encoder));
+        let (entry, at) = (Arc::clone(entry), (change.revision, Some(committed)));
+        let frame = Frame::event(kind, entry, at, Rc::clone(&self.encoder));
         made.push((encoder, Rc::clone(&frame)));
         Some(frame)
     }

@@ -81,6 +81,17 @@ pub struct ResourceCounts {
     pub window: usize,
 }
 
+/// What waits for a shard, or for the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueDepths {
+    /// Messages of other shards.
+    pub inbox: usize,
+    /// Requests of all shards to the store.
+    pub store: usize,
+    /// Batches of changes to be applied.
+    pub feed: usize,
+}
+
 /// A resource at a glance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Estimate {
@@ -187,6 +198,16 @@ impl Cache {
             window: resource.window.len(),
         });
         counts.collect()
+    }
+
+    /// How much waits.
+    pub fn queues(&self) -> QueueDepths {
+        let shard = &self.shard;
+        QueueDepths {
+            inbox: shard.peers.get(shard.number).map_or(0, inbox::Inbox::len),
+            store: shard.requests.len(),
+            feed: shard.batches.len(),
+        }
     }
 
     /// About how many objects and watchers of a resource there are in the process, and how large

@@ -155,7 +155,7 @@ async fn feed(shard: Rc<Shard>, batches: Receiver<crate::store::Batch<Entry>>) {
         }
         let mut events = batch.events.iter().peekable();
         while let Some(event) = events.next() {
-            work += shard.apply(event);
+            work += shard.apply(event, batch.committed);
             // Nobody sees half of a revision.
             let is_last = events.peek().is_none_or(|next| next.revision != event.revision);
             if work >= FEED_YIELD_FRAMES && is_last {

@@ -1,6 +1,7 @@
 //! The cache of one shard: entries of the slots it owns, windows and watchers of every resource.
 
 use crate::base::limits::{READ_GRACE_SECONDS, READ_WAIT_SECONDS, SHARD_INBOX_MAX};
+use crate::base::ticks::Ticks;
 use crate::cache::definitions::{self, is_definition};
 use crate::cache::entry::Entry;
 use crate::cache::frame::Frame;
@@ -18,8 +19,8 @@ use crate::cache::ticket::Tickets;
 use crate::cache::watcher::{WatchCell, WatchEnd};
 use crate::cache::window::{Change, Window};
 use crate::catalog::Storage;
-use crate::store::{Event, Item, Link, OldState, Outcome, Request, StoreError};
-use async_channel::Sender;
+use crate::store::{Batch, Event, Item, Link, OldState, Outcome, Request, StoreError};
+use async_channel::{Receiver, Sender};
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering as Order;
@@ -38,6 +39,8 @@ pub(super) struct Shard {
     /// Every shard's inbox, this one's included.
     pub(super) peers: Arc<[Inbox]>,
     pub(super) requests: Sender<(usize, Request<Entry>)>,
+    /// What the feed takes from, to see how much waits.
+    pub(super) batches: Receiver<Batch<Entry>>,
     pub(super) committed: Arc<AtomicU64>,
     pub(super) compacted: Arc<AtomicU64>,
     /// Others write to the store as well.
@@ -232,6 +235,7 @@ impl Shard {
             number: link.shard,
             peers,
             requests: link.requests,
+            batches: link.batches,
             committed: link.committed,
             compacted: link.compacted,
             is_shared: link.is_shared,
@@ -260,7 +264,7 @@ impl Shard {
 
     /// Applies one change and dispatches it. Returns about how much work it was, in frames.
     /// HOT: benches/cache.rs `apply`.
-    pub(super) fn apply(&self, event: &Event<Entry>) -> usize {
+    pub(super) fn apply(&self, event: &Event<Entry>, committed: Ticks) -> usize {
         let change = Change::of(event);
         let mut state = self.state.borrow_mut();
         let Some(subject) = change.subject() else {
@@ -283,7 +287,7 @@ impl Shard {
         }
         let (mut queued, mut slow) = (0, 0);
         if !resource.groups.is_empty() {
-            (queued, slow) = resource.groups.dispatch(&change);
+            (queued, slow) = resource.groups.dispatch(&change, committed);
         }
         resource.observers.iter().for_each(|observer| observer.change(&change));
         let revision = change.revision;

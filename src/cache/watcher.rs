@@ -269,7 +269,7 @@ impl Watcher {
         let (revision, encoder) = (*revision, &self.cell.encoder);
         frames.extend(entries.by_ref().take(room).map(|entry| {
             let revision = crate::store::Item::revision(&*entry);
-            Frame::event(FrameKind::Added, entry, revision, Rc::clone(encoder))
+            Frame::event(FrameKind::Added, entry, (revision, None), Rc::clone(encoder))
         }));
         if entries.len() > 0 {
             return;
@@ -306,7 +306,7 @@ impl Watcher {
             reached = change.revision;
             if let Some((kind, entry)) = transition(&self.cell.filter, change) {
                 let (entry, encoder) = (Arc::clone(entry), Rc::clone(&self.cell.encoder));
-                frames.push(Frame::event(kind, entry, change.revision, encoder));
+                frames.push(Frame::event(kind, entry, (change.revision, None), encoder));
                 found += 1;
             }
         }

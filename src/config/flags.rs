@@ -327,7 +327,8 @@ flags! {
         "enable-priority-and-fairness" Bool "true" Built
             "Share the server out by priority levels, whose requests wait in queues for their \
              turn. Without it the in-flight limits hold.";
-        "profiling" Bool "true" Later "Serve /debug/pprof.";
+        "profiling" Bool "true" Built
+            "Serve /debug/pprof, /debug/latency and /debug/shards to who is authorized.";
     }
     Authentication {
         "anonymous-auth" Bool "true" Built

@@ -44,6 +44,8 @@ pub struct Config {
     pub verbosity: u8,
     /// Logs are JSON.
     pub logs_json: bool,
+    /// What the server tells of itself below `/debug/` is served.
+    pub profiling: bool,
 }
 
 /// The store.

@@ -88,6 +88,7 @@ impl Config {
                 "json" => true,
                 _ => return Err(values.invalid("logging-format", "must be text or json")),
             },
+            profiling: values.bool("profiling"),
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::http::StatusCode;
 use crate::http::Uri;
 use crate::http::Version;
 use crate::http::header;
+use crate::metrics::Sent;
 use bytes::Bytes;
 use std::any::Any;
 use std::cell::OnceCell;
@@ -160,19 +161,28 @@ pub struct Response {
     pub close: bool,
     /// Kept until the body has been sent or the client has left.
     pub held: Option<Box<dyn Any>>,
+    /// Dropped when the connection has taken the body.
+    pub sent: Option<Sent>,
 }
 
 impl Response {
     /// An answer with a body and no headers.
     #[must_use]
     pub fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, headers: HeaderMap::new(), body, close: false, held: None }
+        Self { status, headers: HeaderMap::new(), body, close: false, held: None, sent: None }
     }
 
     /// With one header more.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
+        self
+    }
+
+    /// With this header in place of those of its name.
+    #[must_use]
+    pub fn instead(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
         self
     }
 

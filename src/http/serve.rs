@@ -24,6 +24,7 @@ use crate::http::connections::InFlight;
 use crate::http::connections::Slot;
 use crate::http::header;
 use crate::http::transport::Io;
+use crate::metrics::Sent;
 use futures_lite::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -176,6 +177,9 @@ async fn drive<C: Future>(
     .await;
 }
 
+/// What lives until an answer has been sent.
+type Held = (InFlight, Option<Box<dyn Any>>, Option<Sent>);
+
 /// The handler as hyper wants it.
 struct Requests<H, S> {
     handler: H,
@@ -190,7 +194,7 @@ where
     H: Fn(Request) -> F + Clone + 'static,
     F: Future<Output = Response> + 'static,
 {
-    type Response = hyper::Response<Outgoing<(InFlight, Option<Box<dyn Any>>)>>;
+    type Response = hyper::Response<Outgoing<Held>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>>>>;
 
@@ -231,8 +235,8 @@ where
                 }
                 response.body = Body::empty();
             }
-            let mut answer =
-                hyper::Response::new(Outgoing::new(response.body, (in_flight, response.held)));
+            let held = (in_flight, response.held, response.sent);
+            let mut answer = hyper::Response::new(Outgoing::new(response.body, held));
             *answer.status_mut() = response.status;
             *answer.headers_mut() = response.headers;
             Ok(answer)

@@ -315,6 +315,18 @@ pub const FLOW_FAIR_PART: Family = family(
     Kind::Gauge,
     "[ALPHA] Part of their targets that priority levels get.",
 );
+/// Time of requests by phase.
+pub const PHASE_SECONDS: Family = family(
+    "kubering_request_phase_seconds",
+    Kind::Histogram,
+    "Time of requests by what they were at: queue, store, encode and so on.",
+);
+/// Time of events to watchers.
+pub const WATCH_DELIVERY_SECONDS: Family = family(
+    "kubering_watch_delivery_seconds",
+    Kind::Histogram,
+    "Time from the commit of a change until a watcher's connection is given its event.",
+);
 /// CPU time.
 pub(in crate::metrics) const CPU_SECONDS: Family = family(
     "process_cpu_seconds_total",

@@ -8,6 +8,7 @@
 //! The `metrics` facade is not used: its handles must be `Sync`, so they could not be plain cells.
 
 mod family;
+mod latency;
 mod process;
 mod recorder;
 mod snapshot;
@@ -22,16 +23,19 @@ pub use family::{
     FLOW_CURRENT_LIMIT, FLOW_DEMAND_DEVIATION, FLOW_DEMAND_MEAN, FLOW_DEMAND_MOST,
     FLOW_DEMAND_SMOOTHED, FLOW_DISPATCHED, FLOW_EXECUTING, FLOW_FAIR_PART, FLOW_IN_QUEUE,
     FLOW_LOWER_LIMIT, FLOW_NOMINAL_LIMIT, FLOW_REJECTED, FLOW_SEATS, FLOW_TARGET, FLOW_UPPER_LIMIT,
-    INIT_SECONDS, PANICS, SHARDS, STORAGE_CONFLICTS, STORAGE_EVENTS, STORAGE_GROUP_SIZE,
-    STORAGE_KEYS, STORAGE_OBJECTS, STORAGE_SYNC_SECONDS, STORAGE_WRITES, TERMINATED_WATCHERS,
-    TLS_HANDSHAKE_ERRORS, WATCH_FRAMES, WATCHERS,
+    INIT_SECONDS, PANICS, PHASE_SECONDS, SHARDS, STORAGE_CONFLICTS, STORAGE_EVENTS,
+    STORAGE_GROUP_SIZE, STORAGE_KEYS, STORAGE_OBJECTS, STORAGE_SYNC_SECONDS, STORAGE_WRITES,
+    TERMINATED_WATCHERS, TLS_HANDSHAKE_ERRORS, WATCH_DELIVERY_SECONDS, WATCH_FRAMES, WATCHERS,
 };
+pub use latency::{Laps, Latency, Phase, Subject, seconds};
 pub use process::samples as process_samples;
 pub use recorder::InFlight;
 pub use recorder::Labels;
 pub use recorder::LongRunning;
 pub use recorder::Recorder;
 pub use recorder::RequestKind;
+pub use recorder::Sent;
+pub use recorder::SlowWatcher;
 pub use recorder::WatchSeries;
 pub use snapshot::Sample;
 pub use snapshot::Snapshot;

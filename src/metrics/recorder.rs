@@ -2,8 +2,16 @@
 
 use crate::base::hash::HashMap;
 use crate::base::limits::METRIC_SERIES_MAX;
+use crate::base::limits::SLOW_WATCHERS_MAX;
+use crate::base::ticks::Ticks;
 use crate::metrics::family::IN_FLIGHT;
 use crate::metrics::family::Tally;
+use crate::metrics::latency::Deliveries;
+use crate::metrics::latency::Laps;
+use crate::metrics::latency::Latency;
+use crate::metrics::latency::Phase;
+use crate::metrics::latency::Phases;
+use crate::metrics::latency::Subject;
 use crate::metrics::snapshot::LabelText;
 use crate::metrics::snapshot::RequestSnapshot;
 use crate::metrics::snapshot::Sample;
@@ -57,7 +65,26 @@ pub enum RequestKind {
 struct Series {
     labels: LabelText,
     figures: RefCell<Figures>,
+    phases: Phases,
     long_running: Cell<u64>,
+}
+
+/// Measures how long the connection takes to take an answer, while it lives.
+pub struct Sent {
+    series: Rc<Series>,
+    begun: Ticks,
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sent({:?})", self.series.labels)
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.series.phases.add_one(Phase::Write, Ticks::now().since(self.begun));
+    }
 }
 
 /// What is counted for it.
@@ -85,6 +112,17 @@ impl Figures {
     }
 }
 
+/// Watches of one user that were ended because they were read too slowly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlowWatcher {
+    /// Whose.
+    pub user: String,
+    /// Of what.
+    pub resource: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// The figures of one shard. Everything is cheap: a hash of the labels and a few additions.
 pub struct Recorder {
     series: RefCell<HashMap<u64, Rc<Series>>>,
@@ -92,6 +130,7 @@ pub struct Recorder {
     tallies: [Cell<u64>; Tally::ALL.len()],
     mutating: Cell<usize>,
     read_only: Cell<usize>,
+    slow_watchers: RefCell<Vec<SlowWatcher>>,
 }
 
 impl fmt::Debug for Recorder {
@@ -108,20 +147,39 @@ impl Default for Recorder {
             tallies: Tally::ALL.map(|_| Cell::new(0)),
             mutating: Cell::new(0),
             read_only: Cell::new(0),
+            slow_watchers: RefCell::default(),
         }
     }
 }
 
 impl Recorder {
-    /// A request was answered. `response_bytes` only for GET and LIST, as upstream.
+    /// A request was answered. `response_bytes` only for GET and LIST, as upstream. What is
+    /// returned is to be dropped when the answer has been sent.
     pub fn request(
         &self,
         labels: &Labels<'_>,
         code: u16,
-        elapsed: Duration,
+        took: (Duration, &Laps),
         response_bytes: Option<u64>,
-    ) {
+    ) -> Sent {
+        let series = self.answered(labels, code, took, response_bytes);
+        Sent { series, begun: Ticks::now() }
+    }
+
+    /// As [`Self::request`], for an answer that has been sent.
+    pub fn sent(&self, labels: &Labels<'_>, code: u16, took: (Duration, &Laps)) {
+        self.answered(labels, code, took, None);
+    }
+
+    fn answered(
+        &self,
+        labels: &Labels<'_>,
+        code: u16,
+        (elapsed, laps): (Duration, &Laps),
+        response_bytes: Option<u64>,
+    ) -> Rc<Series> {
         let series = self.series(labels);
+        series.phases.add(laps);
         let mut figures = series.figures.borrow_mut();
         match figures.codes.iter_mut().find(|(known, _)| *known == code) {
             Some((_, count)) => *count += 1,
@@ -135,6 +193,41 @@ impl Recorder {
             count_in(&mut figures.sizes, &SIZE_BOUNDS, bytes);
             figures.size_sum = figures.size_sum.saturating_add(bytes);
         }
+        drop(figures);
+        series
+    }
+
+    /// A watch was ended because it was read too slowly. Of the first users it is told who.
+    pub fn slow_watcher(&self, user: &str, series: &WatchSeries) {
+        let [group, _, resource] = &series.labels;
+        let resource = with_group(resource, group);
+        let mut slow = self.slow_watchers.borrow_mut();
+        let is = |slow: &&mut SlowWatcher| slow.user == user && slow.resource == resource;
+        if let Some(known) = slow.iter_mut().find(is) {
+            known.count += 1;
+        } else if slow.len() < SLOW_WATCHERS_MAX {
+            slow.push(SlowWatcher { user: user.to_owned(), resource, count: 1 });
+        }
+    }
+
+    /// Whose watches were too slow.
+    #[must_use]
+    pub fn slow_watchers(&self) -> Vec<SlowWatcher> {
+        self.slow_watchers.borrow().clone()
+    }
+
+    /// A copy of the histograms of phases and deliveries.
+    #[must_use]
+    pub fn latency(&self) -> Latency {
+        let mut latency = Latency::default();
+        for series in self.series.borrow().values() {
+            latency.put_request(series.labels.subject(), &series.phases);
+        }
+        for watch in self.watches.borrow().values() {
+            let [group, _, resource] = &watch.labels;
+            latency.put_deliveries(with_group(resource, group), &watch.deliveries);
+        }
+        latency
     }
 
     /// Counts a request as being served while the guard lives.
@@ -203,6 +296,7 @@ impl Recorder {
             Rc::new(Series {
                 labels: LabelText::new(&labels),
                 figures: RefCell::new(Figures::new()),
+                phases: Phases::default(),
                 long_running: Cell::new(0),
             })
         };
@@ -296,6 +390,24 @@ pub struct WatchSeries {
     labels: [String; 3],
     sizes: [Cell<u64>; EVENT_SIZE_BOUNDS.len() + 1],
     size_sum: Cell<u64>,
+    deliveries: Deliveries,
+}
+
+/// `deployments.apps`.
+fn with_group(resource: &str, group: &str) -> String {
+    if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
+}
+
+impl LabelText {
+    fn subject(&self) -> Subject {
+        let resource = with_group(&self.resource, &self.group);
+        let resource = match (&*resource, &*self.subresource) {
+            ("", path) => path.to_owned(),
+            (_, "") => resource,
+            (_, subresource) => format!("{resource}/{subresource}"),
+        };
+        Subject { verb: self.verb.clone(), resource }
+    }
 }
 
 impl WatchSeries {
@@ -304,7 +416,13 @@ impl WatchSeries {
             labels: [group, version, resource].map(str::to_owned),
             sizes: Default::default(),
             size_sum: Cell::new(0),
+            deliveries: Deliveries::default(),
         }
+    }
+
+    /// An event was given to a watcher's connection, now; it was committed at `committed`.
+    pub fn delivered(&self, now: Ticks, committed: Ticks) {
+        self.deliveries.add(now.since(committed));
     }
 
     /// Events of together this size were sent; each counts as of their mean size.

@@ -1,6 +1,9 @@
 //! From counting to the text of a scrape.
 
+use crate::base::ticks::Ticks;
 use crate::metrics::Labels;
+use crate::metrics::Laps;
+use crate::metrics::Phase;
 use crate::metrics::Recorder;
 use crate::metrics::RequestKind;
 use crate::metrics::STORAGE_OBJECTS;
@@ -26,12 +29,12 @@ fn has(text: &str, line: &str) {
 fn shards_are_summed_under_upstreams_names() {
     let shards = [Rc::new(Recorder::default()), Rc::new(Recorder::default())];
     for shard in &shards {
-        shard.request(&LIST_PODS, 200, Duration::from_micros(300), Some(2_000));
-        shard.request(&LIST_PODS, 200, Duration::from_millis(30), Some(500));
+        shard.request(&LIST_PODS, 200, (Duration::from_micros(300), &Laps::default()), Some(2_000));
+        shard.request(&LIST_PODS, 200, (Duration::from_millis(30), &Laps::default()), Some(500));
         shard.tally(Tally::AuthenticationSuccess);
         shard.watch_series("", "v1", "pods").events(1, 1_500);
     }
-    shards[1].request(&LIST_PODS, 410, Duration::from_micros(100), None);
+    shards[1].request(&LIST_PODS, 410, (Duration::from_micros(100), &Laps::default()), None);
     let _watch = shards[0].long_running(&Labels { verb: "WATCH", ..LIST_PODS });
     let _write = shards[0].in_flight(RequestKind::Mutating);
     drop(shards[1].in_flight(RequestKind::Mutating));
@@ -72,7 +75,7 @@ fn shards_are_summed_under_upstreams_names() {
 #[test]
 fn every_family_has_one_head_before_its_samples() {
     let recorder = Rc::new(Recorder::default());
-    recorder.request(&LIST_PODS, 200, Duration::from_micros(300), Some(1));
+    recorder.request(&LIST_PODS, 200, (Duration::from_micros(300), &Laps::default()), Some(1));
     let mut snapshot = recorder.snapshot();
     snapshot.extend(crate::metrics::process_samples(Duration::from_secs(1)));
     let text = snapshot.render();
@@ -92,7 +95,7 @@ fn every_family_has_one_head_before_its_samples() {
 fn labels_cannot_break_out_of_their_quotes() {
     let recorder = Recorder::default();
     let odd = Labels { subresource: "a\"b\\c\nd", ..LIST_PODS };
-    recorder.request(&odd, 200, Duration::ZERO, None);
+    recorder.request(&odd, 200, (Duration::ZERO, &Laps::default()), None);
     assert!(recorder.snapshot().render().contains("subresource=\"a\\\"b\\\\c\\nd\""));
 }
 
@@ -106,4 +109,33 @@ fn series_are_bounded() {
     }
     let lines = recorder.snapshot().requests.len();
     assert_eq!(lines, crate::base::limits::METRIC_SERIES_MAX + 1);
+}
+
+#[test]
+fn laps_of_all_shards_are_added_up_by_verb_resource_and_phase() {
+    let shards = [Recorder::default(), Recorder::default()];
+    for shard in &shards {
+        let laps = Laps::default();
+        laps.lap(Phase::Authn);
+        laps.lap(Phase::Cache);
+        laps.lap(Phase::Cache);
+        drop(shard.request(&LIST_PODS, 200, (Duration::ZERO, &laps), None));
+    }
+    let mut sum = shards[0].latency();
+    sum.merge(shards[1].latency());
+    let [(subject, phases)] = &sum.requests.iter().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!((&*subject.verb, &*subject.resource), ("LIST", "pods"));
+    let counts: Vec<_> = phases.iter().map(|(phase, nanos)| (*phase, nanos.len())).collect();
+    assert_eq!(counts, [(Phase::Authn, 2), (Phase::Cache, 2), (Phase::Write, 2)]);
+    assert_eq!(sum.phases().len(), 3);
+}
+
+#[test]
+fn deliveries_are_kept_by_resource() {
+    let recorder = Recorder::default();
+    let series = recorder.watch_series("apps", "v1", "deployments");
+    let committed = Ticks::now();
+    series.delivered(Ticks::now(), committed);
+    let latency = recorder.latency();
+    assert_eq!(latency.deliveries.get("deployments.apps").map(|nanos| nanos.len()), Some(1));
 }

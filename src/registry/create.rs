@@ -119,7 +119,7 @@ impl<A: Admit> Registry<A> {
         }
         let ttl_seconds = (storage.resource == "events").then_some(self.options.event_ttl_seconds);
         let txn = Txn { key, expected: Expected::Absent, write: Write::Put { value, ttl_seconds } };
-        match self.commit(txn).await? {
+        match self.commit_for(at, txn).await? {
             Outcome::Applied { item, .. } => Ok(item),
             Outcome::Conflict { current } => {
                 let terminating = current.is_some_and(|entry| entry.deleting());

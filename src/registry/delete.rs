@@ -31,7 +31,7 @@ impl<A: Admit> Registry<A> {
     /// 404, 409 for preconditions, and what admission refuses.
     pub async fn delete(&self, at: &Attributes<'_>, options: &DeleteOptions) -> Result<Deleted> {
         let storage = stored::storage(at.resource)?;
-        let mut current = self.read(storage, at.namespace, at.name).await?;
+        let mut current = self.read_for(at, storage).await?;
         // The object as this delete stored it, marked, before it is to go.
         let mut marked: Option<Arc<Entry>> = None;
         for _ in 0..ATTEMPTS_MAX {
@@ -93,7 +93,7 @@ impl<A: Admit> Registry<A> {
         };
         let expected = Expected::Revision(entry.revision());
         let txn = Txn { key: entry.key().clone(), expected, write };
-        match self.commit(txn).await? {
+        match self.commit_for(at, txn).await? {
             Outcome::Conflict { current } => Ok(Step::Lost(current)),
             Outcome::Applied { item, .. } if how == Deletion::MarkAndRemove => {
                 Ok(Step::Marked(item))

@@ -24,7 +24,7 @@ impl<A: Admit> Registry<A> {
         change: impl for<'a> Fn(&mut Value<'a>, &'a Bump) -> Result<()>,
     ) -> Result<Arc<Entry>> {
         let storage = stored::storage(at.resource)?;
-        let mut current = self.read(storage, at.namespace, at.name).await?;
+        let mut current = self.read_for(at, storage).await?;
         for _ in 0..ATTEMPTS_MAX {
             let Some(entry) = current else {
                 return Err(stored::missing(at.resource, at.name));
@@ -40,7 +40,7 @@ impl<A: Admit> Registry<A> {
             let expected = Expected::Revision(entry.revision());
             let write = Write::Put { value, ttl_seconds: None };
             let txn = Txn { key: entry.key().clone(), expected, write };
-            match self.commit(txn).await? {
+            match self.commit_for(at, txn).await? {
                 Outcome::Applied { item, .. } => return Ok(item),
                 Outcome::Conflict { current: newer } => current = newer,
             }

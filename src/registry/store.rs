@@ -2,6 +2,7 @@
 
 use crate::cache::{Cache, Entry, ReadAt};
 use crate::catalog::Storage;
+use crate::metrics::Phase;
 use crate::object::Value;
 use crate::request::{Attributes, Fault, Result};
 use crate::seal::Sealer;
@@ -77,6 +78,26 @@ impl<A: Admit> Registry<A> {
     ) -> Result<Option<Arc<Entry>>> {
         let read = self.cache.get(storage, namespace, name, ReadAt::Latest).await;
         read.map_err(super::stored::read_fault)
+    }
+
+    /// The object of a request as it stands now.
+    pub(super) async fn read_for(
+        &self,
+        at: &Attributes<'_>,
+        storage: &'static Storage,
+    ) -> Result<Option<Arc<Entry>>> {
+        at.context.laps.lap(Phase::Prepare);
+        let read = self.read(storage, at.namespace, at.name).await;
+        at.context.laps.lap(Phase::Cache);
+        read
+    }
+
+    /// Sends the write of a request to the store.
+    pub(super) async fn commit_for(&self, at: &Attributes<'_>, txn: Txn) -> Result<Outcome<Entry>> {
+        at.context.laps.lap(Phase::Prepare);
+        let outcome = self.commit(txn).await;
+        at.context.laps.lap(Phase::Store);
+        outcome
     }
 
     /// Sends a write to the store.

@@ -40,7 +40,7 @@ impl<A: Admit> Registry<A> {
         change: &impl Change,
     ) -> Result<Updated> {
         let storage = stored::storage(at.resource)?;
-        let mut current = self.read(storage, at.namespace, at.name).await?;
+        let mut current = self.read_for(at, storage).await?;
         for _ in 0..ATTEMPTS_MAX {
             let arena = Arena::new();
             let Some(entry) = current else {
@@ -148,7 +148,7 @@ impl<A: Admit> Registry<A> {
             if goes { Write::Delete } else { Write::Put { value: value.clone(), ttl_seconds } };
         let expected = Expected::Revision(entry.revision());
         let txn = Txn { key: entry.key().clone(), expected, write };
-        match self.commit(txn).await? {
+        match self.commit_for(at, txn).await? {
             Outcome::Applied { .. } if goes => {
                 self.release(at, old).await;
                 Ok(Attempt::Done(as_written()))

@@ -2,6 +2,7 @@
 
 use super::User;
 use crate::http::{HeaderText, HeaderValue};
+use crate::metrics::Laps;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -27,6 +28,8 @@ pub struct Context {
     pub audited: bool,
     /// The uids of its flow schema and priority level, as response headers.
     pub flow: Option<[HeaderValue; 2]>,
+    /// Where its time goes.
+    pub laps: Laps,
     /// Texts for `Warning` headers, in order, without duplicates.
     warnings: RefCell<Vec<String>>,
     /// For the audit event, without duplicate keys.

@@ -3,6 +3,7 @@
 use crate::api::discovery::{Discovery, built_in};
 use crate::base::clock;
 use crate::base::limits::SHARD_CONTROL_MAX;
+use crate::base::ticks::Ticks;
 use crate::cache::Cache;
 use crate::cache::Entry;
 use crate::client::Client;
@@ -92,6 +93,8 @@ impl std::error::Error for BootError {}
 /// [`BootError`] if it could not start.
 pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError> {
     let started = clock::now();
+    // Beside all that follows, which takes longer.
+    std::thread::spawn(Ticks::calibrate);
     credentials::check(&config).map_err(BootError::Config)?;
     let client = Client::start().map_err(|e| failed("no thread for requests to others", &e))?;
     let authorization = Authorization::read(&config, &client).map_err(BootError::Config)?;

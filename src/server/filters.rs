@@ -17,7 +17,9 @@ use crate::http::Version;
 use crate::http::header;
 use crate::metrics::InFlight;
 use crate::metrics::Labels;
+use crate::metrics::Laps;
 use crate::metrics::LongRunning;
+use crate::metrics::Phase;
 use crate::metrics::Recorder;
 use crate::metrics::RequestKind;
 use crate::metrics::Tally;
@@ -164,15 +166,19 @@ impl Entered {
     }
 
     /// Counts the answer: now if it is all there, otherwise when it has been sent.
-    pub(in crate::server) fn answered(mut self, response: &mut Response) {
+    pub(in crate::server) fn answered(mut self, response: &mut Response, laps: &Laps) {
         let code = response.status.as_u16();
         self.answered = true;
         match response.body.length() {
             Some(bytes) => {
                 let bytes = matches!(self.labels.verb, "GET" | "LIST").then_some(bytes);
-                self.recorder.request(&self.labels, code, self.begun.elapsed(), bytes);
+                let took = (self.begun.elapsed(), laps);
+                response.sent = Some(self.recorder.request(&self.labels, code, took, bytes));
             }
-            None => response.held = Some(Box::new(Sending { entered: self, code })),
+            None => {
+                let laps = laps.clone();
+                response.held = Some(Box::new(Sending { entered: self, code, laps }));
+            }
         }
     }
 }
@@ -190,12 +196,17 @@ impl Drop for Entered {
 struct Sending {
     entered: Entered,
     code: u16,
+    laps: Laps,
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        let Entered { recorder, labels, begun, .. } = &self.entered;
-        recorder.request(labels, self.code, begun.elapsed(), None);
+        let Entered { recorder, labels, begun, lasts, .. } = &self.entered;
+        // How long a watch lasts says nothing of how it is written.
+        if !lasts {
+            self.laps.lap(Phase::Write);
+        }
+        recorder.sent(labels, self.code, (begun.elapsed(), &self.laps));
         // The guards count out as they are dropped.
         self.entered.in_flight = None;
         self.entered.long_running = None;

@@ -24,7 +24,7 @@ use crate::flow::{Flow, Seat};
 use crate::http::{
     HeaderName, HeaderText, HeaderValue, Method, Request, Response, StatusCode, header,
 };
-use crate::metrics::{Recorder, Tally};
+use crate::metrics::{Phase, Recorder, Tally};
 use crate::object::selector::{FieldSelector, LabelSelector};
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
@@ -234,7 +234,7 @@ impl Gate {
             Err(fault) => respond(refuse(fault, &accept, context, query)),
         };
         entered.keep(seat);
-        entered.answered(&mut response);
+        entered.answered(&mut response, &context.laps);
         if let Some(trail) = trail {
             Box::pin(auditing::end(trail, context, &mut response)).await;
         }
@@ -255,7 +255,9 @@ impl Gate {
         } else {
             Cow::Owned(head.method.to_ascii_lowercase())
         };
-        match self.authenticate(&request, info.path, context).await {
+        let known = self.authenticate(&request, info.path, context).await;
+        context.laps.lap(Phase::Authn);
+        match known {
             Ok(user) => {
                 shard.metrics.tally(Tally::AuthenticationSuccess);
                 context.user = user;
@@ -301,7 +303,9 @@ impl Gate {
             Err(fault) => return Served::Answer(refuse(fault, accept, context, query)),
         };
         let answer = self.api.serve(context, info, head, body).await;
-        Served::Answer(compress(answer, &encodings))
+        let answer = compress(answer, &encodings);
+        context.laps.lap(Phase::Encode);
+        Served::Answer(answer)
     }
 
     /// Impersonation, flow control and authorization (`WithAuthorization`).
@@ -316,6 +320,7 @@ impl Gate {
         self.impersonate(context, request, action).await.map_err(Refusal::Fault)?;
         let query = Query::new(request.query());
         let taken = turn::take(&self.flow, shard, context, (info, action.verb, query)).await;
+        context.laps.lap(Phase::Queue);
         let seat = taken.map_err(Refusal::Answer)?;
         let told = shard.auditor.is_some();
         let decided = self.authorizer.decide(&context.user, action, told).await;
@@ -327,6 +332,7 @@ impl Gate {
             Verdict::NoOpinion => (Tally::AuthorizationNoOpinion, "forbid"),
         };
         shard.metrics.tally(tally);
+        context.laps.lap(Phase::Authz);
         match error.filter(|_| verdict != Verdict::Allow) {
             Some(why) => {
                 context.annotate(REASON, "internal error");
@@ -394,7 +400,7 @@ impl Gate {
         if let Some(response) = health::answer(shard, info.path, request.query()) {
             return Served::Response(response);
         }
-        if let Some(response) = debug::answer(shard, info.path, form.query).await {
+        if let Some(response) = debug::answer(shard, info.path, (form.query, form.accept)).await {
             return Served::Response(response);
         }
         if let Some(answer) = self.issuer.as_ref().and_then(|issuer| issuer.answer(info.path)) {

@@ -7,7 +7,7 @@ use crate::http::Response;
 use crate::http::StatusCode;
 use crate::http::header;
 use crate::metrics;
-use crate::metrics::Snapshot;
+use crate::metrics::{Latency, Snapshot};
 use crate::server::gather::gather;
 use crate::server::shard::Shard;
 use crate::store::Histogram;
@@ -15,8 +15,22 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Answers a scrape.
 pub async fn answer(shard: &Shard) -> Response {
-    let mut sum = Snapshot::default();
-    gather(shard, snapshot).await.into_iter().for_each(|snapshot| sum.merge(snapshot));
+    let (mut sum, mut latency) = (Snapshot::default(), Latency::default());
+    let shards = gather(shard, |shard| (snapshot(shard), shard.metrics.latency())).await;
+    for (snapshot, more) in shards {
+        sum.merge(snapshot);
+        latency.merge(more);
+    }
+    for (phase, nanos) in latency.phases() {
+        let (counts, total) = metrics::seconds(&nanos);
+        let label = ("phase", phase.name());
+        sum.add_labelled_histogram(&metrics::PHASE_SECONDS, label, counts, total);
+    }
+    for (resource, nanos) in &latency.deliveries {
+        let (counts, total) = metrics::seconds(nanos);
+        let label = ("resource", resource.clone());
+        sum.add_labelled_histogram(&metrics::WATCH_DELIVERY_SECONDS, label, counts, total);
+    }
     of_the_process(shard, &mut sum);
     Response::new(StatusCode::OK, Body::full(sum.render()))
         .with(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))

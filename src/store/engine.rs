@@ -5,6 +5,7 @@
 //! the process ends.
 
 use crate::base::limits;
+use crate::base::ticks::Ticks;
 use crate::store::Answer;
 use crate::store::Batch;
 use crate::store::Event;
@@ -327,8 +328,9 @@ impl<I: Item, D: Disk> Engine<I, D> {
                 .map(|(ticket, _)| (ticket, Err(StoreError::Unavailable(reason.to_owned()))))
                 .collect();
             // Without waiting: a shard that is behind learns of it by the closed queue.
-            let _ =
-                batches.try_send(Batch { events: Arc::new([]), answers, lost: false, revision });
+            let (events, committed) = (Arc::new([]), Ticks::now());
+            let batch = Batch { events, answers, lost: false, revision, committed };
+            let _ = batches.try_send(batch);
             batches.close();
         }
         for list in self.group.lists.drain(..) {
@@ -340,7 +342,7 @@ impl<I: Item, D: Disk> Engine<I, D> {
 
     /// Tells every shard what is durable now.
     fn publish(&mut self, waiter: &Waiter) {
-        let revision = self.state.revision;
+        let (revision, committed) = (self.state.revision, Ticks::now());
         // Before any batch: whoever learns of a write from its batch then reads a `committed` that
         // covers it, on any shard.
         self.committed.store(revision, Release);
@@ -349,7 +351,8 @@ impl<I: Item, D: Disk> Engine<I, D> {
         for shard in 0..self.batches.len() {
             let answers = self.group.answers.get_mut(shard).map(std::mem::take).unwrap_or_default();
             if !events.is_empty() || !answers.is_empty() {
-                let batch = Batch { events: events.clone(), answers, lost: false, revision };
+                let events = events.clone();
+                let batch = Batch { events, answers, lost: false, revision, committed };
                 self.send(shard, batch, waiter);
             }
         }

@@ -31,6 +31,8 @@ mod options;
 mod state;
 mod wait;
 
+use crate::base::ticks::Ticks;
+
 pub use handle::Handle;
 pub use health::Health;
 pub use health::Histogram;
@@ -187,6 +189,8 @@ pub struct Batch<I> {
     pub lost: bool,
     /// Every revision up to this one is now published (also when `events` is empty).
     pub revision: u64,
+    /// When the changes had become durable.
+    pub committed: Ticks,
 }
 
 /// A shard's end of a backend.

@@ -4,6 +4,7 @@ use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::api::{Api, object};
 use crate::cache::{Entry, ReadAt};
+use crate::metrics::Phase;
 use crate::object::Arena;
 use crate::registry::{scale, stored};
 use crate::request::{Fault, Result, parse_revision};
@@ -26,9 +27,9 @@ pub async fn serve(api: &Api, call: &Call<'_>) -> Result<Answer> {
     let attributes = call.attributes(crate::request::Operation::Connect, false);
     let storage = stored::storage(call.target.resource)?;
     let cache = &api.registry.cache;
-    let entry = cache
-        .get(storage, attributes.namespace, &call.info.name, at)
-        .await
+    let found = cache.get(storage, attributes.namespace, &call.info.name, at).await;
+    call.context.laps.lap(Phase::Cache);
+    let entry = found
         .map_err(stored::read_fault)?
         .ok_or_else(|| stored::missing(call.target.resource, &call.info.name))?;
     encode(call, &entry).map(|body| Answer::object(200, &call.form, body))

@@ -8,19 +8,21 @@ use crate::api::status::Status;
 use crate::api::table;
 use crate::base::ids;
 use crate::base::limits::WATCH_BATCH_MAX;
+use crate::base::ticks::Ticks;
 use crate::cache::{
-    Cache, Entry, Frame, FrameEncoder, FrameKind, ReadAt, ReadFault, WatchFrom, WatchQuery, Watcher,
+    Cache, Entry, Frame, FrameEncoder, FrameKind, ReadAt, ReadFault, WatchEnd, WatchFrom,
+    WatchQuery, Watcher,
 };
 use crate::codec::frame::{self, EventType};
 use crate::codec::json;
 use crate::codec::media::Format;
 use crate::http::Body;
-use crate::metrics::WatchSeries;
+use crate::metrics::{Recorder, WatchSeries};
 use crate::object::{Map, Value};
 use crate::registry::body::api_version;
 
 use crate::registry::stored;
-use crate::request::{Fault, ListOptions, Result, parse_revision};
+use crate::request::{Fault, ListOptions, Result, User, parse_revision};
 use crate::store::Item as _;
 use bumpalo::Bump;
 use bytes::{Bytes, BytesMut};
@@ -35,6 +37,10 @@ pub struct Terms {
     pub min_seconds: u64,
     /// Where its events are counted.
     pub series: Rc<WatchSeries>,
+    /// Where it is counted if it is read too slowly.
+    pub metrics: Rc<Recorder>,
+    /// Whose it is.
+    pub user: Rc<User>,
 }
 
 /// Opens the watch that `options` ask for.
@@ -79,7 +85,7 @@ pub async fn open(
         timeout: Some(timeout(options.timeout_seconds, terms.min_seconds)),
     };
     match cache.watch(query).await {
-        Ok(watcher) => Ok(stream(watcher, target, form, terms.series)),
+        Ok(watcher) => Ok(stream(watcher, target, form, terms)),
         Err(ReadFault::Expired { requested, oldest }) => {
             let message = format!("too old resource version: {requested} ({oldest})");
             let fault = Fault::Expired { message, continue_token: None };
@@ -101,20 +107,29 @@ fn timeout(asked: i64, min_seconds: u64) -> Duration {
 }
 
 /// The body: frames as they come, several in one piece when they have gathered.
-fn stream(watcher: Watcher, target: &Target, form: &Form, series: Rc<WatchSeries>) -> Body {
+fn stream(watcher: Watcher, target: &Target, form: &Form, terms: Terms) -> Body {
     let tables = matches!(form.transform, Transform::Table(..));
     // Only the first Table of a watch has the column definitions.
     let header = tables.then_some((*target, *form));
-    let state = (watcher, header, series);
+    let state = (watcher, header, terms);
     Body::stream(futures_lite::stream::unfold(
         state,
-        |(mut watcher, mut header, series)| async move {
+        |(mut watcher, mut header, terms)| async move {
             let mut frames = Vec::new();
             // The end of a watch is the end of its body; clients resume from what they have.
-            watcher.next_batch(&mut frames, WATCH_BATCH_MAX).await.ok()?;
+            if let Err(end) = watcher.next_batch(&mut frames, WATCH_BATCH_MAX).await {
+                if end == WatchEnd::Slow {
+                    terms.metrics.slow_watcher(&terms.user.name, &terms.series);
+                }
+                return None;
+            }
             let bytes = gather(&frames, &mut header);
+            let series = &terms.series;
             series.events(frames.len(), bytes.len());
-            Some((bytes, (watcher, header, series)))
+            let now = Ticks::now();
+            let committed = frames.iter().filter_map(|frame| frame.committed);
+            committed.for_each(|committed| series.delivered(now, committed));
+            Some((bytes, (watcher, header, terms)))
         },
     ))
 }

@@ -1,5 +1,6 @@
 //! Several shards and a store in one thread, run in an order that a seed chooses.
 
+use crate::base::ticks::Ticks;
 use crate::cache::entry::Entry;
 use crate::cache::seed::Task;
 use crate::cache::{Cache, FrameEncoder, FrameKind};
@@ -102,7 +103,8 @@ impl SimStore {
         let events: Arc<[_]> = events.into();
         for (batches, answers) in self.batches.iter().zip(answers) {
             let events = Arc::clone(&events);
-            let batch = Batch { events, answers, lost: false, revision: self.revision };
+            let (revision, committed) = (self.revision, Ticks::now());
+            let batch = Batch { events, answers, lost: false, revision, committed };
             batches.try_send(batch).expect("unbounded");
         }
         taken > 0

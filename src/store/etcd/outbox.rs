@@ -1,6 +1,7 @@
 //! What goes to the shards: events in revision order, and the answers to their writes, never
 //! before the events that they cause.
 
+use crate::base::ticks::Ticks;
 use crate::store::Answer;
 use crate::store::Batch;
 use crate::store::Event;
@@ -97,10 +98,12 @@ impl<I: Item> Outbox<I> {
         // Before any batch, as in every backend.
         self.committed.store(revision, Release);
         let events: Arc<[Event<I>]> = events.into();
+        // Of when etcd has committed them nothing is told: they count from when they came.
+        let committed = Ticks::now();
         for lane in &self.lanes {
             lane.settle(revision, &events);
             let answers = std::mem::take(&mut *lane.answers.borrow_mut());
-            let batch = Batch { events: events.clone(), answers, lost, revision };
+            let batch = Batch { events: events.clone(), answers, lost, revision, committed };
             self.send(lane, batch).await;
             lane.sent.set(revision);
             // What etcd has acknowledged while the queue was full.
@@ -119,7 +122,9 @@ impl<I: Item> Outbox<I> {
                 let answers = std::mem::take(&mut *lane.answers.borrow_mut());
                 if !answers.is_empty() {
                     let (events, revision) = (Arc::new([]), lane.sent.get());
-                    self.send(lane, Batch { events, answers, lost: false, revision }).await;
+                    let committed = Ticks::now();
+                    let batch = Batch { events, answers, lost: false, revision, committed };
+                    self.send(lane, batch).await;
                 }
             }
         }

@@ -1,0 +1,70 @@
+//! What it costs a request that its time is recorded.
+//!
+//! `cargo bench --bench latency`; prints nanoseconds an operation, and fails where all that a read
+//! records takes more than 100 ns on a machine with a counter that runs evenly.
+
+use kubering::base::ticks::Ticks;
+use kubering::metrics::{Labels, Laps, Phase, Recorder};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const GET_POD: Labels<'static> = Labels {
+    verb: "GET",
+    group: "",
+    version: "v1",
+    resource: "pods",
+    subresource: "",
+    scope: "resource",
+    dry_run: false,
+};
+/// What a read may cost.
+const NANOS_MAX: f64 = 100.0;
+
+/// Runs `work` for a while, nine times; nanoseconds a run of the best time.
+fn measure(name: &str, mut work: impl FnMut()) -> f64 {
+    let mut best = f64::MAX;
+    for _ in 0..9 {
+        let (start, mut runs) = (Instant::now(), 0u32);
+        while start.elapsed() < Duration::from_millis(50) {
+            (0..256).for_each(|_| work());
+            runs += 256;
+        }
+        best = best.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(runs));
+    }
+    println!("{name:<52} {best:>8.1} ns");
+    best
+}
+
+fn main() {
+    Ticks::calibrate();
+    let recorder = Recorder::default();
+    let took = Duration::from_micros(40);
+    let none = Laps::default();
+    measure("reading the counter", || {
+        black_box(Ticks::now());
+    });
+    measure("reading the monotonic clock", || {
+        black_box(Instant::now());
+    });
+    let laps_of_a_read = || {
+        let laps = Laps::default();
+        for phase in [Phase::Authn, Phase::Queue, Phase::Authz, Phase::Cache, Phase::Encode] {
+            laps.lap(phase);
+        }
+        laps
+    };
+    // Without laps: what was counted of each request before.
+    let counted = measure("a request counted", || {
+        recorder.sent(&GET_POD, 200, (took, black_box(&none)));
+    });
+    let timed = measure("a request counted, its five phases and its write", || {
+        let laps = laps_of_a_read();
+        drop(recorder.request(&GET_POD, 200, (took, &laps), None));
+    });
+    let cost = timed - counted;
+    println!("{:<52} {cost:>8.1} ns", "so the phases of a read cost");
+    assert!(cost < NANOS_MAX, "recording the time of a request costs {cost:.0} ns");
+}
