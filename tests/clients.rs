@@ -18,8 +18,12 @@ mod change;
 mod credentials;
 #[path = "clients/custom.rs"]
 mod custom;
+#[path = "clients/debug.rs"]
+mod debug;
 #[path = "clients/delete.rs"]
 mod delete;
+#[path = "clients/fairness.rs"]
+mod fairness;
 #[path = "clients/get.rs"]
 mod get;
 #[path = "clients/helm.rs"]

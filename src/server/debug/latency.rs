@@ -69,13 +69,13 @@ fn table(latency: &Latency) -> String {
     );
     let head = ["VERB", "RESOURCE", "PHASE", "COUNT"];
     let [verb, resource, phase, count] = head;
-    write!(out, "{verb:<17}{resource:<50}{phase:<11}{count:>10}").ok();
+    write!(out, "{verb:<17}{resource:<60} {phase:<10}{count:>10}").ok();
     for (name, _) in QUANTILES {
         write!(out, "{name:>12}").ok();
     }
     out.push('\n');
     for (verb, resource, phase, nanos) in rows(latency) {
-        write!(out, "{verb:<17}{resource:<50}{phase:<11}{:>10}", nanos.len()).ok();
+        write!(out, "{verb:<17}{resource:<60} {phase:<10}{:>10}", nanos.len()).ok();
         for (_, quantile) in QUANTILES {
             write!(out, "{:>12.1}", micros(nanos.value_at_quantile(quantile))).ok();
         }

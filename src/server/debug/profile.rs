@@ -1,9 +1,9 @@
 //! `/debug/pprof/*` and `/debug/flamegraph`.
 //!
 //! The server does not sample itself: every sampler in a process runs in a signal handler, where
-//! it may neither allocate nor take a lock, and the crates for it walk the stack with a library that
-//! does both; a server that stops for ever while it is looked at is worse than one that is looked at
-//! from outside. `perf` needs neither, and sees the kernel's part of io_uring as well.
+//! it may neither allocate nor take a lock, and the crates for it walk the stack with a library
+//! that does both; a server that stops for ever while it is looked at is worse than one that is
+//! looked at from outside. `perf` needs neither, and sees the kernel's part of io_uring as well.
 
 use super::{page, text};
 use crate::http::{Response, StatusCode};

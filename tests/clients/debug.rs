@@ -1,9 +1,6 @@
 //! What the running server tells of itself below `/debug/`.
-#![cfg(test)]
 
-mod harness;
-
-use harness::{Server, client};
+use crate::harness::{Server, client};
 
 async fn post(client: &kube::Client, path: &str, body: &str) {
     let request = http::Request::post(path).header("content-type", "application/json");
@@ -23,6 +20,8 @@ async fn latency_has_the_phases_of_reads_writes_and_deliveries() {
     let request = http::Request::get(watch).body(Vec::new()).expect("a request");
     let watching = admin.request_text(request);
     let writing = async {
+        // The watch has begun by then.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         for number in 0..5 {
             let body = format!(r#"{{"metadata":{{"name":"made-{number}"}}}}"#);
             post(&admin, "/api/v1/namespaces/default/configmaps", &body).await;
