@@ -20,6 +20,11 @@ kubering-perf run [options]         drive the servers, write a report
   --out DIR                         where to write (default: perf/runs/<date>-<host kind>)
 
 kubering-perf capacity RUN.JSON [--p99 MS] [--cores N] [--memory-gib N] [--share PERCENT]
+kubering-perf flamegraph [SCENARIO…] [options]   where the server's CPU goes, as SVG (needs perf)
+  --kubering PATH, --kubering-flag FLAG, --scale   as for run
+  --call-graph fp|dwarf             how stacks are walked (default: dwarf,16384; fp needs a build
+                                    with RUSTFLAGS=-Cforce-frame-pointers=yes, and costs less)
+  --out DIR                         where to write (default: flamegraphs)
 kubering-perf list                  the scenarios
 ";
 
@@ -34,10 +39,25 @@ pub(crate) enum Command {
     Run(RunOptions),
     /// Turn a run into what a machine carries.
     Capacity(CapacityOptions),
+    /// Draw where the CPU goes.
+    Flamegraph(FlamegraphOptions),
+}
+
+/// What to draw.
+#[derive(Debug)]
+pub(crate) struct FlamegraphOptions {
+    pub(crate) kubering: Option<PathBuf>,
+    pub(crate) kubering_flags: Vec<String>,
+    /// All if none is named.
+    pub(crate) scenarios: Vec<String>,
+    pub(crate) scale: String,
+    /// For `perf record --call-graph`.
+    pub(crate) call_graph: String,
+    pub(crate) out: PathBuf,
 }
 
 /// A run's choices.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RunOptions {
     pub(crate) kubering: Option<PathBuf>,
     pub(crate) kubering_flags: Vec<String>,
@@ -72,6 +92,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Some(lexopt::Arg::Value(name)) if name == "run" => run(parser).map(Command::Run),
         Some(lexopt::Arg::Value(name)) if name == "capacity" => {
             capacity(parser).map(Command::Capacity)
+        }
+        Some(lexopt::Arg::Value(name)) if name == "flamegraph" => {
+            flamegraph(parser).map(Command::Flamegraph)
         }
         Some(lexopt::Arg::Value(name)) if name == "list" => Ok(Command::List),
         Some(other) => Err(format!("{}; see --help", other.unexpected()).into()),
@@ -147,6 +170,31 @@ fn capacity(mut parser: lexopt::Parser) -> Result<CapacityOptions, Fault> {
     Ok(options)
 }
 
+fn flamegraph(mut parser: lexopt::Parser) -> Result<FlamegraphOptions, Fault> {
+    let mut options = FlamegraphOptions {
+        kubering: None,
+        kubering_flags: Vec::new(),
+        scenarios: Vec::new(),
+        scale: "standard".to_owned(),
+        call_graph: "dwarf,16384".to_owned(),
+        out: PathBuf::from("flamegraphs"),
+    };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            lexopt::Arg::Value(name) => {
+                options.scenarios.push(name.into_string().map_err(|_| "a name is not UTF-8")?);
+            }
+            lexopt::Arg::Long("kubering") => options.kubering = Some(parser.value()?.into()),
+            lexopt::Arg::Long("kubering-flag") => options.kubering_flags.push(text(&mut parser)?),
+            lexopt::Arg::Long("scale") => options.scale = text(&mut parser)?,
+            lexopt::Arg::Long("call-graph") => options.call_graph = text(&mut parser)?,
+            lexopt::Arg::Long("out") => options.out = parser.value()?.into(),
+            other => return Err(format!("{}; see --help", other.unexpected()).into()),
+        }
+    }
+    Ok(options)
+}
+
 fn text(parser: &mut lexopt::Parser) -> Result<String, Fault> {
     Ok(parser.value()?.into_string().map_err(|_| "a value is not UTF-8")?)
 }
@@ -169,6 +217,14 @@ mod tests {
         };
         assert_eq!(options.peer, Some(("a".into(), "b".into())));
         assert_eq!(options.rounds, 2);
+    }
+
+    #[test]
+    fn flamegraphs_are_of_the_scenarios_that_are_named() {
+        let Ok(Command::Flamegraph(options)) = parsed("flamegraph get list --call-graph fp") else {
+            panic!("flamegraphs");
+        };
+        assert_eq!((options.scenarios.len(), &*options.call_graph), (2, "fp"));
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //!
 //! `kubering-perf run` starts kubering (and, with `--peer`, kube-apiserver on etcd), drives both in
 //! alternation over HTTP/2 and TLS, and writes a report. `kubering-perf capacity` turns a run into
-//! how many nodes and pods the machine carries. What the figures mean stands in [`measure`].
+//! how many nodes and pods the machine carries; `kubering-perf flamegraph` shows where the CPU
+//! goes. What the figures mean stands in [`measure`].
 
 mod args;
 mod capacity;
 mod client;
+mod flamegraph;
 mod host;
 mod kubeconfig;
 mod load;
@@ -43,6 +45,9 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Capacity(options) => capacity::command(&options),
+        Command::Flamegraph(options) => {
+            runtime().and_then(|it| it.block_on(flamegraph::command(&options)))
+        }
         Command::Run(options) => runtime().and_then(|it| it.block_on(scenario::run(&options))),
     };
     match done {

@@ -37,6 +37,18 @@ pub(crate) struct Scenario {
     run: for<'a> fn(&'a Stage<'a>) -> Running<'a>,
 }
 
+impl Scenario {
+    /// Runs it once.
+    pub(crate) async fn run_on(
+        &self,
+        server: &Server,
+        scale: &Scale,
+        round: u32,
+    ) -> Result<Vec<Measure>, Fault> {
+        (self.run)(&Stage { scenario: self.name, server, scale, round }).await
+    }
+}
+
 /// All of them, in the order they run: what leaves few objects behind first.
 pub(crate) const ALL: &[Scenario] = &[
     Scenario {
@@ -125,8 +137,7 @@ pub(crate) async fn run(options: &RunOptions) -> Result<(), Fault> {
             for server in &servers {
                 let name = &server.about.name;
                 eprintln!("{} · round {} · {name}", scenario.name, round + 1);
-                let stage = Stage { scenario: scenario.name, server, scale: &scale, round };
-                match (scenario.run)(&stage).await {
+                match scenario.run_on(server, &scale, round).await {
                     Ok(measures) => {
                         measures.iter().for_each(|it| eprintln!("  {}", report::line(it)));
                         run.measures.extend(measures);
@@ -151,7 +162,8 @@ pub(crate) async fn run(options: &RunOptions) -> Result<(), Fault> {
     }
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, Fault> {
+/// The scenarios of these names; all for none.
+pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, Fault> {
     if names.is_empty() {
         return Ok(ALL.iter().collect());
     }

@@ -81,7 +81,10 @@ fn json(states: &[State]) -> Value {
                 "resource": name, "objects": objects, "watchers": watchers, "window": window,
             })
         };
-        let slow = |slow: &SlowWatcher| json!({ "user": slow.user, "resource": slow.resource, "ended": slow.count });
+        let slow = |slow: &SlowWatcher| {
+            let (user, resource) = (&slow.user, &slow.resource);
+            json!({ "user": user, "resource": resource, "ended": slow.count })
+        };
         json!({
             "shard": state.id,
             "connections": state.connections,
@@ -124,9 +127,8 @@ fn table(states: &[State]) -> String {
         )
         .ok();
     }
-    out.push_str(
-        "\nSHARD  RESOURCE                                            OBJECTS  WATCHERS  WINDOW\n",
-    );
+    let [resource, objects, watchers, window] = ["RESOURCE", "OBJECTS", "WATCHERS", "WINDOW"];
+    writeln!(out, "\nSHARD  {resource:<50}{objects:>9}{watchers:>10}{window:>8}").ok();
     for state in states {
         for (name, objects, watchers, window) in &state.partitions {
             let id = state.id;
