@@ -7,6 +7,7 @@ use kubering::authn::jwt::Token;
 use kubering::authn::sign::Signer;
 use kubering::authn::{Identity, Notes, TokenCache, TokenFile};
 use kubering::base::clock;
+use kubering::http::HeaderText;
 use kubering::request::{Context, User};
 use ring::digest::{SHA256, digest};
 use serde_json::json;
@@ -48,7 +49,7 @@ fn main() {
     cache.put(key(&text), now, Identity::of(Rc::clone(&user)), Notes::default());
     report("cached token", times, || {
         let found = cache.get(&key(&text), now).map(|(identity, _)| Rc::clone(&identity.user));
-        let context = Context::new(found.expect("it is kept"), String::new());
+        let context = Context::new(found.expect("it is kept"), HeaderText::default());
         black_box(context);
     });
 

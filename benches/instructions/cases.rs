@@ -17,7 +17,8 @@ use kubering::object::managed::{Reset, Writer, update};
 use kubering::object::patch::{json as json_patch, merge, strategic};
 use kubering::object::selector::{FieldSelector, LabelSelector};
 use kubering::registry::stored;
-use kubering::request::{Attributes, Context, ListOptions, Operation, Query, RequestInfo, User};
+use kubering::registry::strategy::{self, Scope};
+use kubering::request::{ListOptions, Query, RequestInfo, User};
 use kubering::store::Item as _;
 use std::hint::black_box;
 use std::time::Duration;
@@ -211,21 +212,25 @@ fn objects(count: Count<'_>) {
 
 fn validation<'k>(count: Count<'_>, pod: &Value<'k>, keep: &'k Bump) {
     let (pods, storage) = pods();
-    let context = Context::default();
-    let at = Attributes {
-        resource: pods,
-        subresource: "",
-        namespace: "default",
-        name: "",
-        operation: Operation::Create,
-        by_update: false,
-        dry_run: false,
-        context: &context,
-    };
     let mut pod = pod.copy_in(keep);
     stored::fill_defaults(pods, &mut pod, keep);
     let mut warnings = Vec::new();
-    let scope = stored::scope(&at, storage, keep, NOW, true, &mut warnings);
+    let scope = Scope {
+        arena: keep,
+        group: pods.group,
+        version: pods.version,
+        served_group: pods.group,
+        resource: pods.name,
+        kind: pods.kind,
+        namespaced: true,
+        custom: None,
+        subresource: "",
+        namespace: "default",
+        user: strategy::User::default(),
+        now: NOW,
+        allow_privileged: true,
+        warnings: &mut warnings,
+    };
     let strategy = stored::strategy_of(pods);
     count("pod: validation", &mut || {
         black_box(strategy.check_create(black_box(&pod), &scope));
