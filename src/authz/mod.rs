@@ -239,10 +239,12 @@ impl Authorizer {
         for link in &*links {
             let decision = match &link.part {
                 Part::Webhook(Some(webhook)) => webhook.decide(user, action).await,
-                part => match self.ask_here(part, user, action, explain) {
-                    Some(decision) => decision,
-                    None => continue,
-                },
+                part => {
+                    let Some(decision) = self.ask_here(part, user, action, explain) else {
+                        continue;
+                    };
+                    decision
+                }
             };
             if decision.verdict != Verdict::NoOpinion {
                 return decision;

@@ -52,12 +52,12 @@ fn fields(list: &[(&str, Type)]) -> Vec<(Box<str>, Type)> {
 static REQUEST: LazyLock<Type> = LazyLock::new(|| {
     let names = |name: &str, last: &str| {
         let list = [("group", Type::String), ("version", Type::String), (last, Type::String)];
-        Object::new(name, fields(&list))
+        Object::typed(name, fields(&list))
     };
     let kind = names("kubernetes.GroupVersionKind", "kind");
     let resource = names("kubernetes.GroupVersionResource", "resource");
     let texts = Type::list(Type::String);
-    let user = Object::new(
+    let user = Object::typed(
         "kubernetes.UserInfo",
         fields(&[
             ("username", Type::String),
@@ -66,7 +66,7 @@ static REQUEST: LazyLock<Type> = LazyLock::new(|| {
             ("extra", Type::map(Type::String, texts)),
         ]),
     );
-    Object::new(
+    Object::typed(
         "kubernetes.AdmissionRequest",
         fields(&[
             ("kind", kind.clone()),
@@ -88,7 +88,7 @@ static REQUEST: LazyLock<Type> = LazyLock::new(|| {
 static NAMESPACE: LazyLock<Type> = LazyLock::new(|| {
     let texts = || Type::list(Type::String);
     let labels = || Type::map(Type::String, Type::String);
-    let metadata = Object::new(
+    let metadata = Object::typed(
         "kubernetes.NamespaceMetadata",
         fields(&[
             ("name", Type::String),
@@ -105,7 +105,7 @@ static NAMESPACE: LazyLock<Type> = LazyLock::new(|| {
             ("finalizers", texts()),
         ]),
     );
-    let condition = Object::new(
+    let condition = Object::typed(
         "kubernetes.NamespaceCondition",
         fields(&[
             ("status", Type::String),
@@ -116,12 +116,12 @@ static NAMESPACE: LazyLock<Type> = LazyLock::new(|| {
         ]),
     );
     let status = [("conditions", Type::list(condition)), ("phase", Type::String)];
-    Object::new(
+    Object::typed(
         "kubernetes.Namespace",
         fields(&[
             ("metadata", metadata),
-            ("spec", Object::new("kubernetes.NamespaceSpec", fields(&[("finalizers", texts())]))),
-            ("status", Object::new("kubernetes.NamespaceStatus", fields(&status))),
+            ("spec", Object::typed("kubernetes.NamespaceSpec", fields(&[("finalizers", texts())]))),
+            ("status", Object::typed("kubernetes.NamespaceStatus", fields(&status))),
         ]),
     )
 });

@@ -7,10 +7,13 @@ use super::parse::Parser;
 /// The name of the value that a loop gathers; no text can spell it.
 const RESULT: &str = "@result";
 
+/// The one or two variables of a loop.
+type Vars = (Box<str>, Option<Box<str>>);
+
 /// What a loop is made of.
 struct Loop {
     range: Id,
-    vars: (Box<str>, Option<Box<str>>),
+    vars: Vars,
     accu: Box<str>,
     init: Id,
     condition: Id,
@@ -102,7 +105,7 @@ impl Parser<'_> {
         Err(self.report(self.place(id), message.to_owned()))
     }
 
-    fn vars(&mut self, a: Id, b: Id) -> Result<(Box<str>, Option<Box<str>>), Option<Id>> {
+    fn vars(&mut self, a: Id, b: Id) -> Result<Vars, Option<Id>> {
         let first = self.var(a, "argument must be a simple name")?;
         let second = self.var(b, "argument must be a simple name")?;
         if first == second {
@@ -116,7 +119,7 @@ impl Parser<'_> {
         &mut self,
         function: &str,
         range: Id,
-        vars: (Box<str>, Option<Box<str>>),
+        vars: Vars,
         predicate: Id,
         at: u32,
     ) -> Result<Id, Option<Id>> {
@@ -128,7 +131,7 @@ impl Parser<'_> {
         &mut self,
         function: &str,
         range: Id,
-        vars: (Box<str>, Option<Box<str>>),
+        vars: Vars,
         predicate: Id,
         at: u32,
     ) -> Option<Loop> {
@@ -163,7 +166,7 @@ impl Parser<'_> {
     fn gather(
         &mut self,
         range: Id,
-        vars: (Box<str>, Option<Box<str>>),
+        vars: Vars,
         filter: Option<Id>,
         item: Id,
         at: u32,
@@ -185,7 +188,7 @@ impl Parser<'_> {
     fn gather_map(
         &mut self,
         range: Id,
-        vars: (Box<str>, Option<Box<str>>),
+        vars: Vars,
         filter: Option<Id>,
         (keyed, entry): (bool, Id),
         at: u32,

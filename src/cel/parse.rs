@@ -253,7 +253,11 @@ impl<'t> Parser<'t> {
             count -= 1;
         }
         let operand = self.member()?;
-        if count % 2 == 0 { Some(operand) } else { self.call(function, vec![operand], first.at) }
+        if count.is_multiple_of(2) {
+            Some(operand)
+        } else {
+            self.call(function, vec![operand], first.at)
+        }
     }
 
     fn member(&mut self) -> Option<Id> {

@@ -57,7 +57,7 @@ pub struct Object {
 
 impl Object {
     /// An object type with these fields.
-    pub fn new(name: &str, mut fields: Vec<(Box<str>, Type)>) -> Type {
+    pub fn typed(name: &str, mut fields: Vec<(Box<str>, Type)>) -> Type {
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         Type::Object(Arc::new(Self { name: name.into(), fields, open: false }))
     }

@@ -124,7 +124,7 @@ impl Text<'_> {
 
 impl<'v> List<'v> {
     /// The number of items.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Made(items) => items.len(),
             Self::Seen(items, _) => items.len(),
@@ -158,7 +158,7 @@ impl<'v> List<'v> {
 
 impl<'v> Map<'v> {
     /// The number of entries.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Made(made) => made.entries.len(),
             Self::Seen(map, _) => map.len(),
@@ -324,7 +324,7 @@ impl<'v> Val<'v> {
             Val::Int(_) => Type::Int,
             Val::List(_) => Type::list(Type::Dyn),
             Val::Map(Map::Made(made)) if made.message.is_some() => {
-                super::types::Object::new(made.message.as_deref().unwrap_or(""), Vec::new())
+                super::types::Object::typed(made.message.as_deref().unwrap_or(""), Vec::new())
             }
             Val::Map(_) => Type::map(Type::Dyn, Type::Dyn),
             Val::Null => Type::Null,

@@ -101,7 +101,7 @@ impl Pool {
                     continue;
                 }
                 Found::Dial(dialing) => {
-                    let connection = connect::connect(target, &key).await?;
+                    let connection = Box::pin(connect::connect(target, &key)).await?;
                     self.learn(&key, &connection);
                     drop(dialing);
                     (connection, true)

@@ -230,7 +230,7 @@ fn hostname_text(
         match name {
             GeneralName::DNSName(host) => hosts.push((*host).to_owned()),
             GeneralName::IPAddress(bytes) => {
-                let four = <[u8; 4]>::try_from(*bytes).map(|ip| std::net::IpAddr::from(ip));
+                let four = <[u8; 4]>::try_from(*bytes).map(std::net::IpAddr::from);
                 let address = four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(Into::into));
                 addresses.extend(address.ok().map(|address| address.to_string()));
             }

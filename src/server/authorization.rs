@@ -117,11 +117,14 @@ fn of_flags(config: &Config) -> Vec<AuthorizerConfig> {
     modes.map(of_mode).collect()
 }
 
+/// An authorizer and the service that it asks, if it is a webhook.
+type Served = (AuthorizerConfig, Option<Arc<Service>>);
+
 /// The services that webhooks ask.
 fn with_services(
     authorizers: Vec<AuthorizerConfig>,
     client: &Client,
-) -> Result<Vec<(AuthorizerConfig, Option<Arc<Service>>)>, String> {
+) -> Result<Vec<Served>, String> {
     let with = |one: AuthorizerConfig| {
         let Some(webhook) = &one.webhook else { return Ok((one, None)) };
         let Some(file) = &webhook.kubeconfig else {

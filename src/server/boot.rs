@@ -96,10 +96,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     // Beside all that follows, which takes longer.
     std::thread::spawn(Ticks::calibrate);
     credentials::check(&config).map_err(BootError::Config)?;
-    let client = Client::start().map_err(|e| failed("no thread for requests to others", &e))?;
-    let authorization = Authorization::read(&config, &client).map_err(BootError::Config)?;
-    let token_service = authentication::token_service(&config, &client);
-    let token_service = token_service.map_err(BootError::Config)?;
+    let mut shared = shared(&config)?;
     preflight::check(config.shards).map_err(BootError::Preflight)?;
     let signals = rt::signal::listen().map_err(|e| failed("cannot take signals", &e))?;
     let address = free_address(&config)?;
@@ -107,15 +104,14 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     let credentials = Credentials::read(&config, &own).map_err(BootError::Config)?;
     let tickets = tls::Tickets::new().map_err(|e| BootError::Failed(e.to_string()))?;
     let tls = tls_config(&config, &own, &tickets).map_err(BootError::Config)?;
-    let sealer = sealing::read(&config).map_err(BootError::Config)?;
+    shared.sealer = sealing::read(&config).map_err(BootError::Config)?;
     let auditing = Auditing::start(&config).map_err(BootError::Config)?;
-    let (opened, store) = open_store(&config, sealer.clone())?;
+    let (opened, store) = open_store(&config, shared.sealer.clone())?;
     log::info!("store is open at revision {}, {} objects", opened.revision, opened.state.len());
 
     let lifecycle = Arc::new(Lifecycle::new(started, config.shards));
     let config = Arc::new(config);
     let credentials = Arc::new(credentials);
-    let authorization = Arc::new(authorization);
     let (listening_tx, listening) = async_channel::bounded(config.shards);
     let (go_tx, go) = async_channel::bounded(1);
     let (drained_tx, drained) = async_channel::bounded(config.shards);
@@ -125,14 +121,11 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
         std::iter::repeat_with(|| async_channel::bounded(SHARD_CONTROL_MAX))
             .take(config.shards)
             .unzip();
-    let shared = Shared { sealer: sealer.clone(), client };
     let mut seeds = Vec::with_capacity(config.shards);
     for (cache, control) in Cache::open(opened).into_iter().zip(control_receivers) {
         seeds.push(Seed {
             config: Arc::clone(&config),
             credentials: Arc::clone(&credentials),
-            authorization: Arc::clone(&authorization),
-            token_service: token_service.clone(),
             lifecycle: Arc::clone(&lifecycle),
             store: Arc::clone(store.health()),
             cache,
@@ -159,7 +152,8 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     announce(&welcome(&config, &own, address.port()));
 
     let port = address.port();
-    let files = Files::new(&config, authorization);
+    let files = Files::new(&config, shared.authorization);
+    let sealer = shared.sealer;
     let mut server =
         Running { config, own, tickets, sealer, files, port, controls, lifecycle, drained };
     server.serve(&signals);
@@ -172,6 +166,16 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     // The shards' threads end with the process: their executors hold nothing that must be put away.
     drop(shards);
     Ok(())
+}
+
+/// What all shards have one of; encryption at rest comes later, once the machine is known to do.
+fn shared(config: &Config) -> Result<Shared, BootError> {
+    let client = Client::start().map_err(|e| failed("no thread for requests to others", &e))?;
+    let authorization = Authorization::read(config, &client).map_err(BootError::Config)?;
+    let token_service = authentication::token_service(config, &client);
+    let token_service = token_service.map_err(BootError::Config)?;
+    let authorization = Arc::new(authorization);
+    Ok(Shared { sealer: None, client, authorization, token_service })
 }
 
 /// The address to listen on, found free just now. Shards share a port by SO_REUSEPORT, which would

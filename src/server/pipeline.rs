@@ -13,8 +13,8 @@ use crate::api::documents;
 use crate::api::form::{Asked, Form, for_status};
 use crate::api::issuer::Issuer;
 use crate::api::{Api, Head};
-use crate::authn::{Authenticator, ClientCertificate, Shown, TokenService};
-use crate::authz::{self, Action, Authorizer, Decision, Link, Verdict};
+use crate::authn::{Authenticator, ClientCertificate, Shown};
+use crate::authz::{self, Action, Authorizer, Decision, Verdict};
 use crate::base::ids;
 use crate::cache::Cache;
 use crate::catalog::catalog;
@@ -37,7 +37,6 @@ use crate::server::{credentials, debug, health, scrape, turn};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::Arc;
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
@@ -77,14 +76,13 @@ impl Gate {
     pub fn new(
         config: &Config,
         credentials: &credentials::Credentials,
-        (links, token_service): (Vec<Link>, Option<Arc<TokenService>>),
         cache: &Cache,
         discovery: Current,
         metrics: Rc<Recorder>,
         shared: Shared,
     ) -> Result<Self, String> {
         let Authentication { authenticator, issuer: token_issuer, keys } =
-            Authentication::new(config, credentials, token_service, cache)?;
+            Authentication::new(config, credentials, shared.token_service, cache)?;
         let services = &config.services;
         let ranges = services.cluster_ip_ranges.iter();
         let options = registry::Options {
@@ -94,7 +92,7 @@ impl Gate {
             service_cidrs: ranges.filter_map(|cidr| Cidr::parse(&cidr.to_string())).collect(),
             node_ports: (services.node_port_first, services.node_port_last),
         };
-        let authorizer = Authorizer::of_links(links);
+        let authorizer = Authorizer::of_links(shared.authorization.links());
         let chain = chain(config, cache, &authorizer, shared.client)?;
         let registry = Registry {
             cache: cache.clone(),

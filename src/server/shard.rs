@@ -86,14 +86,16 @@ pub struct Shared {
     pub sealer: Option<Arc<Sealer>>,
     /// Requests to other servers.
     pub client: Client,
+    /// Who decides what users may do.
+    pub(in crate::server) authorization: Arc<Authorization>,
+    /// Who knows the tokens that this server does not.
+    pub(in crate::server) token_service: Option<Arc<TokenService>>,
 }
 
 /// A shard before it is on its thread.
 pub(in crate::server) struct Seed {
     pub(in crate::server) config: Arc<Config>,
     pub(in crate::server) credentials: Arc<Credentials>,
-    pub(in crate::server) authorization: Arc<Authorization>,
-    pub(in crate::server) token_service: Option<Arc<TokenService>>,
     pub(in crate::server) lifecycle: Arc<Lifecycle>,
     pub(in crate::server) store: Arc<store::Health>,
     pub(in crate::server) cache: CacheSeed,
@@ -128,7 +130,6 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     let gate = match Gate::new(
         &seed.config,
         &seed.credentials,
-        (seed.authorization.links(), seed.token_service),
         &cache,
         Current::new(seed.discovery, advertised),
         Rc::clone(&metrics),

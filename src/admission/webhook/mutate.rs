@@ -96,12 +96,9 @@ async fn mutate<'a>(
         }
         let place = format!("round_{}_index_{index}", round.number());
         let changed = run(stage, hook, at, invocation, (object, old), (&place, arena)).await;
-        match &changed {
-            Ok(true) => {
-                round.changed();
-                round.again = true;
-            }
-            Ok(false) | Err(_) => {}
+        if let Ok(true) = changed {
+            round.changed();
+            round.again = true;
         }
         if hook.reinvoked {
             round.called.push((hook.configuration.clone(), hook.name.clone()));

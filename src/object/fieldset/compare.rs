@@ -3,7 +3,7 @@
 use crate::object::fieldset::value::{element_of, is_same, shown_fields, zero_of};
 use crate::object::fieldset::{Element, FieldSet, Node};
 use crate::object::place::Place;
-use crate::object::schema::{ListKind, Type};
+use crate::object::schema::ListKind;
 use crate::object::{Map, Value};
 use bumpalo::Bump;
 
