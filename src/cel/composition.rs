@@ -48,7 +48,7 @@ impl Composer {
     pub fn env(&self, authorizer: bool) -> Env {
         let env = admission(Optional { params: self.params, authorizer });
         let env = if self.patches { env.with_patches() } else { env };
-        env.with(VARIABLES, Object::new("kubernetes.variables", self.fields.clone()))
+        env.with(VARIABLES, Object::typed("kubernetes.variables", self.fields.clone()))
     }
 
     /// The environment of match conditions, which know no variables.

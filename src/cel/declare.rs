@@ -51,12 +51,12 @@ fn object(schema: &Schema, root: bool, name: &str) -> Option<Type> {
     }
     if root {
         let names = vec![("generateName".into(), Type::String), ("name".into(), Type::String)];
-        let metadata = Object::new(&format!("{name}.metadata"), names);
+        let metadata = Object::typed(&format!("{name}.metadata"), names);
         fields.extend([
             ("apiVersion".into(), Type::String),
             ("kind".into(), Type::String),
             ("metadata".into(), metadata),
         ]);
     }
-    Some(Object::new(name, fields))
+    Some(Object::typed(name, fields))
 }

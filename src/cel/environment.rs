@@ -160,7 +160,7 @@ pub fn patch_types(json: bool) -> Type {
 /// (`dynamic-resource-allocation/cel`).
 pub fn device() -> Env {
     let values = |inner: Type| Type::map(Type::String, Type::map(Type::String, inner));
-    let device = Object::new(
+    let device = Object::typed(
         "kubernetes.DRADevice",
         fields(&[
             ("driver", Type::String),

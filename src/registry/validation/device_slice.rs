@@ -485,13 +485,6 @@ mod tests {
 
     #[test]
     fn each_rule_of_a_slice_names_its_field() {
-        let policy = |policy: &str| {
-            format!(
-                r#""devices":[{{"name":"a","allowMultipleAllocations":true,
-                    "capacity":{{"m":{{"value":"10","requestPolicy":{policy}}}}}}}]"#
-            )
-        };
-        let at = "spec.devices[0].capacity[m].requestPolicy";
         let cases = [
             (
                 r#""sharedCounters":[{"name":"s","counters":{}}],"devices":[]"#.to_owned(),
@@ -516,6 +509,39 @@ mod tests {
                         .to_owned(),
                 ],
             ),
+            (
+                r#""devices":[{"name":"a","bindingConditions":["x"]}]"#.to_owned(),
+                vec![
+                    "spec.devices[0].bindingFailureConditions: Invalid value: null: \
+                     bindingFailureConditions are required to use bindingConditions"
+                        .to_owned(),
+                ],
+            ),
+            (
+                r#""devices":[{"name":"a","allNodes":true}]"#.to_owned(),
+                vec![
+                    "spec.devices[0]: Invalid value: null: `nodeName`, `nodeSelector` and \
+                     `allNodes` can only be set if `perDeviceNodeSelection` is set to true in \
+                     the ResourceSlice spec"
+                        .to_owned(),
+                ],
+            ),
+        ];
+        for (members, expected) in cases {
+            assert_eq!(found(&members), expected, "{members}");
+        }
+    }
+
+    #[test]
+    fn request_policies_fit_their_capacity() {
+        let policy = |policy: &str| {
+            format!(
+                r#""devices":[{{"name":"a","allowMultipleAllocations":true,
+                    "capacity":{{"m":{{"value":"10","requestPolicy":{policy}}}}}}}]"#
+            )
+        };
+        let at = "spec.devices[0].capacity[m].requestPolicy";
+        let cases = [
             (
                 r#""devices":[{"name":"a","capacity":{"m":{"value":"1","requestPolicy":{}}}}]"#
                     .to_owned(),
@@ -542,23 +568,6 @@ mod tests {
                     "{at}.validRange.step: Invalid value: \"3\": value is not a multiple of a \
                      given step (2) from (2)"
                 )],
-            ),
-            (
-                r#""devices":[{"name":"a","bindingConditions":["x"]}]"#.to_owned(),
-                vec![
-                    "spec.devices[0].bindingFailureConditions: Invalid value: null: \
-                     bindingFailureConditions are required to use bindingConditions"
-                        .to_owned(),
-                ],
-            ),
-            (
-                r#""devices":[{"name":"a","allNodes":true}]"#.to_owned(),
-                vec![
-                    "spec.devices[0]: Invalid value: null: `nodeName`, `nodeSelector` and \
-                     `allNodes` can only be set if `perDeviceNodeSelection` is set to true in \
-                     the ResourceSlice spec"
-                        .to_owned(),
-                ],
             ),
         ];
         for (members, expected) in cases {
