@@ -6,13 +6,13 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 0 | `base`: limits, ids, clock, hash maps · `metrics`: counters and their text |
+//! | 0 | `base`: limits, ids, clocks, hash maps · `metrics`: counters, where time goes, and their text |
 //! | 1 | `rt`: executors on io_uring, names glommio · `object`: values, schema rows, patches, selectors; no I/O · `http`: connections and messages, names hyper |
 //! | 2 | `codec`: JSON, YAML, protobuf, watch frames, media types · `cel`: expressions, their types, cost and values · `catalog`: the one table of types, resources and defaults, and the snapshot of custom resources that are served · `tls`: records and certificates |
 //! | 3 | `request`: URL → verb, resource, options; faults as data · `seal`: encryption at rest · `client`: requests to other servers, on a thread of their own |
 //! | 4 | `store`: bytes and revisions; backends: embedded, etcd, memory |
 //! | 5 | `cache`: entries, windows, lists at a revision, watchers |
-//! | 6 | `authn` · `authz` · `audit`: who asked what, told outside · `flow`: what priority a request has · `admission` · `registry`: what verbs do to resources, and what each kind adds |
+//! | 6 | `authn` · `authz` · `audit`: who asked what, told outside · `flow`: what priority a request has, and whose turn it is · `admission` · `registry`: what verbs do to resources, and what each kind adds |
 //! | 7 | `api`: routes, negotiation, answers, discovery, OpenAPI, tables |
 //! | 8 | `config`: the command line |
 //! | 9 | `server`: boot, shards, the handler chain, draining |
@@ -24,10 +24,10 @@
 //! and who misses it encodes for himself. A slow shard does not stop another.
 //!
 //! # A request's way
-//! `rt` → `tls` → `http` → `request` → `authn` → `authz` → `api` → `admission` and `registry` →
-//! `store`; and back `store` → `cache` → watchers. Reads end at the cache, with bytes that were
-//! encoded once; nothing on GET, LIST or watch decodes an object. Writes decode, default, admit and
-//! validate one `object` tree, then send one transaction to the store's thread.
+//! `rt` → `tls` → `http` → `request` → `authn` → `flow` → `authz` → `api` → `admission` and
+//! `registry` → `store`; and back `store` → `cache` → watchers. Reads end at the cache, with bytes
+//! that were encoded once; nothing on GET, LIST or watch decodes an object. Writes decode, default,
+//! admit and validate one `object` tree, then send one transaction to the store's thread.
 //!
 //! # What always holds
 //! - Nothing is acknowledged, and no watcher told, before it is durable.

@@ -45,6 +45,36 @@ pub(crate) fn pod_running() -> &'static str {
     )
 }
 
+/// A validating policy on ConfigMaps of a namespace, of three expressions; it refuses one name.
+pub(crate) fn policy(name: &str, namespace: &str, refused: &str) -> String {
+    format!(
+        concat!(
+            r#"{{"metadata":{{"name":"{name}"}},"spec":{{"matchConstraints":{{"#,
+            r#""namespaceSelector":{{"matchLabels":{{"kubernetes.io/metadata.name":"#,
+            r#""{namespace}"}}}},"resourceRules":[{{"apiGroups":[""],"apiVersions":["v1"],"#,
+            r#""operations":["CREATE","UPDATE"],"resources":["configmaps"]}}]}},"#,
+            r#""validations":[{{"expression":"object.metadata.name != '{refused}'"}},"#,
+            r#"{{"expression":"!has(object.data) || object.data.size() < 100"}},"#,
+            r#"{{"expression":"!has(object.metadata.labels) || "#,
+            r#"object.metadata.labels.all(key, key.size() < 64)"}}]}}}}"#
+        ),
+        name = name,
+        namespace = namespace,
+        refused = refused,
+    )
+}
+
+/// What makes a policy of the same name count.
+pub(crate) fn policy_binding(name: &str) -> String {
+    format!(
+        concat!(
+            r#"{{"metadata":{{"name":"{}"}},"spec":{{"policyName":"{}","#,
+            r#""validationActions":["Deny"]}}}}"#
+        ),
+        name, name
+    )
+}
+
 /// The binding of a pod to a node, as a scheduler makes it.
 pub(crate) fn binding(pod: &str, node: &str) -> String {
     format!(

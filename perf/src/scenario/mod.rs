@@ -10,6 +10,7 @@ mod idle;
 mod lease;
 mod list;
 mod nodes;
+mod policy;
 mod slow;
 mod stage;
 
@@ -90,6 +91,11 @@ pub(crate) const ALL: &[Scenario] = &[
         name: "custom",
         about: "a custom resource beside a built-in kind: create, read",
         run: |stage| Box::pin(custom::run(stage)),
+    },
+    Scenario {
+        name: "policy",
+        about: "creates without validating policies and with ten that match",
+        run: |stage| Box::pin(policy::run(stage)),
     },
     Scenario {
         name: "get",
