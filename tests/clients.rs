@@ -34,6 +34,8 @@ mod kube_crate;
 mod lifecycle;
 #[path = "clients/manifests.rs"]
 mod manifests;
+#[path = "clients/oidc.rs"]
+mod oidc;
 #[path = "clients/python.rs"]
 mod python;
 #[path = "clients/service.rs"]

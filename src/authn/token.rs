@@ -2,6 +2,7 @@
 //! before those that have to ask.
 
 use super::objects::Objects;
+use super::oidc::Issuer;
 use super::token_cache::{Key, TokenCache};
 use super::{AUTHENTICATED, Failure, Identity, Notes, Verdict, bootstrap};
 use super::{ServiceAccounts, TokenFile, TokenWebhook};
@@ -10,6 +11,7 @@ use crate::request::{Context, User};
 use ring::digest;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What a token is shown for, and what is found on the way.
 #[derive(Debug)]
@@ -31,6 +33,9 @@ impl Asked<'_> {
     }
 }
 
+/// OpenID issuers, for all shards.
+pub type Issuers = Arc<[Arc<Issuer>]>;
+
 /// The authenticators of tokens.
 #[derive(Debug)]
 pub struct Tokens {
@@ -40,6 +45,8 @@ pub struct Tokens {
     pub accounts: ServiceAccounts,
     /// Where bootstrap tokens stand, if they are taken.
     pub bootstrap: Option<Objects>,
+    /// OpenID issuers; they may change while the server runs.
+    pub issuers: RefCell<Issuers>,
     /// A service that knows more tokens.
     pub webhook: Option<TokenWebhook>,
     /// `--api-audiences`.
@@ -80,6 +87,18 @@ impl Tokens {
             && let Some(objects) = &self.bootstrap
         {
             match Box::pin(bootstrap::authenticate(objects, token)).await {
+                Ok(identity) => {
+                    found = identity.and_then(|one| self.for_any_audience(one, audiences));
+                }
+                Err(error) => failure.add(error),
+            }
+        }
+        let issuers = Arc::clone(&self.issuers.borrow());
+        for issuer in &*issuers {
+            if found.is_some() {
+                break;
+            }
+            match issuer.authenticate(token).await {
                 Ok(identity) => {
                     found = identity.and_then(|one| self.for_any_audience(one, audiences));
                 }

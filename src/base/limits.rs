@@ -184,3 +184,5 @@ pub const CEL_PATTERNS_KEPT_MAX: usize = 256;
 pub const WEBHOOK_ANSWERS_MAX: usize = 8_192;
 /// A message that an expression makes (`MaxEvaluatedMessageExpressionSizeBytes`).
 pub const CEL_MESSAGE_BYTES_MAX: usize = 5 * 1024;
+/// Requests that may wait for an OpenID issuer's new keys; others go on with those that are known.
+pub const OIDC_REFRESHES_WAITING_MAX: usize = 1_024;

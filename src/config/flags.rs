@@ -335,7 +335,7 @@ flags! {
             "Take requests without credentials as system:anonymous.";
         "api-audiences" List "" Built
             "Audiences that tokens must be meant for. Default: --service-account-issuer.";
-        "authentication-config" Path "" Later "AuthenticationConfiguration file.";
+        "authentication-config" Path "" Built "AuthenticationConfiguration file.";
         "authentication-token-webhook-cache-ttl" Duration "2m0s" Built
             "How long answers of the token webhook are kept.";
         "authentication-token-webhook-config-file" Path "" Built
@@ -346,15 +346,15 @@ flags! {
             "CAs of client certificates, PEM. A CA of the server's own is made if not given.";
         "enable-bootstrap-token-auth" Bool "false" Built
             "Take secrets of type bootstrap.kubernetes.io/token as tokens.";
-        "oidc-ca-file" Path "" Later "CA of the OpenID issuer.";
-        "oidc-client-id" Text "" Later "Client id of the OpenID issuer.";
-        "oidc-groups-claim" Text "" Later "Claim with the user's groups.";
-        "oidc-groups-prefix" Text "" Later "Prefix of groups.";
-        "oidc-issuer-url" Text "" Later "URL of the OpenID issuer.";
-        "oidc-required-claim" Map "" Later "Claims that tokens must have.";
-        "oidc-signing-algs" List "RS256" Later "Signing algorithms that are taken.";
-        "oidc-username-claim" Text "sub" Later "Claim with the user name.";
-        "oidc-username-prefix" Text "" Later "Prefix of user names.";
+        "oidc-ca-file" Path "" Built "CA of the OpenID issuer.";
+        "oidc-client-id" Text "" Built "Client id of the OpenID issuer.";
+        "oidc-groups-claim" Text "" Built "Claim with the user's groups.";
+        "oidc-groups-prefix" Text "" Built "Prefix of groups.";
+        "oidc-issuer-url" Text "" Built "URL of the OpenID issuer.";
+        "oidc-required-claim" Map "" Built "Claims that tokens must have.";
+        "oidc-signing-algs" List "RS256" Built "Signing algorithms that are taken.";
+        "oidc-username-claim" Text "sub" Built "Claim with the user name.";
+        "oidc-username-prefix" Text "" Built "Prefix of user names.";
         "requestheader-allowed-names" List "" Built
             "Common names of front proxies; any if empty.";
         "requestheader-client-ca-file" Path "" Built

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod flags;
 mod help;
 mod model;
+mod oidc;
 mod parse;
 mod resolve;
 
@@ -19,6 +20,7 @@ pub use model::Authentication;
 pub use model::Authorization;
 pub use model::AuthorizationWebhook;
 pub use model::Config;
+pub use model::Oidc;
 pub use model::RequestHeader;
 pub use model::Requests;
 pub use model::ServiceAccounts;

@@ -1,6 +1,7 @@
 //! The typed configuration.
 
 use crate::audit::JournalOptions;
+use crate::authn::oidc::FlagIssuer;
 use crate::base::cidr::Cidr;
 use crate::rt;
 use crate::store::etcd;
@@ -176,12 +177,27 @@ pub struct Authentication {
     pub request_header: RequestHeader,
     /// Static tokens.
     pub token_file: Option<PathBuf>,
+    /// `--anonymous-auth` was given.
+    pub anonymous_given: bool,
+    /// The AuthenticationConfiguration.
+    pub config_file: Option<PathBuf>,
+    /// The OpenID issuer of flags.
+    pub oidc: Option<Oidc>,
     /// A service that knows tokens.
     pub token_webhook: Option<TokenWebhook>,
     /// Secrets of type bootstrap.kubernetes.io/token are tokens.
     pub bootstrap_tokens: bool,
     /// Service accounts.
     pub service_accounts: ServiceAccounts,
+}
+
+/// The flags `--oidc-*`.
+#[derive(Debug, Clone)]
+pub struct Oidc {
+    /// What does not stand in a file.
+    pub issuer: FlagIssuer,
+    /// CAs of its server.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How front proxies tell who the user is.

@@ -16,6 +16,7 @@ use crate::config::model::Shutdown;
 use crate::config::model::Sni;
 use crate::config::model::Store;
 use crate::config::model::TokenWebhook;
+use crate::config::oidc::oidc;
 use crate::config::parse::FlagError;
 use crate::config::parse::Values;
 use crate::rt;
@@ -292,6 +293,7 @@ fn authentication(values: &Values) -> Result<Authentication, FlagError> {
             return Err(values.invalid("service-account-issuer", message));
         }
     }
+    let (config_file, oidc) = oidc(values)?;
     let given_audiences = values.list("api-audiences");
     let max_expiration = values.duration("service-account-max-token-expiration");
     if !max_expiration.is_zero()
@@ -330,6 +332,9 @@ fn authentication(values: &Values) -> Result<Authentication, FlagError> {
         client_ca_file,
         request_header,
         token_file: values.path("token-auth-file"),
+        anonymous_given: values.is_set("anonymous-auth"),
+        config_file,
+        oidc,
         token_webhook: token_webhook(values)?,
         bootstrap_tokens: values.bool("enable-bootstrap-token-auth"),
         service_accounts: ServiceAccounts {

@@ -1,9 +1,10 @@
 //! The authenticators of a shard and its issuer of tokens, as flags and files want them.
 
 use crate::authn::key::PublicKey;
+use crate::authn::oidc::{AuthenticationConfig, Issuer, IssuerConfig};
 use crate::authn::sign::Signer;
 use crate::authn::{
-    Anonymous, Authenticator, FrontProxy, Objects, ServiceAccounts, TokenCache, TokenFile,
+    Anonymous, Authenticator, FrontProxy, Issuers, Objects, ServiceAccounts, TokenCache, TokenFile,
     TokenIssuer, TokenService, TokenWebhook, Tokens,
 };
 use crate::base::ids;
@@ -11,23 +12,86 @@ use crate::cache::Cache;
 use crate::client::{Client, kubeconfig};
 use crate::config::Config;
 use crate::server::credentials::Credentials;
+use crate::server::pki;
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Who else knows tokens, for all shards; and what a file says of those who show none.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct Providers {
+    pub(in crate::server) issuers: Issuers,
+    pub(in crate::server) token_service: Option<Arc<TokenService>>,
+    anonymous: Option<Anonymous>,
+    client: Client,
+}
+
+impl Providers {
+    /// Reads what flags name, and starts to fetch issuers' keys.
+    ///
+    /// # Errors
+    /// The line for the operator.
+    pub(in crate::server) fn start(config: &Config, client: &Client) -> Result<Self, String> {
+        let authentication = &config.authentication;
+        let mut found = AuthenticationConfig::default();
+        if let Some(path) = &authentication.config_file {
+            found = read(config, path)?;
+        }
+        if found.anonymous.is_some() && authentication.anonymous_given {
+            let text = "--anonymous-auth flag cannot be set when anonymous field is configured in \
+                        authentication configuration file";
+            return Err(text.to_owned());
+        }
+        if let Some(oidc) = &authentication.oidc {
+            let mut issuer = oidc.issuer.clone();
+            if let Some(path) = &oidc.ca_file {
+                issuer.ca = Some(pki::read("oidc-ca-file", path)?);
+            }
+            found.issuers.push(issuer.into());
+        }
+        Ok(Self {
+            issuers: issuers(found.issuers, client)?,
+            token_service: token_service(config, client)?,
+            anonymous: found.anonymous,
+            client: client.clone(),
+        })
+    }
+
+    /// The issuers of the file as it is now.
+    ///
+    /// # Errors
+    /// The line for the operator.
+    pub(in crate::server) fn again(&self, config: &Config, path: &Path) -> Result<Issuers, String> {
+        issuers(read(config, path)?.issuers, &self.client)
+    }
+}
+
+fn read(config: &Config, path: &Path) -> Result<AuthenticationConfig, String> {
+    let source = pki::read("authentication-config", path)?;
+    let taken = &config.authentication.service_accounts.issuers;
+    AuthenticationConfig::parse(&source, taken)
+        .map_err(|why| format!("--authentication-config: {why}"))
+}
+
+fn issuers(configs: Vec<IssuerConfig>, client: &Client) -> Result<Issuers, String> {
+    configs.into_iter().map(|config| Issuer::start(config, client)).collect()
+}
 
 /// The service that knows more tokens, if flags name one.
-///
-/// # Errors
-/// The line for the operator.
-pub(in crate::server) fn token_service(
-    config: &Config,
-    client: &Client,
-) -> Result<Option<Arc<TokenService>>, String> {
+fn token_service(config: &Config, client: &Client) -> Result<Option<Arc<TokenService>>, String> {
     let Some(webhook) = &config.authentication.token_webhook else { return Ok(None) };
     let endpoint = kubeconfig::read(&webhook.config_file)
         .map_err(|why| format!("--authentication-token-webhook-config-file: {why}"))?;
     let (client, version) = (client.clone(), webhook.version.clone());
     Ok(Some(Arc::new(TokenService { client, endpoint, version, ttl: webhook.ttl })))
+}
+
+/// When the AuthenticationConfiguration was last written.
+pub(in crate::server) fn written(config: &Config) -> Option<SystemTime> {
+    let file = config.authentication.config_file.as_ref()?;
+    std::fs::metadata(file).and_then(|data| data.modified()).ok()
 }
 
 /// Who clients are, and what proves it.
@@ -46,7 +110,7 @@ impl Authentication {
     pub(in crate::server) fn new(
         config: &Config,
         credentials: &Credentials,
-        token_service: Option<Arc<TokenService>>,
+        providers: &Providers,
         cache: &Cache,
     ) -> Result<Self, String> {
         let authentication = &config.authentication;
@@ -78,7 +142,11 @@ impl Authentication {
                 objects: objects.clone(),
             },
             bootstrap: authentication.bootstrap_tokens.then_some(objects),
-            webhook: token_service.map(|service| TokenWebhook::new(service, Rc::clone(&audiences))),
+            issuers: RefCell::new(Arc::clone(&providers.issuers)),
+            webhook: providers
+                .token_service
+                .clone()
+                .map(|service| TokenWebhook::new(service, Rc::clone(&audiences))),
             audiences: Rc::clone(&audiences),
             cache: RefCell::new(TokenCache::default()),
         };
@@ -96,7 +164,10 @@ impl Authentication {
                 extra_headers_prefixes: header.extra_headers_prefixes.clone(),
             },
             tokens,
-            anonymous: Anonymous { enabled: anonymous, paths: Vec::new() },
+            anonymous: providers
+                .anonymous
+                .clone()
+                .unwrap_or_else(|| Anonymous { enabled: anonymous, paths: Vec::new() }),
             loopback_token: ids::random(),
             loopback: Authenticator::own(),
         };

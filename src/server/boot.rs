@@ -12,7 +12,7 @@ use crate::rt;
 use crate::rt::signal::Signal;
 use crate::seal::Sealer;
 use crate::server::auditing::Auditing;
-use crate::server::authentication;
+use crate::server::authentication::Providers;
 use crate::server::authorization::Authorization;
 use crate::server::credentials;
 use crate::server::credentials::Credentials;
@@ -152,7 +152,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     announce(&welcome(&config, &own, address.port()));
 
     let port = address.port();
-    let files = Files::new(&config, shared.authorization);
+    let files = Files::new(&config, shared.authorization, shared.providers);
     let sealer = shared.sealer;
     let mut server =
         Running { config, own, tickets, sealer, files, port, controls, lifecycle, drained };
@@ -172,10 +172,9 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
 fn shared(config: &Config) -> Result<Shared, BootError> {
     let client = Client::start().map_err(|e| failed("no thread for requests to others", &e))?;
     let authorization = Authorization::read(config, &client).map_err(BootError::Config)?;
-    let token_service = authentication::token_service(config, &client);
-    let token_service = token_service.map_err(BootError::Config)?;
+    let providers = Providers::start(config, &client).map_err(BootError::Config)?;
     let authorization = Arc::new(authorization);
-    Ok(Shared { sealer: None, client, authorization, token_service })
+    Ok(Shared { sealer: None, client, authorization, providers })
 }
 
 /// The address to listen on, found free just now. Shards share a port by SO_REUSEPORT, which would

@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::seal::Sealer;
+use crate::server::authentication::{self, Providers};
 use crate::server::authorization::{self, Authorization};
 use crate::server::sealing;
 use crate::server::shard::Control;
@@ -15,13 +16,20 @@ pub(in crate::server) struct Files {
     sealed: Option<SystemTime>,
     authorization: Arc<Authorization>,
     authorized: Option<SystemTime>,
+    providers: Providers,
+    authenticated: Option<SystemTime>,
 }
 
 impl Files {
     /// As they are at start.
-    pub(in crate::server) fn new(config: &Config, authorization: Arc<Authorization>) -> Self {
+    pub(in crate::server) fn new(
+        config: &Config,
+        authorization: Arc<Authorization>,
+        providers: Providers,
+    ) -> Self {
         let (sealed, authorized) = (sealing::written(config), authorization::written(config));
-        Self { sealed, authorization, authorized }
+        let authenticated = authentication::written(config);
+        Self { sealed, authorization, authorized, providers, authenticated }
     }
 
     /// Reads what has changed, and tells the shards.
@@ -32,6 +40,7 @@ impl Files {
         shards: &[Sender<Control>],
     ) {
         sealing::reload(config, sealer, &mut self.sealed);
+        self.reload_issuers(config, shards);
         let written = authorization::written(config);
         if let Some(path) = &config.authorization.config_file
             && written != self.authorized
@@ -54,6 +63,26 @@ impl Files {
                     );
                 }
             }
+        }
+    }
+
+    fn reload_issuers(&mut self, config: &Config, shards: &[Sender<Control>]) {
+        let written = authentication::written(config);
+        let Some(path) = &config.authentication.config_file else { return };
+        if written == self.authenticated {
+            return;
+        }
+        self.authenticated = written;
+        match self.providers.again(config, path) {
+            Ok(issuers) => {
+                for shard in shards {
+                    shard.force_send(Control::Authenticate(Arc::clone(&issuers))).ok();
+                }
+                log::info!("the authentication configuration was reloaded");
+            }
+            Err(line) => log::warn!(
+                "the authentication configuration cannot be reloaded, the old one stays: {line}"
+            ),
         }
     }
 }

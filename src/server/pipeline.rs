@@ -13,7 +13,7 @@ use crate::api::documents;
 use crate::api::form::{Asked, Form, for_status};
 use crate::api::issuer::Issuer;
 use crate::api::{Api, Head};
-use crate::authn::{Authenticator, ClientCertificate, Shown};
+use crate::authn::{Authenticator, ClientCertificate, Issuers, Shown};
 use crate::authz::{self, Action, Authorizer, Decision, Verdict};
 use crate::base::ids;
 use crate::cache::Cache;
@@ -73,7 +73,7 @@ impl Gate {
     ///
     /// # Errors
     /// The line for the operator: a token file that cannot be used, an unknown mode.
-    pub fn new(
+    pub(in crate::server) fn new(
         config: &Config,
         credentials: &credentials::Credentials,
         cache: &Cache,
@@ -82,7 +82,7 @@ impl Gate {
         shared: Shared,
     ) -> Result<Self, String> {
         let Authentication { authenticator, issuer: token_issuer, keys } =
-            Authentication::new(config, credentials, shared.token_service, cache)?;
+            Authentication::new(config, credentials, &shared.providers, cache)?;
         let services = &config.services;
         let ranges = services.cluster_ip_ranges.iter();
         let options = registry::Options {
@@ -143,6 +143,11 @@ impl Gate {
     /// The resources, for the server's own writes.
     pub const fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Takes tokens of these issuers from now on.
+    pub fn take_issuers(&self, issuers: Issuers) {
+        *self.authenticator.tokens.issuers.borrow_mut() = issuers;
     }
 
     /// API services of other servers.

@@ -2,7 +2,7 @@
 
 use crate::api::discovery::{Current, Discovery};
 use crate::audit::Auditor;
-use crate::authn::TokenService;
+use crate::authn::Issuers;
 use crate::base::limits::CONNECTIONS_MAX;
 use crate::cache::Cache;
 use crate::cache::CacheSeed;
@@ -15,6 +15,7 @@ use crate::registry::network::Cidr;
 use crate::rt;
 use crate::seal::Sealer;
 use crate::server::auditing::Auditing;
+use crate::server::authentication::Providers;
 use crate::server::authorization::Authorization;
 use crate::server::bootstrap;
 use crate::server::credentials::Credentials;
@@ -69,6 +70,8 @@ pub struct Shard {
 
 /// What the thread that runs the server tells a shard.
 pub(in crate::server) enum Control {
+    /// Take tokens of these issuers from now on.
+    Authenticate(Issuers),
     /// Decide by these authorizers from now on.
     Authorize(Arc<Authorization>),
     /// Use these certificates from now on.
@@ -89,7 +92,7 @@ pub struct Shared {
     /// Who decides what users may do.
     pub(in crate::server) authorization: Arc<Authorization>,
     /// Who knows the tokens that this server does not.
-    pub(in crate::server) token_service: Option<Arc<TokenService>>,
+    pub(in crate::server) providers: Providers,
 }
 
 /// A shard before it is on its thread.
@@ -243,6 +246,7 @@ async fn look_after_connections(shard: Rc<Shard>) {
 async fn follow(shard: Rc<Shard>, control: Receiver<Control>, stop: Sender<()>) {
     while let Ok(control) = control.recv().await {
         match control {
+            Control::Authenticate(issuers) => shard.gate.take_issuers(issuers),
             Control::Authorize(to) => shard.gate.authorizer().replace(to.links()),
             Control::Reload(config) => *shard.listener.tls.borrow_mut() = config,
             Control::Ask(ask) => ask(&shard),
