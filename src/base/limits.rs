@@ -186,3 +186,7 @@ pub const WEBHOOK_ANSWERS_MAX: usize = 8_192;
 pub const CEL_MESSAGE_BYTES_MAX: usize = 5 * 1024;
 /// Requests that may wait for an OpenID issuer's new keys; others go on with those that are known.
 pub const OIDC_REFRESHES_WAITING_MAX: usize = 1_024;
+/// Estimated cost of one rule of a definition (`StaticEstimatedCostLimit`).
+pub const CEL_RULE_COST_MAX: u64 = 10_000_000;
+/// Estimated cost of all rules of a definition (`StaticEstimatedCRDCostLimit`).
+pub const CEL_DEFINITION_COST_MAX: u64 = 100_000_000;

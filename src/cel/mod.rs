@@ -19,6 +19,7 @@ mod declare;
 mod declared;
 pub mod environment;
 mod escape;
+pub mod estimate;
 mod eval;
 mod functions;
 mod issue;
@@ -161,6 +162,7 @@ pub struct Program {
     output: Type,
     bound: Vec<Option<Bound>>,
     builtins: Vec<Option<Builtin>>,
+    types: Vec<Type>,
     variables: Vec<Box<str>>,
 }
 
@@ -189,8 +191,8 @@ impl Program {
         });
         let builtins = builtins.collect();
         let variables = env.variables.iter().map(|(name, _)| name.clone()).collect();
-        let bound = checked.bound;
-        Ok(Self { text: text.into(), ast, root, output, bound, builtins, variables })
+        let check::Checked { types, bound } = checked;
+        Ok(Self { text: text.into(), ast, root, output, bound, builtins, types, variables })
     }
 
     /// The expression's text.

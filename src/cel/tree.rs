@@ -121,3 +121,40 @@ fn members<'a>(map: &Map<'_>, place: &mut Place, arena: &'a Bump) -> Result<Valu
     }
     Ok(Value::Map(made))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{of_object, of_patch};
+    use crate::cel::authorizer::NoAuthority;
+    use crate::cel::{Budget, Env, Program};
+    use crate::object::json_text::push_sorted;
+    use bumpalo::Bump;
+
+    fn made(expression: &str, patch: bool) -> Result<String, String> {
+        let program = Program::compile(&Env::new().with_patches(), expression);
+        let program = program.expect("it compiles");
+        let value = program.eval(&[], &NoAuthority, &mut Budget::rules()).expect("it has a value");
+        let arena = Bump::new();
+        let tree = if patch { of_patch(&value, &arena) } else { of_object(&value, &arena) };
+        let mut out = String::new();
+        push_sorted(&mut out, &tree?);
+        Ok(out)
+    }
+
+    #[test]
+    fn messages_become_objects_if_their_names_follow_the_fields() {
+        let object =
+            "Object{spec: Object.spec{list: [Object.spec.list{n: 1}], ?a: optional.none()}}";
+        assert_eq!(made(object, false).as_deref(), Ok(r#"{"spec":{"list":[{"n":1}]}}"#));
+        let wrong = made("Object{spec: Object.status{n: 1}}", false);
+        assert!(wrong.is_err_and(|error| error.contains("unexpected type name \"Object.status\"")));
+    }
+
+    #[test]
+    fn operations_become_a_patch() {
+        let patch =
+            "[JSONPatch{op: 'add', path: '/a/' + jsonpatch.escapeKey('b/c'), value: {'d': 1}}]";
+        let expected = r#"[{"op":"add","path":"/a/b~1c","value":{"d":1}}]"#;
+        assert_eq!(made(patch, true).as_deref(), Ok(expected));
+    }
+}

@@ -255,7 +255,7 @@ impl Case<'_> {
         let merged = apply(arena, self.ty(), Some(&live), &config, &request);
         let mut merged = merged.map_err(|error| {
             let text = match error {
-                ApplyError::BadRequest(text) | ApplyError::Plain(text) => text,
+                ApplyError::BadRequest(text) | ApplyError::Plain(text) => as_patch(text),
                 ApplyError::Conflict { message, .. } => message,
             };
             Stop::Error(format!("error applying patch: {text}"))
@@ -299,6 +299,16 @@ fn typed(
     match resource.subresources.iter().find(|sub| sub.name == subresource) {
         Some(sub) if sub.kind != resource.kind && sub.name != "scale" => Some(sub.ty),
         _ => Some(resource.ty),
+    }
+}
+
+/// The error of a configuration that its type does not know, as policies tell it.
+fn as_patch(text: String) -> String {
+    let head = "failed to create typed patch object (";
+    let body = text.strip_prefix(head).and_then(|rest| rest.split_once("): "));
+    match body {
+        Some((_, why)) => format!("failed to convert patch object to typed object: {why}"),
+        None => text,
     }
 }
 

@@ -68,7 +68,7 @@ fn compiled(schema: &'static Schema) -> Option<Rc<Node>> {
             .entry(address)
             .or_insert_with(|| {
                 let declared = cel::declared(schema, true, "selfType");
-                Node::new(schema, schema, declared, true).map(Rc::new)
+                Node::new(schema, schema, declared.as_ref(), true).map(Rc::new)
             })
             .clone()
     })
@@ -79,13 +79,13 @@ impl Node {
     fn new(
         rules: &'static Schema,
         schema: &'static Schema,
-        declared: Option<Type>,
+        declared: Option<&Type>,
         root: bool,
     ) -> Option<Self> {
         let all_of = rules.rules.all_of.iter();
         let node = Self {
             schema,
-            rules: match &declared {
+            rules: match declared {
                 Some(declared) => {
                     rules.validations.iter().map(|rule| Compiled::new(rule, declared)).collect()
                 }
@@ -105,9 +105,7 @@ impl Node {
                 .zip(schema.items.as_deref())
                 .and_then(|(rules, schema)| Self::of(rules, schema))
                 .map(Box::new),
-            all_of: all_of
-                .filter_map(|part| Self::new(part, schema, declared.clone(), root))
-                .collect(),
+            all_of: all_of.filter_map(|part| Self::new(part, schema, declared, root)).collect(),
         };
         let has = !node.rules.is_empty()
             || node.broken
@@ -120,7 +118,8 @@ impl Node {
 
     fn of(rules: &'static Schema, schema: &'static Schema) -> Option<Self> {
         let root = schema.embedded.is_some();
-        Self::new(rules, schema, cel::declared(schema, root, "selfType"), root)
+        let declared = cel::declared(schema, root, "selfType");
+        Self::new(rules, schema, declared.as_ref(), root)
     }
 
     fn below(
@@ -474,4 +473,74 @@ fn broken(rule: &Compiled, at: At<'_>, value: &Value<'_>, kind: &str, detail: &s
 fn normal_path(path: &str) -> String {
     let unquoted = path.replace("['", "[").replace("']", "]");
     unquoted.strip_prefix('.').map_or(unquoted.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::catalog::catalog;
+    use crate::object::json_text;
+    use crate::object::structural::Schema;
+    use bumpalo::Bump;
+
+    const SCHEMA: &str = r#"{"type":"object","properties":{"spec":{"type":"object",
+        "x-kubernetes-validations":[
+          {"rule":"self.min <= self.max","messageExpression":"'min is ' + string(self.min)",
+           "fieldPath":".min","reason":"FieldValueForbidden"}],
+        "properties":{
+          "min":{"type":"integer"},"max":{"type":"integer"},
+          "name":{"type":"string","x-kubernetes-validations":[
+            {"rule":"self == oldSelf","message":"immutable"},
+            {"rule":"!self.startsWith('x')"}]},
+          "items":{"type":"array","x-kubernetes-list-type":"map",
+            "x-kubernetes-list-map-keys":["k"],"items":{"type":"object",
+            "properties":{"k":{"type":"string"},"v":{"type":"integer",
+              "x-kubernetes-validations":[{"rule":"self >= oldSelf","message":"grow"}]}}}}}}}}"#;
+
+    /// The errors of an object that has this `spec`, and had `old` before.
+    fn errors(spec: &str, old: Option<&str>) -> Vec<String> {
+        let arena = Bump::new();
+        let parse = |text: &str| {
+            let text = arena.alloc_str(&format!(r#"{{"kind":"W","spec":{text}}}"#));
+            json_text::parse(text, &arena).expect("it is JSON")
+        };
+        let metadata = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+        let metadata = catalog().type_named(metadata).expect("it is known");
+        let schema = json_text::parse(SCHEMA, &arena).expect("it is JSON");
+        let schema: &'static Schema = Box::leak(Box::new(Schema::compile(&schema, metadata)));
+        let (object, old) = (parse(spec), old.map(parse));
+        let mut errors = Vec::new();
+        check(&object, old.as_ref(), schema, &mut errors);
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_broken_rule_tells_its_message_where_it_says() {
+        let found = errors(r#"{"min":3,"max":2}"#, None);
+        assert_eq!(found, ["spec.min: Forbidden: min is 3"]);
+        let found = errors(r#"{"min":3}"#, None);
+        let expected = "spec: Invalid value: \"object\": no such key: max evaluating rule: \
+                        self.min <= self.max";
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn transition_rules_compare_with_the_same_value_before() {
+        let spec = r#"{"min":1,"max":2,"name":"a","items":[{"k":"a","v":3},{"k":"b","v":1}]}"#;
+        assert!(errors(spec, None).is_empty());
+        let changed = r#"{"min":1,"max":2,"name":"b","items":[{"k":"b","v":0},{"k":"a","v":4}]}"#;
+        let expected = [
+            "spec.name: Invalid value: \"b\": immutable",
+            "spec.items[0].v: Invalid value: 0: grow",
+        ];
+        assert_eq!(errors(changed, Some(spec)), expected);
+    }
+
+    #[test]
+    fn what_did_not_change_may_stay_wrong() {
+        let old = r#"{"min":1,"max":2,"name":"xa"}"#;
+        assert_eq!(errors(old, None).len(), 1);
+        assert!(errors(r#"{"min":1,"max":3,"name":"xa"}"#, Some(old)).is_empty());
+        assert_eq!(errors(r#"{"min":1,"max":3,"name":"xb"}"#, Some(old)).len(), 2);
+    }
 }

@@ -2,8 +2,9 @@
 //! schema declares.
 
 use super::shape::properties;
+use crate::base::limits::{CEL_DEFINITION_COST_MAX, CEL_RULE_COST_MAX, REQUEST_BODY_BYTES_MAX};
 use crate::catalog::catalog;
-use crate::cel::{self, Program, Type};
+use crate::cel::{self, Program, Type, estimate};
 use crate::object::Value;
 use crate::object::field::{FieldError, Path};
 use crate::object::json_text::push_string;
@@ -23,7 +24,10 @@ pub(super) fn check(schema: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let wrong: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
     let mut found = Errors::new();
     let at = Node { schema, compiled: &compiled, root: true };
-    node(at, path, None, &wrong, &mut found);
+    let mut total = Total::default();
+    let above = Above { lost: None, cardinality: Some(1) };
+    node(at, path, above, &wrong, (&mut total, &mut found));
+    total.check(path, &mut found);
     errors.append(&mut found);
 }
 
@@ -43,34 +47,96 @@ struct Node<'n, 'a> {
     root: bool,
 }
 
-/// `lost` is where old and new values stop to be known as the same.
+/// What the nodes above say of a node.
+#[derive(Clone, Copy)]
+struct Above<'l> {
+    /// Where old and new values stop to be known as the same.
+    lost: Option<&'l str>,
+    /// How often the node may stand in an object; `None` without a limit.
+    cardinality: Option<u64>,
+}
+
+/// What all rules together may cost.
+#[derive(Default)]
+struct Total {
+    cost: u64,
+    rules: Vec<(u64, String)>,
+}
+
+impl Total {
+    fn add(&mut self, cost: u64, path: String) {
+        self.cost = self.cost.saturating_add(cost);
+        self.rules.push((cost, path));
+    }
+
+    /// Tells the dearest rules if all are too dear together.
+    fn check(mut self, path: &Path<'_>, errors: &mut Errors) {
+        if self.cost <= CEL_DEFINITION_COST_MAX {
+            return;
+        }
+        self.rules.sort_by_key(|(cost, _)| std::cmp::Reverse(*cost));
+        for (_, path) in self.rules.iter().take(DEAREST) {
+            let detail = "contributed to estimated rule cost total exceeding cost limit for \
+                          entire OpenAPIv3 schema";
+            errors.push(FieldError::forbidden(&Path::root(path), detail));
+        }
+        let what = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema";
+        errors.forbidden(path, &too_dear(what, self.cost, CEL_DEFINITION_COST_MAX));
+    }
+}
+
+/// Rules that are told when all together are too dear.
+const DEAREST: usize = 4;
+
+/// `getCostErrorMessage`.
+#[expect(clippy::cast_precision_loss, reason = "the factor is shown with one digit")]
+fn too_dear(what: &str, cost: u64, limit: u64) -> String {
+    let factor = cost as f64 / limit as f64;
+    let factor = match factor {
+        _ if factor > 100.0 => "more than 100x".to_owned(),
+        _ if factor < 1.5 => format!("{factor:.6}x"),
+        _ => format!("{factor:.1}x"),
+    };
+    format!(
+        "{what} exceeds budget by factor of {factor} (try simplifying the rule, or adding \
+         maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)"
+    )
+}
+
 fn node(
     at: Node<'_, '_>,
     path: &Path<'_>,
-    lost: Option<&str>,
+    above: Above<'_>,
     wrong: &[String],
-    errors: &mut Errors,
+    (total, errors): (&mut Total, &mut Errors),
 ) {
     let Node { schema, compiled, root } = at;
-    let below = |schema, compiled: &Schema, path: &Path<'_>, lost, errors: &mut Errors| {
-        let root = compiled.embedded.is_some();
-        node(Node { schema, compiled, root }, path, lost, wrong, errors);
+    let lost = above.lost;
+    let many = |limit: Option<i64>| {
+        let limit = limit.and_then(|limit| u64::try_from(limit).ok());
+        Some(above.cardinality?.saturating_mul(limit?))
     };
     if let (Some(additional), Some(inner)) =
         (schema.get("additionalProperties"), compiled.member("\0"))
     {
-        below(additional, inner, &path.child("additionalProperties"), lost, errors);
+        let cardinality = many(compiled.rules.max_properties);
+        let at = Node { schema: additional, compiled: inner, root: inner.embedded.is_some() };
+        let path = path.child("additionalProperties");
+        node(at, &path, Above { lost, cardinality }, wrong, (total, errors));
     }
     for (name, property) in properties(schema) {
         if let Some(inner) = compiled.property(name) {
-            below(property, inner, &path.child("properties").key(name), lost, errors);
+            let at = Node { schema: property, compiled: inner, root: inner.embedded.is_some() };
+            node(at, &path.child("properties").key(name), above, wrong, (total, errors));
         }
     }
     if let (Some(items), Some(inner)) = (schema.get("items"), compiled.items.as_deref()) {
         let here = path.to_string();
         let keyed = matches!(compiled.list, ListType::Map(_));
         let lost = lost.or(if keyed { None } else { Some(&*here) });
-        below(items, inner, &path.child("items"), lost, errors);
+        let cardinality = many(compiled.rules.max_items);
+        let at = Node { schema: items, compiled: inner, root: inner.embedded.is_some() };
+        node(at, &path.child("items"), Above { lost, cardinality }, wrong, (total, errors));
     }
     let here = path.to_string();
     if wrong.iter().any(|field| field.starts_with(&here)) {
@@ -87,7 +153,12 @@ fn node(
         return;
     };
     for (index, validation) in list.iter().enumerate() {
-        rule(validation, &declared, &at.index(index), lost, errors);
+        let (own, most) = (at.index(index), &mut *total);
+        let times = above
+            .cardinality
+            .unwrap_or_else(|| REQUEST_BODY_BYTES_MAX as u64 / (estimate::size_min(compiled) + 1));
+        let cost = |program: &Program| program.cost_max(compiled, root);
+        rule(validation, &declared, &own, (lost, times), (&cost, most), errors);
     }
 }
 
@@ -95,7 +166,8 @@ fn rule(
     rule: &Value<'_>,
     declared: &Type,
     path: &Path<'_>,
-    lost: Option<&str>,
+    (lost, times): (Option<&str>, u64),
+    (cost, total): (&dyn Fn(&Program) -> u64, &mut Total),
     errors: &mut Errors,
 ) {
     let env = rules::environment(declared, rule.flag("optionalOldSelf"));
@@ -112,7 +184,21 @@ fn rule(
         }
         Ok(program) => {
             uses_old = program.uses("oldSelf");
-            message(rule, &env, path, errors);
+            let spent = cost(&program).saturating_mul(times);
+            if spent > CEL_RULE_COST_MAX {
+                let text = too_dear("estimated rule cost", spent, CEL_RULE_COST_MAX);
+                errors.forbidden(&at, &text);
+            }
+            total.add(spent, at.to_string());
+            if let Some(program) = message(rule, &env, path, errors) {
+                let spent = cost(&program);
+                let at = path.child("messageExpression");
+                if spent > CEL_RULE_COST_MAX {
+                    let what = "estimated messageExpression cost";
+                    errors.forbidden(&at, &too_dear(what, spent, CEL_RULE_COST_MAX));
+                }
+                total.add(spent, at.to_string());
+            }
         }
     }
     if uses_old {
@@ -128,19 +214,25 @@ fn rule(
     }
 }
 
-fn message(rule: &Value<'_>, env: &cel::Env, path: &Path<'_>, errors: &mut Errors) {
+fn message(
+    rule: &Value<'_>,
+    env: &cel::Env,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<Program> {
     let text = rule.text("messageExpression");
     if text.is_empty() {
-        return;
+        return None;
     }
     let detail = match Program::compile(env, text) {
         Err(error) => format!("messageExpression compilation failed: {error}"),
         Ok(program) if !matches!(program.output(), Type::String) => {
             "messageExpression must evaluate to a string".to_owned()
         }
-        Ok(_) => return,
+        Ok(program) => return Some(program),
     };
     errors.invalid(&path.child("messageExpression"), Verbatim(&shown(rule)), &detail);
+    None
 }
 
 /// A rule as Go shows the internal `ValidationRule`.
