@@ -1,6 +1,7 @@
 //! What is the same for every kind (`rest.BeforeCreate`, `rest.BeforeUpdate`): status, generation,
 //! the system's metadata fields, the order of checks.
 
+use super::gated;
 use super::{Generation, MetaCheck, Scope, Status, StatusMeta, Strategy};
 use crate::object::Map;
 use crate::object::Value;
@@ -30,6 +31,7 @@ impl Strategy {
             Generation::SpecLate => set_generation(object, 0),
             _ => set_generation(object, 1),
         }
+        gated::drop(object, None, scope.group, scope.resource);
         (self.prepare_create)(object, scope);
     }
 
@@ -63,6 +65,7 @@ impl Strategy {
         } else if self.status != Status::Plain && scope.subresource != "approval" {
             copy_member(object, old, "status", scope);
         }
+        gated::drop(object, Some(old), scope.group, scope.resource);
         (self.prepare_update)(object, old, scope);
         if scope.subresource != "status" {
             self.move_generation(object, old);

@@ -11,6 +11,7 @@ mod app_armor;
 mod cluster;
 mod core;
 mod endpoints;
+mod gated;
 mod generic;
 mod groups;
 mod pod;
