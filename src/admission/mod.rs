@@ -182,6 +182,31 @@ impl Chain {
         Ok(())
     }
 
+    /// Asks the webhooks about a connect, whose object is its options; no other plugin that is on
+    /// looks at one.
+    ///
+    /// # Errors
+    /// The refusal of a hook.
+    pub async fn admit_connect<'a>(
+        &self,
+        at: &Attributes<'_>,
+        options: &mut Value<'a>,
+        arena: &'a Bump,
+    ) -> Result<()> {
+        let mut round = Round::default();
+        while self.plugins.have(Plugin::MutatingAdmissionWebhook) {
+            let working = (&self.reader, &mut round);
+            self.webhooks.mutate(at, options, None, working, arena).await?;
+            if !round.begin_second() {
+                break;
+            }
+        }
+        if self.plugins.have(Plugin::ValidatingAdmissionWebhook) {
+            self.webhooks.validate(at, options, None, &self.reader).await?;
+        }
+        Ok(())
+    }
+
     /// Runs the plugins that judge the final object.
     ///
     /// # Errors

@@ -23,11 +23,6 @@ use bumpalo::Bump;
 
 const COMPONENTS: [&str; 3] = ["controller-manager", "etcd-0", "scheduler"];
 
-/// True for subresources that open a connection to a node or a pod.
-pub fn is_connection(target: &Target) -> bool {
-    matches!(target.subresource_name(), "attach" | "exec" | "log" | "portforward" | "proxy")
-}
-
 /// The answer to what kube-apiserver has and this server does not yet.
 pub fn not_built(target: &Target) -> Fault {
     let (resource, subresource) = (target.resource.name, target.subresource_name());

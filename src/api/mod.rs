@@ -7,11 +7,13 @@ pub mod aggregate;
 pub mod answer;
 pub mod call;
 pub mod compress;
+pub mod connect;
 pub mod discovery;
 pub mod documents;
 pub mod escalation;
 mod eviction;
 pub mod form;
+pub mod forward;
 pub mod identity_review;
 pub mod issuer;
 pub mod object;
@@ -31,6 +33,7 @@ use crate::request::{Context, Fault, ListOptions, Query, RequestInfo, Result, Ve
 use admit::Admission;
 use answer::Answer;
 use call::Call;
+use connect::Connector;
 use form::{Asked, Form};
 use route::{Route, Target};
 use std::rc::Rc;
@@ -51,6 +54,8 @@ pub struct Api {
     pub min_request_timeout_seconds: u64,
     /// Figures.
     pub metrics: Rc<Recorder>,
+    /// The way to kubelets, pods and services.
+    pub connector: Connector,
 }
 
 /// What a resource request carries beside its URL.
@@ -123,9 +128,6 @@ impl Api {
         let call = Call { context, info, target, form, query, content_type: head.content_type };
         if target.resource.storage.is_none() && target.verb != Verb::Create {
             return action::read(self, &call);
-        }
-        if action::is_connection(&target) {
-            return Err(action::not_built(&target));
         }
         // Writes are boxed: their futures are several times those of reads, which would carry their
         // size.

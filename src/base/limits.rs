@@ -164,6 +164,9 @@ pub const CLIENT_DIAL_SECONDS_MAX: u64 = 30;
 pub const CLIENT_HANDSHAKE_SECONDS_MAX: u64 = 10;
 /// How often HTTP/2 connections to other servers are probed (`ReadIdleTimeout` of client-go).
 pub const CLIENT_KEEPALIVE_SECONDS: u64 = 30;
+/// Another server that a client's request is passed on to must begin its answer in this time;
+/// requests that are not long-running have their own deadline.
+pub const CLIENT_FORWARD_SECONDS_MAX: u64 = 24 * 60 * 60;
 /// A probe that is not answered in this time ends the connection (`PingTimeout`).
 pub const CLIENT_KEEPALIVE_SECONDS_MAX: u64 = 15;
 /// Code points of one CEL expression (cel-go's default).

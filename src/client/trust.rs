@@ -9,12 +9,14 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::sign::CertifiedKey;
+use rustls::sign::SingleCertAndKey;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
 /// Which certificates are believed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Roots {
     /// Those that chain to the system's roots.
     System,
@@ -90,6 +92,7 @@ impl Trust {
                 Arc::new(GoVerifier::new(roots, listed, &provider)?)
             }
         };
+        let keys = provider.key_provider;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -101,8 +104,13 @@ impl Trust {
                 let chain = from_pem(&identity.certificates).unwrap_or_default();
                 let key = PrivateKeyDer::from_pem_slice(&identity.key)
                     .map_err(|_| "tls: failed to find any PEM data in key input")?;
-                let built = builder.with_client_auth_cert(chain, key);
-                built.map_err(|error| format!("tls: client certificate: {error}"))?
+                let key = keys
+                    .load_private_key(key)
+                    .map_err(|error| format!("tls: client certificate: {error}"))?;
+                // Not held against each other, which would refuse certificates of version 1, as
+                // `openssl x509 -req` makes them.
+                let pair = CertifiedKey::new(chain, key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair)))
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

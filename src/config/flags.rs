@@ -441,12 +441,12 @@ flags! {
         "endpoint-reconciler-type" Text "lease" Later
             "How the kubernetes service's endpoints are kept: lease, master-count or none.";
         "event-ttl" Duration "1h0m0s" Built "How long events are kept.";
-        "kubelet-certificate-authority" Path "" Later "CA of kubelets' certificates.";
-        "kubelet-client-certificate" Path "" Later "Client certificate for kubelets.";
-        "kubelet-client-key" Path "" Later "Client key for kubelets.";
-        "kubelet-port" Port "10250" Later "Deprecated: port of kubelets.";
+        "kubelet-certificate-authority" Path "" Built "CA of kubelets' certificates.";
+        "kubelet-client-certificate" Path "" Built "Client certificate for kubelets.";
+        "kubelet-client-key" Path "" Built "Client key for kubelets.";
+        "kubelet-port" Port "10250" Built "Deprecated: port of kubelets.";
         "kubelet-preferred-address-types" List
-            "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP" Later
+            "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP" Built
             "Node address types in order of preference.";
         "kubelet-read-only-port" Port "10255" Moot "Deprecated: read-only port of kubelets.";
         "kubelet-timeout" Duration "5s" Later "Timeout of requests to kubelets.";
@@ -456,9 +456,9 @@ flags! {
         "peer-advertise-ip" Text "" Later "IP for peers.";
         "peer-advertise-port" Text "" Later "Port for peers.";
         "peer-ca-file" Path "" Later "CA of peers' certificates.";
-        "proxy-client-cert-file" Path "" Later
+        "proxy-client-cert-file" Path "" Built
             "Client certificate for aggregated API servers and webhooks.";
-        "proxy-client-key-file" Path "" Later "Its key.";
+        "proxy-client-key-file" Path "" Built "Its key.";
         "service-account-signing-endpoint" Path "" Later "Socket of an external token signer.";
         "service-account-signing-key-file" Path "" Built
             "Private key that signs service account tokens, PEM. Made if not given.";

@@ -11,6 +11,7 @@ pub mod flags;
 mod help;
 mod model;
 mod oidc;
+mod outgoing;
 mod parse;
 mod resolve;
 
@@ -21,6 +22,7 @@ pub use model::Authorization;
 pub use model::AuthorizationWebhook;
 pub use model::Config;
 pub use model::Oidc;
+pub use model::Outgoing;
 pub use model::RequestHeader;
 pub use model::Requests;
 pub use model::ServiceAccounts;

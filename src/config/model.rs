@@ -37,6 +37,8 @@ pub struct Config {
     pub audit: Audit,
     /// Services' addresses and ports.
     pub services: Services,
+    /// Requests to other servers.
+    pub outgoing: Outgoing,
     /// `--runtime-config` in order: API and whether it is served.
     pub runtime_config: Vec<(String, bool)>,
     /// Pods may have privileged containers.
@@ -289,6 +291,21 @@ pub struct Admission {
     pub not_ready_toleration_seconds: i64,
     /// Seconds of the unreachable toleration.
     pub unreachable_toleration_seconds: i64,
+}
+
+/// Requests to other servers.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// What is shown to aggregated API servers: certificate and key.
+    pub proxy_client: Option<(PathBuf, PathBuf)>,
+    /// CA of kubelets' certificates, which are not verified without.
+    pub kubelet_ca_file: Option<PathBuf>,
+    /// What is shown to kubelets: certificate and key.
+    pub kubelet_client: Option<(PathBuf, PathBuf)>,
+    /// Where kubelets listen whose node does not say.
+    pub kubelet_port: u16,
+    /// Types of node addresses, the best first.
+    pub kubelet_address_types: Vec<String>,
 }
 
 /// Services' addresses and ports.

@@ -17,6 +17,7 @@ use crate::config::model::Sni;
 use crate::config::model::Store;
 use crate::config::model::TokenWebhook;
 use crate::config::oidc::oidc;
+use crate::config::outgoing::outgoing;
 use crate::config::parse::FlagError;
 use crate::config::parse::Values;
 use crate::rt;
@@ -81,6 +82,7 @@ impl Config {
             admission: admission(values)?,
             audit: audit(values)?,
             services: services(values)?,
+            outgoing: outgoing(values)?,
             runtime_config,
             allow_privileged: values.bool("allow-privileged"),
             verbosity: u8::try_from(values.int("v")).unwrap_or(u8::MAX),

@@ -1,5 +1,6 @@
 //! Keys and tokens, read from the files that flags name or that the server made.
 
+use crate::client::Identity;
 use crate::config::Config;
 use crate::server::pki;
 use crate::server::pki::Pki;
@@ -23,6 +24,12 @@ pub struct Credentials {
     pub client_ca: Vec<u8>,
     /// CAs of front proxies, PEM, if front proxies are trusted.
     pub front_proxy_ca: Option<Vec<u8>>,
+    /// What is shown to aggregated API servers.
+    pub proxy_client: Option<Identity>,
+    /// What is shown to kubelets.
+    pub kubelet_client: Option<Identity>,
+    /// CAs of kubelets' certificates, PEM; they are not verified without.
+    pub kubelet_ca: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Credentials {
@@ -71,8 +78,30 @@ impl Credentials {
             service_account_keys,
             client_ca: or_own("client-ca-file", &authentication.client_ca_file, &own.ca)?,
             front_proxy_ca: front_proxy_ca(config, own)?,
+            proxy_client: identity(
+                ["proxy-client-cert-file", "proxy-client-key-file"],
+                config.outgoing.proxy_client.as_ref().or(Some(&own.front_proxy_client)),
+            )?,
+            kubelet_client: identity(
+                ["kubelet-client-certificate", "kubelet-client-key"],
+                config.outgoing.kubelet_client.as_ref(),
+            )?,
+            kubelet_ca: match &config.outgoing.kubelet_ca_file {
+                Some(path) => Some(pki::read("kubelet-certificate-authority", path)?),
+                None => None,
+            },
         })
     }
+}
+
+/// A client certificate from its two files.
+fn identity(
+    [certificate_flag, key_flag]: [&str; 2],
+    files: Option<&(PathBuf, PathBuf)>,
+) -> Result<Option<Identity>, String> {
+    let Some((certificate, key)) = files else { return Ok(None) };
+    let certificates = pki::read(certificate_flag, certificate)?;
+    Ok(Some(Identity { certificates, key: pki::read(key_flag, key)? }))
 }
 
 fn front_proxy_ca(config: &Config, own: &Pki) -> Result<Option<Vec<u8>>, String> {

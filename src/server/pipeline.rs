@@ -8,6 +8,7 @@ use crate::api::admit::{Admission, Bridge, Conversion};
 use crate::api::aggregate::Aggregator;
 use crate::api::answer::Answer;
 use crate::api::compress::compress;
+use crate::api::connect::{self, Connector, Kubelets};
 use crate::api::discovery::Current;
 use crate::api::documents;
 use crate::api::form::{Asked, Form, for_status};
@@ -93,7 +94,7 @@ impl Gate {
             node_ports: (services.node_port_first, services.node_port_last),
         };
         let authorizer = Authorizer::of_links(shared.authorization.links());
-        let chain = chain(config, cache, &authorizer, shared.client)?;
+        let chain = chain(config, cache, &authorizer, shared.client.clone())?;
         let registry = Registry {
             cache: cache.clone(),
             admit: Admission { chain, authorizer: authorizer.clone() },
@@ -107,6 +108,7 @@ impl Gate {
             authorizer: authorizer.clone(),
             min_request_timeout_seconds: config.requests.watch_timeout_min.as_secs(),
             metrics,
+            connector: connector(config, credentials, shared.client.clone()),
         };
         let accounts = &config.authentication.service_accounts;
         let address = format!("{}:{}", config.serving.advertise_address, config.serving.port);
@@ -115,9 +117,21 @@ impl Gate {
         let name = accounts.issuers.first().map_or("", String::as_str);
         let issuer = Issuer::new(name, &uri, &keys);
         let flow = Flow::new(turn::seats(config, cache.shard()));
-        let aggregator = Aggregator::default();
+        let identity = credentials.proxy_client.clone();
+        let aggregator = Aggregator::new(shared.client, cache.clone(), identity);
         Ok(Self { authenticator, authorizer, api, discovery, issuer, flow, aggregator })
     }
+}
+
+/// The way to kubelets as the flags have it.
+fn connector(config: &Config, credentials: &credentials::Credentials, client: Client) -> Connector {
+    let kubelets = Kubelets {
+        ca: credentials.kubelet_ca.clone(),
+        identity: credentials.kubelet_client.clone(),
+        port: config.outgoing.kubelet_port,
+        address_types: config.outgoing.kubelet_address_types.clone(),
+    };
+    Connector::new(client, kubelets)
 }
 
 /// The admission chain that the flags ask for.
@@ -291,7 +305,8 @@ impl Gate {
             }
         }
         if let Some(remote) = self.aggregator.find(info.path) {
-            return Served::Answer(Aggregator::answer(&remote));
+            let user = Rc::clone(&context.user);
+            return Served::Response(self.aggregator.answer(&remote, request, &user).await);
         }
         if info.path == "/metrics" {
             return Served::Response(scrape::answer(shard).await);
@@ -299,6 +314,12 @@ impl Gate {
         if !info.is_resource {
             let form = Asked { accept, user_agent: &context.user_agent, query };
             return self.non_resource(shard, info, &request, form).await;
+        }
+        if connect::is_connection(info) {
+            return match Box::pin(self.api.connect(context, info, head, request)).await {
+                Ok(response) => Served::Response(response),
+                Err(fault) => Served::Answer(refuse(fault, accept, context, query)),
+            };
         }
         let encodings = text(&request, header::ACCEPT_ENCODING);
         let body = match audit.body(request.body, head).await {
@@ -417,7 +438,8 @@ impl Gate {
         };
         let found = match request.method {
             Method::GET | Method::HEAD => {
-                documents::answer(&self.discovery.get(), &[], asked).await
+                let found = self.discovery.get(&self.aggregator.list());
+                documents::answer(&found, &[], asked).await
             }
             _ => None,
         };

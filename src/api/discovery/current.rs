@@ -1,7 +1,9 @@
 //! The documents of now: built anew when custom resources have changed.
 
-use super::{Discovery, built_in, with_custom};
+use super::remote::with_remote;
+use super::{Discovery, RemoteList, built_in, with_custom};
 use crate::catalog::custom;
+use bumpalo::Bump;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +14,8 @@ pub struct Current {
     address: String,
     /// With no custom resources: shared by all shards.
     built_in: Arc<Discovery>,
-    kept: RefCell<Option<(u64, Rc<Discovery>)>>,
+    /// With the numbers of what they were made from: custom resources, remote groups.
+    kept: RefCell<Option<((u64, u64), Rc<Discovery>)>>,
 }
 
 /// The documents, shared by the process or of the shard.
@@ -41,21 +44,23 @@ impl Current {
         Self { address, built_in, kept: RefCell::default() }
     }
 
-    /// The documents that show what is served now.
-    pub fn get(&self) -> Found {
+    /// The documents that show what is served now, `remote` by other servers.
+    pub fn get(&self, remote: &RemoteList) -> Found {
         let served = custom::served();
-        if served.definitions.is_empty() {
+        if served.definitions.is_empty() && remote.versions.is_empty() {
             return Found::BuiltIn(Arc::clone(&self.built_in));
         }
         let mut kept = self.kept.borrow_mut();
-        if let Some((number, found)) = &*kept
-            && *number == served.number
+        let numbers = (served.number, remote.number);
+        if let Some((known, found)) = &*kept
+            && *known == numbers
         {
             return Found::Own(Rc::clone(found));
         }
-        let groups = with_custom(built_in(), &served);
+        let arena = Bump::new();
+        let groups = with_remote(with_custom(built_in(), &served), remote, &arena);
         let found = Rc::new(Discovery::new(&groups, &self.address));
-        *kept = Some((served.number, Rc::clone(&found)));
+        *kept = Some((numbers, Rc::clone(&found)));
         Found::Own(found)
     }
 }

@@ -134,7 +134,7 @@ pub fn with_custom(
 
 /// The preferred version first: stable ones before betas before alphas, higher numbers first, then
 /// all others by name (`CompareKubeAwareVersionStrings`, reversed).
-fn compare_versions(a: &str, b: &str) -> Ordering {
+pub(super) fn compare_versions(a: &str, b: &str) -> Ordering {
     match (rank(a), rank(b)) {
         (Some(a), Some(b)) => b.cmp(&a),
         (Some(_), None) => Ordering::Less,

@@ -11,6 +11,7 @@ mod current;
 mod group;
 mod legacy;
 mod plain;
+mod remote;
 
 pub use self::accept::Form;
 pub use self::current::Current;
@@ -22,6 +23,8 @@ pub use self::group::built_in;
 pub use self::group::with_custom;
 pub use self::plain::root_paths;
 pub use self::plain::version;
+pub use self::remote::RemoteList;
+pub use self::remote::RemoteVersion;
 
 use crate::base::hash::HashMap;
 use crate::catalog::catalog;

@@ -2,6 +2,7 @@
 //! (`AvailableConditionController` of kube-aggregator).
 
 use super::api_services::SERVICES;
+use crate::base::hash::HashMap;
 use crate::base::{clock, timestamp};
 use crate::cache::{Cache, Entry, ListQuery, ReadAt, ReadFault};
 use crate::catalog::catalog;
@@ -14,11 +15,16 @@ use crate::server::own::Own;
 use crate::server::shard::Shard;
 use bumpalo::Bump;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often Services and endpoints behind API services are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often a server that answers is asked whether it still does.
+const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 const MANAGER: &str = "kube-apiserver";
+
+/// When API services were last asked, by name.
+type Asked = HashMap<String, Instant>;
 
 /// What an API service is found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +58,11 @@ pub(super) async fn keep(shard: Rc<Shard>) {
     let Some(storage) = catalog().storage(SERVICES.2) else { return };
     let mut services = shard.cache.mirror(storage);
     services.changed().await;
+    let mut asked = Asked::default();
     loop {
         let mut remote = false;
         for entry in services.entries() {
-            match look(&shard, entry).await {
+            match look(&shard, entry, &mut asked).await {
                 Ok(has_service) => remote |= has_service,
                 Err(fault) => {
                     remote = true;
@@ -74,11 +81,12 @@ pub(super) async fn keep(shard: Rc<Shard>) {
 }
 
 /// Sets the condition of one API service if it is wrong. False if the service is local.
-async fn look(shard: &Shard, entry: &Entry) -> Result<bool> {
+async fn look(shard: &Shard, entry: &Entry, asked: &mut Asked) -> Result<bool> {
     let arena = Bump::new();
     let Ok(object) = entry.object(&arena) else { return Ok(false) };
     let Some(service) = object.at(&["spec", "service"]) else { return Ok(false) };
     let found = check(&shard.cache, service).await;
+    let found = probe(shard, &object, found, asked).await;
     if found.stands_in(&object) {
         return Ok(true);
     }
@@ -127,12 +135,28 @@ async fn check(cache: &Cache, reference: &Value<'_>) -> Condition {
             }
         }
     }
-    Condition::not(
-        "FailedDiscoveryCheck",
-        "failing or missing response: this version of kubering does not connect to other API \
-         servers yet"
-            .to_owned(),
-    )
+    Condition { status: "True", reason: "Passed", message: "all checks passed".to_owned() }
+}
+
+/// Whether the server behind it answers; one that does is asked again after a while only.
+async fn probe(
+    shard: &Shard,
+    object: &Value<'_>,
+    found: Condition,
+    asked: &mut Asked,
+) -> Condition {
+    let name = object.str_at(&["metadata", "name"]);
+    let recent = asked.get(name).is_some_and(|at| at.elapsed() < PROBE_INTERVAL);
+    if found.reason != "Passed" || (recent && found.stands_in(object)) {
+        return found;
+    }
+    let (group, version) = (object.str_at(&["spec", "group"]), object.str_at(&["spec", "version"]));
+    let answered = shard.gate.aggregator().probe(group, version).await;
+    asked.insert(name.to_owned(), clock::now());
+    match answered {
+        Ok(()) => found,
+        Err(why) => Condition::not("FailedDiscoveryCheck", why),
+    }
 }
 
 async fn read<'a>(
