@@ -5,6 +5,7 @@ use super::matching::{Match, is_namespace, operation};
 use crate::admission::{Authority, Question, Reader};
 use crate::cel::authorizer::{self, Decision, Query};
 use crate::cel::{Val, environment};
+use crate::codec::json;
 use crate::object::{Map, Value};
 use crate::request::{Attributes, Operation, Result, User};
 use bumpalo::Bump;
@@ -140,24 +141,10 @@ fn request<'v>(at: &Attributes<'_>, found: Match, arena: &'v Bump) -> Value<'v> 
     map.push_unique("operation", Value::Str(operation(at.operation)));
     map.push_unique("userInfo", user_info(&at.context.user, arena));
     map.push_unique("dryRun", Value::Bool(at.dry_run));
-    let mut options = Map::new_in(arena);
-    options.push_unique("apiVersion", Value::Str("meta.k8s.io/v1"));
-    options.push_unique(
-        "kind",
-        Value::Str(match at.operation {
-            Operation::Connect | Operation::Create => "CreateOptions",
-            Operation::Delete => "DeleteOptions",
-            Operation::Update => "UpdateOptions",
-        }),
-    );
-    if at.dry_run {
-        let mut all = Value::list_in(arena);
-        if let Some(list) = all.as_list_mut() {
-            list.push(Value::Str("All"));
-        }
-        options.push_unique("dryRun", all);
-    }
-    map.push_unique("options", Value::Map(options));
+    let mut options = Vec::new();
+    at.sent.write_options(at.operation, &mut options);
+    let options = json::parse_any(&options, arena).unwrap_or(Value::Null);
+    map.push_unique("options", options);
     Value::Map(map)
 }
 
