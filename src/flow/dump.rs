@@ -149,11 +149,11 @@ impl Flow {
 
     fn dump_levels(&self) -> Rows {
         let plan = self.inner.plan.borrow();
-        let row = |(name, level): (&Box<str>, &std::rc::Rc<super::level::Level>)| {
+        let row = |name: &str, level: &super::level::Level| {
             let queues = level.queues();
             let active = queues.states().filter(|queue| queue.waiting > 0).count();
             let (waiting, executing) = queues.counts();
-            let schemas = plan.schemas.iter().filter(|schema| schema.level == *name);
+            let schemas = plan.schemas.iter().filter(|schema| *schema.level == *name);
             let (mut dispatched, mut refused) = (0, [0; 4]);
             for schema in schemas {
                 dispatched += schema.counts.dispatched.get();
@@ -170,7 +170,7 @@ impl Flow {
             row.extend(numbers.map(|count| count.to_string()));
             row
         };
-        plan.levels.iter().map(row).collect()
+        plan.levels.iter().map(|(name, level)| row(name, level)).collect()
     }
 
     fn dump_queues(&self) -> Rows {
