@@ -1,13 +1,15 @@
 //! The thread that writes events, and the bounded queue before it.
 
 use super::rotate::{RotateOptions, RotatingFile};
+use crate::base::clock;
 use crate::base::limits::{AUDIT_BATCH_BYTES_MAX, AUDIT_QUEUE_MAX};
 use async_channel::{Receiver, Sender, TrySendError};
 use bytes::Bytes;
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// What a request does while its event waits to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +54,34 @@ pub struct Figures {
     pub errors: AtomicU64,
     /// Requests that failed because their event could not be written.
     pub rejected: AtomicU64,
+    /// The server stops: nobody waits any more for what fails.
+    pub ending: AtomicBool,
 }
 
-struct Message {
-    line: Bytes,
+impl Figures {
+    /// Waits, unless the server stops; then false.
+    pub(super) fn pause(&self, until: Instant) -> bool {
+        loop {
+            if self.ending.load(Ordering::Relaxed) {
+                return false;
+            }
+            let left = until.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::park_timeout(left.min(PAUSE));
+        }
+    }
+}
+
+/// How soon a thread that waits sees that the server stops.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// An event on its way.
+pub(super) struct Message {
+    pub(super) line: Bytes,
     /// Told whether the line was written.
-    done: Option<Sender<bool>>,
+    pub(super) done: Option<Sender<bool>>,
 }
 
 /// A way to the thread; clones lead to the same one.
@@ -99,13 +123,25 @@ impl Journal {
             Some(file) => Target::File(RotatingFile::open(file)?),
             None => Target::Output(io::stdout()),
         };
-        let (queue, waiting) = async_channel::bounded(options.queue_max.clamp(1, AUDIT_QUEUE_MAX));
+        Self::open(options.mode, options.queue_max, "audit", move |waiting, figures| {
+            write_all(target, &waiting, &figures);
+        })
+    }
+
+    /// A queue and the thread that works on it.
+    pub(super) fn open(
+        mode: Mode,
+        queue_max: usize,
+        name: &str,
+        work: impl FnOnce(Receiver<Message>, Arc<Figures>) + Send + 'static,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        let (queue, waiting) = async_channel::bounded(queue_max.clamp(1, AUDIT_QUEUE_MAX));
         let figures = Arc::new(Figures::default());
         let counted = Arc::clone(&figures);
         let thread = std::thread::Builder::new()
-            .name("audit".to_owned())
-            .spawn(move || write_all(target, &waiting, &counted))?;
-        Ok((Self { queue, mode: options.mode, figures }, thread))
+            .name(name.to_owned())
+            .spawn(move || work(waiting, counted))?;
+        Ok((Self { queue, mode, figures }, thread))
     }
 
     /// The counters.
@@ -132,14 +168,21 @@ impl Journal {
         !rejects
     }
 
-    /// Blocks until everything that was handed over before is written.
+    /// Blocks until everything that was handed over before is written, or given up: for the end.
     pub fn flush(&self) {
+        self.figures.ending.store(true, Ordering::Relaxed);
         let (done, written) = async_channel::bounded(1);
         let last = Message { line: Bytes::new(), done: Some(done) };
         if self.queue.send_blocking(last).is_ok() {
             // An error means that the thread has ended: then there is nothing to wait for.
             written.recv_blocking().ok();
         }
+    }
+
+    /// Counts an event that is not told.
+    pub(super) fn give_up(&self) {
+        self.figures.events.fetch_add(1, Ordering::Relaxed);
+        self.figures.errors.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Hands an event over without waiting, for what ends in a drop; a full queue loses it.

@@ -23,11 +23,27 @@ const STATUS_FIELDS: [&str; 4] = ["status", "message", "reason", "details"];
 #[derive(Debug)]
 pub struct Auditor {
     policy: Arc<Policy>,
-    journal: Journal,
-    legacy: bool,
+    sinks: Vec<Sink>,
     /// Events by level, None first.
     levels: [Cell<u64>; 4],
 }
+
+/// One place where events go.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    /// The way there.
+    pub journal: Journal,
+    /// What it is called in metrics.
+    pub plugin: &'static str,
+    /// Events are lines in the old form.
+    pub legacy: bool,
+    /// Larger events lose their bodies, or are not told, if that is limited
+    /// (`--audit-*-truncate-max-event-size`).
+    pub event_bytes_max: Option<usize>,
+}
+
+/// The annotation of an event without its bodies.
+const TRUNCATED: &str = "audit.k8s.io/truncated";
 
 /// What a request shows of itself.
 #[derive(Debug, Clone, Copy)]
@@ -67,13 +83,13 @@ pub struct Trail {
 
 impl Auditor {
     /// For one shard.
-    pub fn new(policy: Arc<Policy>, journal: Journal, legacy: bool) -> Self {
-        Self { policy, journal, legacy, levels: Default::default() }
+    pub fn new(policy: Arc<Policy>, sinks: Vec<Sink>) -> Self {
+        Self { policy, sinks, levels: Default::default() }
     }
 
-    /// The way to the journal.
-    pub const fn journal(&self) -> &Journal {
-        &self.journal
+    /// Where events go.
+    pub fn sinks(&self) -> &[Sink] {
+        &self.sinks
     }
 
     /// How many requests were told at each level.
@@ -215,10 +231,38 @@ impl Trail {
             return true;
         }
         let first = stage == Stage::RequestReceived;
-        self.auditor.journal.tell(self.line(stage), first).await
+        let mut told = true;
+        for sink in &self.auditor.sinks {
+            if let Some(line) = self.line(stage, sink) {
+                told &= sink.journal.tell(line, first).await;
+            }
+        }
+        told
     }
 
-    fn line(&self, stage: Stage) -> Bytes {
+    /// The event for a sink; none if it is too large for it (`truncate.backend`).
+    fn line(&self, stage: Stage, sink: &Sink) -> Option<Bytes> {
+        let line = self.written(stage, sink.legacy, &self.annotations, true);
+        let Some(max) = sink.event_bytes_max.filter(|max| line.len() > *max) else {
+            return Some(line);
+        };
+        let mut annotations = self.annotations.clone();
+        annotations.push((TRUNCATED.into(), "true".to_owned()));
+        let line = self.written(stage, sink.legacy, &annotations, false);
+        if line.len() <= max {
+            return Some(line);
+        }
+        sink.journal.give_up();
+        None
+    }
+
+    fn written(
+        &self,
+        stage: Stage,
+        legacy: bool,
+        annotations: &[Annotation],
+        bodies: bool,
+    ) -> Bytes {
         let moment = Moment {
             level: self.decision.level,
             stage,
@@ -231,14 +275,14 @@ impl Trail {
             agent: &self.agent,
             subject: self.subject.as_ref(),
             outcome: self.outcome.as_ref(),
-            request: self.request.as_deref(),
-            response: self.response.as_deref(),
+            request: self.request.as_deref().filter(|_| bodies),
+            response: self.response.as_deref().filter(|_| bodies),
             received_micros: self.received_micros,
             reached_micros: now_micros(),
-            annotations: &self.annotations,
+            annotations,
         };
         let mut line = Vec::with_capacity(1024);
-        if self.auditor.legacy {
+        if legacy {
             moment.write_legacy(&mut line);
         } else {
             moment.write(&mut line);
@@ -260,7 +304,11 @@ impl Drop for Trail {
             self.outcome = Some(Outcome { code: 500, status: status.to_owned() });
         }
         if self.decision.tells(stage) {
-            self.auditor.journal.drop_off(self.line(stage));
+            for sink in &self.auditor.sinks {
+                if let Some(line) = self.line(stage, sink) {
+                    sink.journal.drop_off(line);
+                }
+            }
         }
     }
 }
@@ -358,13 +406,24 @@ rules:
 
     /// The events of a POST to `path`, with a body and an answer.
     fn told(path: &str, body: &str, code: u16, answer: &str) -> Vec<serde_json::Value> {
+        told_to(None, path, body, code, answer)
+    }
+
+    fn told_to(
+        event_bytes_max: Option<usize>,
+        path: &str,
+        body: &str,
+        code: u16,
+        answer: &str,
+    ) -> Vec<serde_json::Value> {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("audit.log");
         let options = RotateOptions { path: file.clone(), ..RotateOptions::default() };
         let options = JournalOptions { file: Some(options), mode: Mode::Blocking, queue_max: 4 };
         let (journal, thread) = Journal::start(options).unwrap();
         let policy = Arc::new(Policy::parse(POLICY.as_bytes()).unwrap());
-        let auditor = Rc::new(Auditor::new(policy, journal, false));
+        let sink = Sink { journal, plugin: "log", legacy: false, event_bytes_max };
+        let auditor = Rc::new(Auditor::new(policy, vec![sink]));
         let info = RequestInfo::parse("POST", path, &Query::new("")).unwrap();
         let seen = Seen { id: "1", uri: path, verb: "create", agent: "t", info: &info };
         let user = Rc::new(User { name: "ann".into(), ..User::default() });
@@ -394,6 +453,17 @@ rules:
         assert_eq!(events[1]["responseObject"]["metadata"].get("managedFields"), None);
         assert_eq!(events[1]["responseStatus"]["code"], 201);
         assert_eq!(events[1]["sourceIPs"][0], "192.0.2.1");
+    }
+
+    #[test]
+    fn an_event_that_is_too_large_loses_its_bodies_or_is_not_told() {
+        let body = format!(r#"{{"metadata": {{"name": "x"}}, "data": "{}"}}"#, "y".repeat(4_000));
+        let path = "/api/v1/namespaces/n/configmaps";
+        let events = told_to(Some(2_000), path, &body, 201, &body);
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[1].get("requestObject"), None);
+        assert_eq!(events[1]["annotations"]["audit.k8s.io/truncated"], "true");
+        assert_eq!(told_to(Some(10), path, &body, 201, &body), [] as [serde_json::Value; 0]);
     }
 
     #[test]

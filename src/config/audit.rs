@@ -1,7 +1,7 @@
 //! The flags of auditing.
 
 use crate::audit::{JournalOptions, Mode, RotateOptions};
-use crate::config::model::Audit;
+use crate::config::model::{Audit, AuditWebhook};
 use crate::config::parse::{FlagError, Values};
 
 /// Bytes of a megabyte, as lumberjack counts them.
@@ -39,5 +39,56 @@ pub(super) fn audit(values: &Values) -> Result<Audit, FlagError> {
         mode,
         queue_max,
     });
-    Ok(Audit { policy_file: values.path("audit-policy-file"), log, legacy })
+    Ok(Audit {
+        policy_file: values.path("audit-policy-file"),
+        log,
+        legacy,
+        event_bytes_max: truncate(values, "log")?.map(|(_, event)| event),
+        webhook: webhook(values)?,
+    })
+}
+
+/// `--audit-webhook-*`.
+fn webhook(values: &Values) -> Result<Option<AuditWebhook>, FlagError> {
+    let Some(mode) = Mode::named(values.text("audit-webhook-mode")) else {
+        let message = "must be batch, blocking or blocking-strict";
+        return Err(values.invalid("audit-webhook-mode", message));
+    };
+    if values.text("audit-webhook-version") != "audit.k8s.io/v1" {
+        return Err(values.invalid("audit-webhook-version", "must be audit.k8s.io/v1"));
+    }
+    let bytes_max = truncate(values, "webhook")?;
+    let Some(config_file) = values.path("audit-webhook-config-file") else { return Ok(None) };
+    let at_least_1 = |name: &'static str| match usize::try_from(values.int(name)) {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(values.invalid(name, "must be a positive number")),
+    };
+    let burst = u32::try_from(at_least_1("audit-webhook-batch-throttle-burst")?);
+    let throttle = (values.float("audit-webhook-batch-throttle-qps"), burst.unwrap_or(u32::MAX));
+    Ok(Some(AuditWebhook {
+        config_file,
+        mode,
+        queue_max: at_least_1("audit-webhook-batch-buffer-size")?,
+        batch_max: at_least_1("audit-webhook-batch-max-size")?,
+        wait_max: values.duration("audit-webhook-batch-max-wait"),
+        throttle: values.bool("audit-webhook-batch-throttle-enable").then_some(throttle),
+        first_wait: values.duration("audit-webhook-initial-backoff"),
+        bytes_max,
+    }))
+}
+
+/// Bytes of a batch and of an event (`AuditTruncateOptions.Validate`).
+fn truncate(values: &Values, of: &str) -> Result<Option<(usize, usize)>, FlagError> {
+    if !values.bool(&format!("audit-{of}-truncate-enabled")) {
+        return Ok(None);
+    }
+    let size = |what: &str| values.int(&format!("audit-{of}-truncate-max-{what}-size"));
+    let (batch, event) = (size("batch"), size("event"));
+    if batch < event {
+        let text =
+            format!("maximum batch size, {batch}, must be at least maximum event size, {event}");
+        return Err(FlagError::Combination(text));
+    }
+    let bytes = |size| usize::try_from(size).unwrap_or(0);
+    Ok(Some((bytes(batch), bytes(event))))
 }

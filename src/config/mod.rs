@@ -17,6 +17,7 @@ mod resolve;
 
 pub use help::text as help;
 pub use model::Admission;
+pub use model::AuditWebhook;
 pub use model::Authentication;
 pub use model::Authorization;
 pub use model::AuthorizationWebhook;

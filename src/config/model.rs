@@ -1,6 +1,6 @@
 //! The typed configuration.
 
-use crate::audit::JournalOptions;
+use crate::audit::{JournalOptions, Mode};
 use crate::authn::oidc::FlagIssuer;
 use crate::base::cidr::Cidr;
 use crate::rt;
@@ -88,6 +88,31 @@ pub struct Audit {
     pub log: Option<JournalOptions>,
     /// Events are lines in the old form.
     pub legacy: bool,
+    /// Larger events in the log lose their bodies, if that is limited.
+    pub event_bytes_max: Option<usize>,
+    /// A service that events are sent to.
+    pub webhook: Option<AuditWebhook>,
+}
+
+/// The flags `--audit-webhook-*`.
+#[derive(Debug, Clone)]
+pub struct AuditWebhook {
+    /// Its kubeconfig.
+    pub config_file: PathBuf,
+    /// What requests do meanwhile.
+    pub mode: Mode,
+    /// Events that may wait.
+    pub queue_max: usize,
+    /// Events of one list.
+    pub batch_max: usize,
+    /// How long a list waits for more.
+    pub wait_max: Duration,
+    /// Lists a second, and at once.
+    pub throttle: Option<(f64, u32)>,
+    /// The wait before the second try.
+    pub first_wait: Duration,
+    /// Bytes of one list and of one event, if they are limited.
+    pub bytes_max: Option<(usize, usize)>,
 }
 
 /// The listener and its certificates.

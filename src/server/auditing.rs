@@ -3,8 +3,9 @@
 
 use crate::api::Head;
 use crate::api::call::read_body;
-use crate::audit::{Auditor, Journal, Policy, Seen, Trail};
-use crate::config::Config;
+use crate::audit::{Auditor, Journal, Policy, Seen, SenderOptions, Sink, Trail};
+use crate::client::{Client, kubeconfig};
+use crate::config::{AuditWebhook, Config};
 use crate::http::{Request, RequestBody, Response, Uri, header};
 use crate::request::{Context, Fault, RequestInfo};
 use crate::server::pki;
@@ -19,8 +20,7 @@ const REAL_IP: &str = "x-real-ip";
 #[derive(Debug, Clone)]
 pub(in crate::server) struct Auditing {
     policy: Arc<Policy>,
-    journal: Journal,
-    legacy: bool,
+    sinks: Vec<Sink>,
 }
 
 impl Auditing {
@@ -28,7 +28,10 @@ impl Auditing {
     ///
     /// # Errors
     /// The line for the operator.
-    pub(in crate::server) fn start(config: &Config) -> Result<Option<Self>, String> {
+    pub(in crate::server) fn start(
+        config: &Config,
+        client: &Client,
+    ) -> Result<Option<Self>, String> {
         let audit = &config.audit;
         let policy = match &audit.policy_file {
             Some(path) => {
@@ -36,30 +39,59 @@ impl Auditing {
                 let policy = Policy::parse(&source);
                 policy.map_err(|error| format!("--audit-policy-file: {error}"))?
             }
-            None if audit.log.is_some() => {
-                log::warn!("--audit-log-path does nothing without --audit-policy-file");
+            None if audit.log.is_some() || audit.webhook.is_some() => {
+                log::warn!("the audit backends do nothing without --audit-policy-file");
                 return Ok(None);
             }
             None => return Ok(None),
         };
-        let Some(options) = audit.log.clone() else {
-            log::warn!("--audit-policy-file does nothing without --audit-log-path");
+        let mut sinks = Vec::new();
+        if let Some(options) = audit.log.clone() {
+            let (journal, _) =
+                Journal::start(options).map_err(|error| format!("--audit-log-path: {error}"))?;
+            let (legacy, event_bytes_max) = (audit.legacy, audit.event_bytes_max);
+            sinks.push(Sink { journal, plugin: "log", legacy, event_bytes_max });
+        }
+        if let Some(webhook) = &audit.webhook {
+            sinks.push(sender(webhook, client)?);
+        }
+        if sinks.is_empty() {
+            log::warn!("--audit-policy-file does nothing without an audit backend");
             return Ok(None);
-        };
-        let (journal, _) =
-            Journal::start(options).map_err(|error| format!("--audit-log-path: {error}"))?;
-        Ok(Some(Self { policy: Arc::new(policy), journal, legacy: audit.legacy }))
+        }
+        Ok(Some(Self { policy: Arc::new(policy), sinks }))
     }
 
     /// Waits until what is queued is written.
     pub(in crate::server) fn flush(&self) {
-        self.journal.flush();
+        self.sinks.iter().for_each(|sink| sink.journal.flush());
     }
 
     /// The audit of one shard.
     pub(in crate::server) fn auditor(self) -> Auditor {
-        Auditor::new(self.policy, self.journal, self.legacy)
+        Auditor::new(self.policy, self.sinks)
     }
+}
+
+/// The way to the webhook.
+fn sender(webhook: &AuditWebhook, client: &Client) -> Result<Sink, String> {
+    let flag = "--audit-webhook-config-file";
+    let endpoint =
+        kubeconfig::read(&webhook.config_file).map_err(|why| format!("{flag}: {why}"))?;
+    let options = SenderOptions {
+        client: client.clone(),
+        endpoint,
+        mode: webhook.mode,
+        queue_max: webhook.queue_max,
+        batch_max: webhook.batch_max,
+        wait_max: webhook.wait_max,
+        throttle: webhook.throttle,
+        first_wait: webhook.first_wait,
+        batch_bytes_max: webhook.bytes_max.map(|(batch, _)| batch),
+    };
+    let (journal, _) = options.start().map_err(|error| format!("{flag}: {error}"))?;
+    let event_bytes_max = webhook.bytes_max.map(|(_, event)| event);
+    Ok(Sink { journal, plugin: "webhook", legacy: false, event_bytes_max })
 }
 
 /// The audit of one request.

@@ -105,7 +105,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     let tickets = tls::Tickets::new().map_err(|e| BootError::Failed(e.to_string()))?;
     let tls = tls_config(&config, &own, &tickets).map_err(BootError::Config)?;
     shared.sealer = sealing::read(&config).map_err(BootError::Config)?;
-    let auditing = Auditing::start(&config).map_err(BootError::Config)?;
+    let auditing = Auditing::start(&config, &shared.client).map_err(BootError::Config)?;
     let (opened, store) = open_store(&config, shared.sealer.clone())?;
     log::info!("store is open at revision {}, {} objects", opened.revision, opened.state.len());
 

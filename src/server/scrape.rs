@@ -75,11 +75,15 @@ fn of_the_process(shard: &Shard, sum: &mut Snapshot) {
     sum.add(&metrics::STORAGE_EVENTS, store.history_events.load(Relaxed) as f64);
     sum.add(&metrics::STORAGE_KEYS, store.keys.load(Relaxed) as f64);
     if let Some(auditor) = &shard.auditor {
-        let figures = auditor.journal().figures();
-        sum.add(&metrics::AUDIT_EVENTS, figures.events.load(Relaxed) as f64);
-        sum.add(&metrics::AUDIT_REJECTED, figures.rejected.load(Relaxed) as f64);
-        let errors = figures.errors.load(Relaxed) as f64;
-        sum.add_labelled(&metrics::AUDIT_ERRORS, ("plugin", "log".to_owned()), errors);
+        for (at, sink) in auditor.sinks().iter().enumerate() {
+            let figures = sink.journal.figures();
+            if at == 0 {
+                sum.add(&metrics::AUDIT_EVENTS, figures.events.load(Relaxed) as f64);
+            }
+            sum.add(&metrics::AUDIT_REJECTED, figures.rejected.load(Relaxed) as f64);
+            let (plugin, errors) = (sink.plugin.to_owned(), figures.errors.load(Relaxed) as f64);
+            sum.add_labelled(&metrics::AUDIT_ERRORS, ("plugin", plugin), errors);
+        }
     }
     let scaled = |histogram: &Histogram, unit: f64| {
         let bound = |bound: u64| {

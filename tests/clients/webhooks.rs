@@ -84,3 +84,45 @@ fn an_authorization_webhook_decides_and_its_failure_is_told() {
     let text = r#"an error on the server ("oh") has prevented the request from succeeding"#;
     assert!(failed.contains(text) || failed.contains("InternalError"), "{failed}");
 }
+
+#[test]
+fn an_audit_webhook_is_sent_lists_of_events() {
+    let (told, events) = std::sync::mpsc::channel::<Value>();
+    let service = Service::start(move |_, body| {
+        let list: Value = serde_json::from_str(body).expect("a list");
+        assert_eq!(list["kind"], "EventList");
+        for event in list["items"].as_array().expect("events") {
+            told.send(event.clone()).ok();
+        }
+        (200, "{}".to_owned())
+    });
+    let files = Files::new();
+    let hook = files.put("hook", &service.kubeconfig());
+    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\n\
+                  rules: [{level: Request, resources: [{resources: [configmaps]}]}]\n";
+    let policy = files.put("policy", policy);
+    let flags = [
+        format!("--audit-policy-file={}", policy.display()),
+        format!("--audit-webhook-config-file={}", hook.display()),
+        "--audit-webhook-batch-max-wait=100ms".to_owned(),
+        "--audit-webhook-truncate-enabled".to_owned(),
+        "--audit-webhook-truncate-max-event-size=4096".to_owned(),
+    ];
+    let Some(bench) = Bench::start_with(&flags.each_ref().map(String::as_str)) else { return };
+    bench.kubectl(&["create", "configmap", "small", "--from-literal=a=b"]);
+    let large = format!("--from-literal=a={}", "x".repeat(8_000));
+    bench.kubectl(&["create", "configmap", "large", &large]);
+    let second = std::time::Duration::from_secs(20);
+    let mut created = Vec::new();
+    while created.len() < 2 {
+        let event = events.recv_timeout(second).expect("an event");
+        if event["verb"] == "create" {
+            created.push(event);
+        }
+    }
+    assert_eq!(created[0]["objectRef"]["name"], "small");
+    assert_eq!(created[0]["requestObject"]["data"]["a"], "b");
+    assert_eq!(created[0]["annotations"]["authorization.k8s.io/decision"], "allow");
+    assert_eq!(created[1].get("requestObject"), None, "it was too large");
+    assert_eq!(created[1]["annotations"]["audit.k8s.io/truncated"], "true");
+}
