@@ -151,8 +151,9 @@ impl Api {
     async fn list(&self, call: &Call<'_>) -> Result<Answer> {
         let options = ListOptions::parse(call.query, false)?;
         let scope = Scope { namespace: collection_namespace(&call.target, call.info), name: "" };
-        let page =
+        let mut page =
             verb::list::read_page(&self.registry.cache, &call.target, scope, &options).await?;
+        self.registry.all_in_version(call.target.resource, &mut page.entries).await?;
         call.context.laps.lap(Phase::Cache);
         let body = verb::list::encode(&call.target, &call.form, scope, page)?;
         Ok(Answer::stream(200, call.form.content_type(), body))

@@ -41,7 +41,7 @@ mod watch;
 mod watcher;
 mod window;
 
-pub use definitions::decode_custom;
+pub use definitions::{decode_as_said, decode_custom};
 pub use encoding::Json;
 pub use entry::{Entry, encoded_bytes};
 pub use frame::{Frame, FrameEncoder, FrameKind};

@@ -18,6 +18,7 @@ mod error;
 mod exchange;
 pub mod kubeconfig;
 mod pool;
+mod rest;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use exchange::Chunks;
 pub use exchange::Client;
 pub use exchange::Duplex;
 pub use exchange::Streamed;
+pub use rest::service_address;
 pub use target::Target;
 pub use trust::Identity;
 pub use trust::Roots;

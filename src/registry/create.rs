@@ -109,7 +109,7 @@ impl<A: Admit> Registry<A> {
         self.admit.validate(at, object, None).await?;
         let storage = stored::storage(at.resource)?;
         let (namespace, name) = (meta::namespace(object), meta::name(object));
-        let value = stored::encode(storage, object, arena);
+        let value = self.encode_stored(storage, object, arena).await?;
         let key = storage.key(namespace, name);
         if options.dry_run {
             if let Some(entry) = self.read(storage, namespace, name).await? {

@@ -61,7 +61,8 @@ impl<A: Admit> Registry<A> {
         marked: bool,
     ) -> Result<Step> {
         let arena = Bump::new();
-        let old = stored::decode(storage, entry, &arena)?;
+        let shown = self.in_version(at.resource, entry).await?;
+        let old = stored::decode(storage, &shown, &arena)?;
         if !marked {
             check_preconditions(at, &old, entry, options)?;
         }
@@ -77,7 +78,7 @@ impl<A: Admit> Registry<A> {
         } else {
             decide(&mut object, storage, options, now, &arena)
         };
-        let value = stored::encode(storage, &object, &arena);
+        let value = self.encode_stored(storage, &object, &arena).await?;
         let same = value == *entry.value();
         if how == Deletion::Keep || (how == Deletion::Mark && same) {
             return Ok(Step::Done(Deleted { entry: Arc::clone(entry), removed: false }));

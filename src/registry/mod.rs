@@ -4,6 +4,7 @@ mod admin_access;
 mod apply;
 pub mod body;
 mod change;
+pub mod conversion;
 pub mod convert;
 mod create;
 pub mod defaulting;

@@ -63,6 +63,8 @@ pub struct Registry<A> {
     pub options: Options,
     /// The port allocations as last seen.
     pub ports_seen: super::network::PortsSeen,
+    /// The way to conversion webhooks.
+    pub conversion: super::conversion::Conversion,
 }
 
 impl<A: Admit> Registry<A> {

@@ -4,7 +4,7 @@
 use super::body::api_version;
 use super::convert;
 use super::strategy::{CUSTOM, CUSTOM_WITH_STATUS, Scope, Strategy, User, strategy};
-use crate::cache::{Entry, ReadFault, Unreadable, decode_custom};
+use crate::cache::{Entry, ReadFault, Unreadable, decode_as_said};
 use crate::catalog::{LabelSource, Resource, Storage, catalog, defaults};
 use crate::codec::{json, proto};
 use crate::object::field::FieldError;
@@ -62,7 +62,7 @@ fn decode_bytes<'a>(
     arena: &'a Bump,
 ) -> std::result::Result<Value<'a>, String> {
     let decoded = if let Some(custom) = storage.custom {
-        decode_custom(storage, custom, value, arena).map_err(|error| error.reason)?
+        decode_as_said(storage, custom, value, arena).map_err(|error| error.reason)?
     } else if storage.json {
         json::decode(value, storage.ty, arena, json::Strictness::Ignore)
             .map_err(|error| error.to_string())?
@@ -73,6 +73,11 @@ fn decode_bytes<'a>(
             .ok_or("it is no protobuf envelope")?;
         proto::decode(unknown.raw, storage.ty, arena).map_err(|error| error.to_string())?
     };
+    let own = decoded.str_at(&["apiVersion"]);
+    if storage.custom.is_some_and(|custom| custom.converts_by_webhook) && !own.is_empty() {
+        // In the version in which it was written, or into which a webhook has converted it.
+        return Ok(typed(decoded, storage.kind, own, arena));
+    }
     Ok(typed(decoded, storage.kind, &api_version(storage.group, storage.version), arena))
 }
 
@@ -152,7 +157,6 @@ pub fn to_storage<'a>(
         return Ok(object);
     }
     if resource.custom.is_some() {
-        refuse_webhook(resource, &api_version(resource.group, resource.version))?;
         return Ok(object);
     }
     let to = (storage.group, storage.version);
@@ -185,7 +189,7 @@ fn convert_custom<'a>(
 fn refuse_webhook(resource: &Resource, from: &str) -> Result<()> {
     let custom = resource.storage.and_then(|storage| storage.custom);
     if custom.is_some_and(|custom| custom.converts_by_webhook) {
-        let text = "conversion webhooks are not built yet in this version of kubering";
+        let text = "this kind of request is not converted yet in this version of kubering";
         let what = format!("{from}, Kind={}", resource.kind);
         return Err(Fault::Plain(format!("conversion webhook for {what} failed: {text}")));
     }

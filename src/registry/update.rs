@@ -76,7 +76,8 @@ impl<A: Admit> Registry<A> {
     ) -> Result<Attempt> {
         let storage = stored::storage(at.resource)?;
         let strategy = stored::strategy_of(at.resource);
-        let old = stored::decode(storage, entry, arena)?;
+        let shown = self.in_version(at.resource, entry).await?;
+        let old = stored::decode(storage, &shown, arena)?;
         let converted;
         let old_served = if stored::is_stored_form(at.resource) {
             &old
@@ -130,7 +131,7 @@ impl<A: Admit> Registry<A> {
     ) -> Result<Attempt> {
         self.admit.validate(at, new, Some(old)).await?;
         let storage = stored::storage(at.resource)?;
-        let value = stored::encode(storage, new, arena);
+        let value = self.encode_stored(storage, new, arena).await?;
         let goes = meta::is_free_to_go(new) && stored::may_go(storage, new);
         let sealer = self.options.sealer.as_ref();
         let stale = sealer.is_some_and(|sealer| sealer.may_be_stale(entry.key()));

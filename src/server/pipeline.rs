@@ -4,7 +4,8 @@
 
 use crate::admission::webhook::Webhooks;
 use crate::admission::{Chain, Plugins, Reader, Seconds};
-use crate::api::admit::{Admission, Bridge, Conversion};
+use crate::api::admit;
+use crate::api::admit::{Admission, Bridge};
 use crate::api::aggregate::Aggregator;
 use crate::api::answer::Answer;
 use crate::api::compress::compress;
@@ -27,6 +28,7 @@ use crate::http::{
 };
 use crate::metrics::{Phase, Recorder, Tally};
 use crate::object::selector::{FieldSelector, LabelSelector};
+use crate::registry::conversion::Conversion;
 use crate::registry::network::{Cidr, PortsSeen};
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User, Verb};
@@ -100,6 +102,7 @@ impl Gate {
             admit: Admission { chain, authorizer: authorizer.clone() },
             options,
             ports_seen: PortsSeen::default(),
+            conversion: Conversion::new(shared.client.clone()),
         };
         let api = Api {
             registry,
@@ -149,7 +152,7 @@ fn chain(
         unreachable: admission.unreachable_toleration_seconds,
     };
     let authority = Rc::new(Bridge(authorizer.clone()));
-    let webhooks = Webhooks::new(client, Rc::new(Conversion), authority.clone());
+    let webhooks = Webhooks::new(client, Rc::new(admit::Conversion), authority.clone());
     Ok(Chain::new(Reader::new(cache.clone()), authority, plugins, tolerated, webhooks))
 }
 

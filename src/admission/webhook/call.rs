@@ -7,15 +7,10 @@ use super::matching::Invocation;
 use super::resolve::resolve_service;
 use super::review::{self, Objects, Verdict};
 use crate::base::ids;
-use crate::client::{ClientError, Target, go_url_error};
+use crate::client::Target;
 use crate::request::{Attributes, Fault};
 use bytes::Bytes;
-use http::header;
-use http::{Method, Request};
 use std::sync::Arc;
-
-/// Bytes of an answer that is no object which messages show.
-const SHOWN_BYTES_MAX: usize = 2_048;
 
 /// Why a webhook has said nothing.
 #[derive(Debug)]
@@ -77,80 +72,9 @@ async fn exchange(stage: Stage<'_>, hook: &Hook, body: Vec<u8>) -> Result<Bytes,
             url
         }
     };
-    let told = |error: &ClientError| go_url_error(&Method::POST, &url, error);
     if let Some((namespace, name, port)) = service {
         let found = resolve_service(stage.reader, namespace, name, port).await;
-        target.address = Some(found.map_err(|why| told(&ClientError::Dial(why)))?);
+        target.address = Some(found.map_err(|why| format!("Post {url:?}: {why}"))?);
     }
-    let request = Request::post(&url)
-        .header(header::ACCEPT, "application/json, */*")
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::USER_AGENT, "kube-apiserver-admission")
-        .body(Bytes::from(body))
-        .map_err(|error| format!("{url}: {error}"))?;
-    let answered = stage.client.call(&target, request, hook.timeout).await;
-    let response = answered.map_err(|error| told(&error))?;
-    let code = response.status().as_u16();
-    if (200..=206).contains(&code) {
-        return match response.body().is_empty() {
-            false => Ok(response.into_body()),
-            true => {
-                let media = content_type(&response);
-                Err(format!("0-length response with status code: {code} and content type: {media}"))
-            }
-        };
-    }
-    Err(unexpected(code, &content_type(&response), response.body()))
-}
-
-fn content_type(response: &http::Response<Bytes>) -> String {
-    let value = response.headers().get(header::CONTENT_TYPE);
-    value.and_then(|value| value.to_str().ok()).unwrap_or("").to_owned()
-}
-
-/// client-go's words for an answer that is no success: those of the Status in it, else
-/// `NewGenericServerResponse`.
-fn unexpected(code: u16, content_type: &str, body: &[u8]) -> String {
-    let arena = bumpalo::Bump::new();
-    if let Ok(status) = crate::codec::json::parse_any(body, &arena)
-        && status.str_at(&["kind"]) == "Status"
-        && status.str_at(&["status"]) == "Failure"
-    {
-        return status.str_at(&["message"]).to_owned();
-    }
-    let shown = body.get(..SHOWN_BYTES_MAX).unwrap_or(body);
-    let is_text = content_type.is_empty() || content_type.starts_with("text/");
-    let shown = match is_text {
-        true => String::from_utf8_lossy(shown).trim().to_owned(),
-        false => "unknown".to_owned(),
-    };
-    let fixed = match code {
-        409 => "the server reported a conflict",
-        404 => "the server could not find the requested resource",
-        400 => "the server rejected our request for an unknown reason",
-        401 => "the server has asked for the client to provide credentials",
-        403 | 415 => return shown,
-        406 if !shown.is_empty() && shown != "unknown" => return shown,
-        406 => "the server was unable to respond with a content type that the client supports",
-        405 => "the server does not allow this method on the requested resource",
-        422 => "the server rejected our request due to an error in our request",
-        503 => "the server is currently unable to handle the request",
-        504 => {
-            "the server was unable to return a response in the time allotted, but may still be \
-             processing the request"
-        }
-        429 => "the server has received too many requests and has asked us to try again later",
-        500.. => {
-            return format!(
-                "an error on the server ({shown:?}) has prevented the request from succeeding"
-            );
-        }
-        _ => {
-            return format!(
-                "the server responded with the status code {code} but did not return more \
-                 information"
-            );
-        }
-    };
-    fixed.to_owned()
+    stage.client.post(&target, &url, body, hook.timeout).await
 }

@@ -37,6 +37,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let mut names = WriterNames::default();
     let writer = call.writer(&options, &now, &mut names);
     let entry = api.registry.create(&attributes, &options, Some(&writer), object, &arena).await?;
+    let entry = api.registry.in_version(call.target.resource, &entry).await?;
     let bytes = super::get::encode(call, &entry)?;
     Ok(Answer::object(201, &call.form, bytes))
 }

@@ -25,7 +25,8 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     if !deleted.removed || stored::storage(resource)?.returns_deleted {
         // 202 only for those who asked not to orphan and whose object is still there.
         let accepted = !deleted.removed && options.orphan_dependents == Some(false);
-        let body = object::encode(&call.target, &call.form, &deleted.entry)?;
+        let entry = api.registry.in_version(resource, &deleted.entry).await?;
+        let body = object::encode(&call.target, &call.form, &entry)?;
         return Ok(Answer::object(if accepted { 202 } else { 200 }, &call.form, body));
     }
     let details = Details {

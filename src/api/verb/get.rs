@@ -32,6 +32,7 @@ pub async fn serve(api: &Api, call: &Call<'_>) -> Result<Answer> {
     let entry = found
         .map_err(stored::read_fault)?
         .ok_or_else(|| stored::missing(call.target.resource, &call.info.name))?;
+    let entry = api.registry.in_version(call.target.resource, &entry).await?;
     encode(call, &entry).map(|body| Answer::object(200, &call.form, body))
 }
 

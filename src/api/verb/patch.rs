@@ -101,7 +101,8 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
             api.registry.update(&attributes, &options, &writer, &patch).await?
         }
     };
-    let bytes = super::get::encode(call, &updated.entry)?;
+    let entry = api.registry.in_version(resource, &updated.entry).await?;
+    let bytes = super::get::encode(call, &entry)?;
     Ok(Answer::object(if updated.created { 201 } else { 200 }, &call.form, bytes))
 }
 

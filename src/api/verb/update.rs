@@ -41,7 +41,8 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
         let change = Replace { object, creates };
         api.registry.update(&attributes, &options, &writer, &change).await?
     };
-    let bytes = super::get::encode(call, &updated.entry)?;
+    let entry = api.registry.in_version(resource, &updated.entry).await?;
+    let bytes = super::get::encode(call, &entry)?;
     Ok(Answer::object(if updated.created { 201 } else { 200 }, &call.form, bytes))
 }
 

@@ -10,7 +10,8 @@
 mod rows;
 mod served;
 
-pub use rows::{ColumnSource, CustomStorage, CustomVersion, Definition, ScalePaths};
+pub use rows::{ColumnSource, ConversionPlace, ConversionWebhook, CustomStorage, CustomVersion};
+pub use rows::{Definition, ScalePaths};
 pub use served::{Served, ServedDefinition, forget, observe, served};
 
 #[cfg(test)]

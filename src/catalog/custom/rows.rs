@@ -28,6 +28,68 @@ pub struct CustomStorage {
     pub versions: Vec<&'static CustomVersion>,
     /// `spec.conversion.strategy` is Webhook.
     pub converts_by_webhook: bool,
+    /// That webhook.
+    pub conversion: Option<ConversionWebhook>,
+}
+
+/// `spec.conversion.webhook`.
+#[derive(Debug)]
+pub struct ConversionWebhook {
+    /// Where it is.
+    pub place: ConversionPlace,
+    /// CAs of its certificate, PEM; "" for the system's.
+    pub ca_bundle: String,
+    /// It takes reviews of `apiextensions.k8s.io/v1`; else of v1beta1.
+    pub v1: bool,
+}
+
+/// Where a conversion webhook is.
+#[derive(Debug)]
+pub enum ConversionPlace {
+    /// An absolute URL.
+    Url(String),
+    /// A service of the cluster.
+    Service {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The path; "" for none.
+        path: String,
+        /// The port.
+        port: u16,
+    },
+}
+
+impl ConversionWebhook {
+    /// The `apiVersion` of its reviews.
+    pub const fn review_version(&self) -> &'static str {
+        if self.v1 { "apiextensions.k8s.io/v1" } else { "apiextensions.k8s.io/v1beta1" }
+    }
+
+    fn read(conversion: &Value<'_>) -> Option<Self> {
+        let webhook = conversion.get("webhook")?;
+        let config = webhook.get("clientConfig")?;
+        let place = match config.get("service").filter(|service| !service.is_null()) {
+            None => ConversionPlace::Url(config.str_at(&["url"]).to_owned()),
+            Some(service) => {
+                let text = |field: &str| service.str_at(&[field]).to_owned();
+                let port = service.i64_at(&["port"]).and_then(|port| u16::try_from(port).ok());
+                ConversionPlace::Service {
+                    namespace: text("namespace"),
+                    name: text("name"),
+                    path: text("path"),
+                    port: port.unwrap_or(443),
+                }
+            }
+        };
+        let bundle = STANDARD.decode(config.str_at(&["caBundle"])).unwrap_or_default();
+        let versions = webhook.list_at(&["conversionReviewVersions"]).iter();
+        let known = |version: &str| matches!(version, "v1" | "v1beta1");
+        let first = versions.filter_map(Value::as_str).find(|version| known(version));
+        let ca_bundle = String::from_utf8(bundle).unwrap_or_default();
+        Some(Self { place, ca_bundle, v1: first != Some("v1beta1") })
+    }
 }
 
 /// What a resource row of a custom resource has more.
@@ -111,7 +173,12 @@ pub(super) fn compile(object: &Value<'_>, id: u16) -> Option<&'static Definition
         }
     }
     let webhook = spec.str_at(&["conversion", "strategy"]) == "Webhook";
-    let custom = CustomStorage { versions: versions.clone(), converts_by_webhook: webhook };
+    let conversion = spec.get("conversion").filter(|_| webhook);
+    let custom = CustomStorage {
+        versions: versions.clone(),
+        converts_by_webhook: webhook,
+        conversion: conversion.and_then(ConversionWebhook::read),
+    };
     let storage: &'static Storage = Box::leak(Box::new(Storage::custom(
         id,
         (plural, group, leak(stored), leak(names.str_at(&["kind"]))),
