@@ -2,6 +2,7 @@
 //! kubelets.
 #![cfg(test)]
 
+#[expect(dead_code, reason = "the harness of all tests can do more")]
 mod harness;
 #[path = "outgoing/other.rs"]
 mod other;

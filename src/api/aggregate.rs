@@ -333,7 +333,6 @@ mod tests {
     use super::{escaped, set_user, with_port};
     use crate::http::{HeaderMap, HeaderName, HeaderValue};
     use crate::request::User;
-    use crate::rt;
 
     #[test]
     fn a_client_cannot_say_who_it_is_to_the_other_server() {

@@ -8,14 +8,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// Documents, with the numbers of what they were made from: custom resources, remote groups.
+type Kept = ((u64, u64), Rc<Discovery>);
+
 /// One shard's documents.
 #[derive(Debug)]
 pub struct Current {
     address: String,
     /// With no custom resources: shared by all shards.
     built_in: Arc<Discovery>,
-    /// With the numbers of what they were made from: custom resources, remote groups.
-    kept: RefCell<Option<((u64, u64), Rc<Discovery>)>>,
+    kept: RefCell<Option<Kept>>,
 }
 
 /// The documents, shared by the process or of the shard.
