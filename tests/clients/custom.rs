@@ -53,7 +53,7 @@ fn custom_resources_are_applied_listed_scaled_and_gone_with_their_definition() {
     let text = "spec.color: Unsupported value: \"green\": supported values: \"red\", \"blue\"";
     assert!(refused.err.contains(text), "{}", refused.err);
     let explained = bench.kubectl(&["explain", "widgets.spec", "--recursive"]);
-    assert!(explained.contains("color\t<string>\n    enum: red, blue"), "{explained}");
+    assert!(explained.contains("color\t<string>\n  enum: red, blue"), "{explained}");
     bench.kubectl(&["delete", "crd", "widgets.example.com"]);
     let gone = bench.kubectl_any(&["get", "widgets"]);
     assert_eq!(gone.code, Some(1), "{}", gone.err);

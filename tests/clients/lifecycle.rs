@@ -75,11 +75,11 @@ fn a_port_in_use_is_one_line_and_exit_code_3() {
 
 #[test]
 fn flags_that_do_nothing_yet_are_one_warning_line() {
-    let server = Server::start(&["--oidc-issuer-url=https://x", "--cors-allowed-origins=x"]);
+    let server = Server::start(&["--emulated-version=1.35", "--cors-allowed-origins=x"]);
     let log = server.log();
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ")).collect();
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
-    for flag in ["--oidc-issuer-url", "--cors-allowed-origins"] {
+    for flag in ["--emulated-version", "--cors-allowed-origins"] {
         assert!(warning.contains(flag), "{warning}");
     }
 }
