@@ -21,6 +21,8 @@ use kubering::store::StoreError;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
 /// Every rule as a test of its own, for one backend.
 macro_rules! contract {
