@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
 /// More than so many percent above the baseline fails.
 const PERCENT_MAX: u64 = 5;
+/// So many instructions more never fail: where a build places its data moves small counts by that
+/// much, the same source in another directory.
+const SLACK: u64 = 100;
 
 /// What counts depend on beside the code.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -61,7 +64,7 @@ impl Baseline {
             });
             println!("{name:<40} {count:>10} {change:>9}");
             match kept {
-                Some(kept) if count * 100 <= kept * (100 + PERCENT_MAX) => {}
+                Some(kept) if *count <= kept + SLACK.max(kept * PERCENT_MAX / 100) => {}
                 _ => over.push(name.as_str()),
             }
         }
