@@ -83,7 +83,7 @@ fn decode<'a>(
     let decoded = document.decode(version.ty, arena, json::Strictness::Ignore);
     let mut object = decoded.map_err(unreadable)?.value;
     crate::catalog::defaults::apply(&mut object, version.ty, arena);
-    if !version.stored && !(custom.converts_by_webhook && !converted) {
+    if !version.stored && (!custom.converts_by_webhook || converted) {
         if custom.converts_by_webhook {
             let (group, kind) = (storage.group, storage.kind);
             let text = "this kind of request is not converted yet in this version of kubering";

@@ -228,7 +228,7 @@ fn history_is_bounded_by_bytes(bed: &dyn Bed) {
 
 fn history_is_bounded_by_age(bed: &dyn Bed) {
     let mut options = Options::new(1);
-    options.retention.age = std::time::Duration::ZERO;
+    options.retention.age = Duration::ZERO;
     bounded(bed, &options, 1);
 }
 
