@@ -2,9 +2,9 @@
 
 use crate::base::hash::HashMap;
 use crate::base::limits::ADMISSION_FACTS_MAX;
-use crate::cache::{Cache, Entry, ListQuery, ReadAt, ReadFault};
+use crate::cache::{Cache, Entry, ListQuery, ReadAt, ReadFault, decode_json};
 use crate::catalog::{Storage, catalog};
-use crate::codec::{json, proto};
+use crate::codec::proto;
 use crate::object::{Arena, Value};
 use crate::request::{Fault, Result};
 use crate::store::{Expected, Item as _, Outcome, Txn, Write};
@@ -254,8 +254,7 @@ fn storage(resource: &str) -> Result<&'static Storage> {
 fn decode<'a>(storage: &Storage, value: &[u8], arena: &'a Bump) -> Result<Value<'a>> {
     let broken = || Fault::Internal(format!("a stored {} cannot be read", storage.kind));
     if storage.json {
-        let decoded = json::decode(value, storage.ty, arena, json::Strictness::Ignore);
-        return decoded.map(|decoded| decoded.value).map_err(|_| broken());
+        return decode_json(storage, value, arena).map_err(|_| broken());
     }
     let unknown = proto::envelope::unwrap(value).ok().flatten().ok_or_else(broken)?;
     let raw = arena.alloc_slice_copy(unknown.raw);

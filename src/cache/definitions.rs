@@ -20,11 +20,39 @@ pub(super) fn is_definition(storage: Option<&Storage>) -> bool {
 /// Takes note of a definition's entry.
 pub(super) fn note(storage: &Storage, value: &[u8], revision: u64) {
     let arena = Bump::new();
-    let decoded = json::decode(value, storage.ty, &arena, json::Strictness::Ignore);
-    let Ok(decoded) = decoded else { return };
-    if let Some(row) = custom::observe(&decoded.value, revision) {
+    let Ok(definition) = decode_json(storage, value, &arena) else { return };
+    if let Some(row) = custom::observe(&definition, revision) {
         install(&[row]);
     }
+}
+
+/// A stored built-in object that is JSON text, in its stored version, whatever older version the
+/// text is of.
+///
+/// # Errors
+/// Bytes that are no object.
+pub fn decode_json<'a>(
+    storage: &Storage,
+    value: &[u8],
+    arena: &'a Bump,
+) -> Result<Value<'a>, Unreadable> {
+    let document = json::Document::parse(value, arena).map_err(unreadable)?;
+    let older = match storage.written {
+        Some(older) => {
+            let said = document.type_meta().map_err(unreadable)?.api_version;
+            (said == older.api_version).then_some(older)
+        }
+        None => None,
+    };
+    let ty = older.map_or(storage.ty, |older| older.ty);
+    let decoded = document.decode(ty, arena, json::Strictness::Ignore).map_err(unreadable)?.value;
+    Ok(match older {
+        Some(_) => {
+            let api_version = [storage.group, storage.version].join("/");
+            custom::written::from_written(decoded, &api_version, arena)
+        }
+        None => decoded,
+    })
 }
 
 /// Takes note that the definition of `entry` is gone.

@@ -1,6 +1,6 @@
 //! Encodings of an entry: the whole object as clients see it, with its resourceVersion.
 
-use crate::cache::definitions::decode_custom;
+use crate::cache::definitions::{decode_custom, decode_json};
 use crate::cache::entry::Entry;
 use crate::cache::rows::{Unreadable, unreadable};
 use crate::catalog::{Storage, catalog};
@@ -100,9 +100,7 @@ fn object<'a>(
     let mut object = if let Some(custom) = storage.custom {
         decode_custom(storage, custom, entry.value(), arena)?
     } else if storage.json {
-        let strictness = codec::json::Strictness::Ignore;
-        let decoded = codec::json::decode(entry.value(), storage.ty, arena, strictness);
-        decoded.map_err(unreadable)?.value
+        decode_json(storage, entry.value(), arena)?
     } else {
         // The value must outlive the borrow of the entry.
         let raw = arena.alloc_slice_copy(transcode::message(entry.value()).map_err(unreadable)?);

@@ -3,6 +3,7 @@
 use crate::base::limits::ENCODED_BYTES_MAX;
 use crate::cache::definitions::{self, is_definition};
 use crate::cache::encoding::{self, Json};
+use crate::cache::fill_in;
 use crate::cache::header::{Header, HeaderBuilder};
 use crate::cache::header_scan;
 use crate::cache::partition::{self, Resource};
@@ -68,6 +69,7 @@ pub struct Entry {
     slot: u16,
     name_at: u16,
     marks: AtomicU8,
+    is_filled_in: bool,
 }
 
 impl Item for Entry {
@@ -76,6 +78,9 @@ impl Item for Entry {
         if let Some(row) = storage.filter(|row| revision > 0 && is_definition(Some(row))) {
             definitions::note(row, &value, revision);
         }
+        let filled_in = storage.and_then(|storage| fill_in::filled_in(storage, &value));
+        let is_filled_in = filled_in.is_some();
+        let value = filled_in.unwrap_or(value);
         let header = storage.map_or_else(Header::default, |storage| {
             let mut builder = HeaderBuilder::new(&value, storage.selectable.len());
             match header_scan::scan(storage, &value, &mut builder) {
@@ -94,6 +99,7 @@ impl Item for Entry {
             slot: 0,
             name_at,
             marks: AtomicU8::new(0),
+            is_filled_in,
         };
         let namespaced = storage.is_some_and(|storage| storage.namespaced);
         let spread_on = if namespaced { entry.namespace() } else { entry.name() };
@@ -118,6 +124,11 @@ impl Entry {
     /// The row of the resource it belongs to; `None` for a key of no known resource.
     pub fn storage(&self) -> Option<&'static Storage> {
         self.storage
+    }
+
+    /// What is stored lacks something: the value is not quite its bytes.
+    pub fn is_filled_in(&self) -> bool {
+        self.is_filled_in
     }
 
     /// The resource's place in a shard's tables.

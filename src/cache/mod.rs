@@ -15,6 +15,7 @@
 mod definitions;
 mod encoding;
 mod entry;
+mod fill_in;
 mod filter;
 mod frame;
 mod group;
@@ -41,7 +42,7 @@ mod watch;
 mod watcher;
 mod window;
 
-pub use definitions::{decode_as_said, decode_custom};
+pub use definitions::{decode_as_said, decode_custom, decode_json};
 pub use encoding::Json;
 pub use entry::{Entry, encoded_bytes};
 pub use frame::{Frame, FrameEncoder, FrameKind};

@@ -15,7 +15,7 @@ mod types;
 
 pub use group::{Group, GroupVersion};
 pub use resource::{Column, Resource, Subresource};
-pub use storage::{Fallback, LabelSource, Propagation, Selectable, Storage};
+pub use storage::{Fallback, FilledIn, LabelSource, Propagation, Selectable, Storage, Written};
 
 use crate::base::hash::HashMap;
 use crate::object::schema::Type;

@@ -9,7 +9,9 @@
 //!
 //! Flags: `namespaced`; `json` (stored as JSON text); `create-on-update` and `conditional-update`
 //! (`AllowCreateOnUpdate`, no `AllowUnconditionalUpdate`); `returns-deleted`
-//! (`ReturnDeletedObject`); `propagation=orphan|none`.
+//! (`ReturnDeletedObject`); `propagation=orphan|none`; `written=<version>` (the JSON text is of an
+//! older version, which nothing serves); `filled-in=claim|job`
+//! (what is stored lacks something that readers are shown).
 //! `select` names a field whose value every entry keeps at hand for field selectors, `labels` the
 //! labels that one served group accepts: `metadata.name`, `metadata.namespace`, or a selected
 //! label, under another name if `=` follows; `=-` is accepted and never set.
@@ -47,6 +49,10 @@ pub struct Storage {
     pub namespaced: bool,
     /// Stored as JSON text, not as a protobuf envelope.
     pub json: bool,
+    /// The older version in whose form the text is written; what is read may have either form.
+    pub written: Option<Written>,
+    /// What stored objects may lack.
+    pub filled_in: FilledIn,
     /// PUT of a missing object creates it (`AllowCreateOnUpdate`).
     pub create_on_update: bool,
     /// PUT needs no resourceVersion (`AllowUnconditionalUpdate`).
@@ -61,6 +67,26 @@ pub struct Storage {
     pub custom: Option<&'static CustomStorage>,
     labels: Vec<Labels>,
     unsupported: &'static str,
+}
+
+/// What decoders fill in that strategies have taken away behind the defaults of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilledIn {
+    /// The phase of a claim (`SetDefaults_PersistentVolumeClaim`).
+    ClaimPhase,
+    /// The labels of a job, from its template (`SetDefaults_Job`).
+    JobLabels,
+    /// Nothing.
+    Nothing,
+}
+
+/// A version that only the store's text has.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    /// `<group>/<version>`.
+    pub api_version: &'static str,
+    /// The type of that form.
+    pub ty: &'static Type,
 }
 
 /// The default garbage collection policy (`DefaultGarbageCollectionPolicy`).
@@ -141,6 +167,8 @@ impl Storage {
             prefix: format!("/registry/{group}/{resource}/").leak(),
             namespaced,
             json: true,
+            written: None,
+            filled_in: FilledIn::Nothing,
             create_on_update: false,
             unconditional_update: false,
             returns_deleted: false,
@@ -274,6 +302,8 @@ fn storage(id: u16, heading: &'static str, types: &Types) -> Storage {
         prefix,
         namespaced: false,
         json: false,
+        written: None,
+        filled_in: FilledIn::Nothing,
         create_on_update: false,
         unconditional_update: true,
         returns_deleted: false,
@@ -287,6 +317,15 @@ fn storage(id: u16, heading: &'static str, types: &Types) -> Storage {
         match word.split_once('=').unwrap_or((word, "")) {
             ("namespaced", "") => storage.namespaced = true,
             ("json", "") => storage.json = true,
+            ("filled-in", "claim") => storage.filled_in = FilledIn::ClaimPhase,
+            ("filled-in", "job") => storage.filled_in = FilledIn::JobLabels,
+            ("written", older) => {
+                let name = storage.ty.name.replace(&format!(".{version}."), &format!(".{older}."));
+                storage.written = Some(Written {
+                    api_version: format!("{group}/{older}").leak(),
+                    ty: types.named(&name).unwrap_or_else(|| bad(heading)),
+                });
+            }
             ("create-on-update", "") => storage.create_on_update = true,
             ("conditional-update", "") => storage.unconditional_update = false,
             ("returns-deleted", "") => storage.returns_deleted = true,

@@ -4,7 +4,8 @@
 use super::body::api_version;
 use super::convert;
 use super::strategy::{CUSTOM, CUSTOM_WITH_STATUS, Scope, Strategy, User, strategy};
-use crate::cache::{Entry, ReadFault, Unreadable, decode_as_said};
+use crate::cache::{Entry, ReadFault, Unreadable, decode_as_said, decode_json};
+use crate::catalog::custom::written;
 use crate::catalog::{LabelSource, Resource, Storage, catalog, defaults};
 use crate::codec::{json, proto};
 use crate::object::field::FieldError;
@@ -64,9 +65,7 @@ fn decode_bytes<'a>(
     let decoded = if let Some(custom) = storage.custom {
         decode_as_said(storage, custom, value, arena).map_err(|error| error.reason)?
     } else if storage.json {
-        json::decode(value, storage.ty, arena, json::Strictness::Ignore)
-            .map_err(|error| error.to_string())?
-            .value
+        decode_json(storage, value, arena).map_err(|error| error.reason)?
     } else {
         let unknown = proto::envelope::unwrap(value)
             .map_err(|error| error.to_string())?
@@ -226,7 +225,11 @@ pub fn encode<'a>(storage: &Storage, object: &Value<'a>, arena: &'a Bump) -> Byt
         stored = &copy;
     }
     let mut out = Vec::with_capacity(ENCODED_BYTES_USUAL);
-    if storage.json {
+    if let Some(older) = storage.written {
+        let written = written::to_written(stored, older.api_version, arena);
+        json::encode(&written, older.ty, &mut out);
+        out.push(b'\n');
+    } else if storage.json {
         json::encode(stored, storage.ty, &mut out);
         out.push(b'\n');
     } else {

@@ -134,7 +134,9 @@ impl<A: Admit> Registry<A> {
         let value = self.encode_stored(storage, new, arena).await?;
         let goes = meta::is_free_to_go(new) && stored::may_go(storage, new);
         let sealer = self.options.sealer.as_ref();
-        let stale = sealer.is_some_and(|sealer| sealer.may_be_stale(entry.key()));
+        // What is stored is compared, not what readers are shown of it.
+        let stale =
+            entry.is_filled_in() || sealer.is_some_and(|sealer| sealer.may_be_stale(entry.key()));
         if !goes && value == *entry.value() && !stale {
             return Ok(Attempt::Done(Arc::clone(entry)));
         }

@@ -9,6 +9,7 @@
 
 mod rows;
 mod served;
+pub mod written;
 
 pub use rows::{ColumnSource, ConversionPlace, ConversionWebhook, CustomStorage, CustomVersion};
 pub use rows::{Definition, ScalePaths};

@@ -74,10 +74,11 @@ pub(super) fn volume_update<'a>(
     }
 }
 
-/// A new claim is pending; its two data sources say the same.
-pub(super) fn claim_create<'a>(object: &mut Value<'a>, _: &mut Scope<'a, '_>) {
+/// A new claim is stored without a status: its phase is a default of reading. Its two data sources
+/// say the same.
+pub(super) fn claim_create<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     let Some(map) = object.as_map_mut() else { return };
-    map.entry_map("status").insert("phase", Value::Str("Pending"));
+    map.insert("status", Value::map_in(scope.arena));
     let spec = map.entry_map("spec");
     drop_foreign_source(spec);
     join_sources(spec);

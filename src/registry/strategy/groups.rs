@@ -113,7 +113,6 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
     static JOB: Strategy = Strategy {
         default: load::job,
         prepare_create: work::job_create,
-        finish: work::job_finish,
         validate_create: check::job::create,
         validate_update: check::job::update,
         validate_status: check::job_status::status,

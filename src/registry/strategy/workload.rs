@@ -73,13 +73,6 @@ pub(super) fn job_create<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) 
     }
 }
 
-/// Read back, a job without labels has those of its template: so it is stored.
-pub(super) fn job_finish<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
-    if let Some(job) = object.as_map_mut() {
-        defaults::job_labels(job, scope);
-    }
-}
-
 /// Objects that came as v1 get the defaults that only v2 can say.
 pub(super) fn autoscaler_finish<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     defaults::autoscaler(object, scope);
