@@ -113,7 +113,7 @@ pub struct WriterNames {
 }
 
 /// What a write through this resource or subresource cannot change (`GetResetFields`).
-fn reset_fields(resource: &Resource, subresource: &str) -> Reset<'static> {
+pub fn reset_fields(resource: &Resource, subresource: &str) -> Reset<'static> {
     let status = resource.subresource("status").is_some();
     match (resource.group, resource.name, subresource) {
         ("", "pods", "status") => Reset::Paths(&[

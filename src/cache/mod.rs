@@ -184,6 +184,11 @@ impl Cache {
         self.shard.committed()
     }
 
+    /// Others write to the store as well.
+    pub fn is_shared(&self) -> bool {
+        self.shard.is_shared
+    }
+
     /// This shard's number.
     pub fn shard(&self) -> usize {
         self.shard.number

@@ -2,11 +2,12 @@
 //! client).
 
 use crate::api::Api;
+use crate::api::call::reset_fields;
 use crate::base::{clock, timestamp};
 use crate::catalog::{Resource, catalog};
 use crate::codec::media::Format;
 use crate::object::Value;
-use crate::object::managed::{Reset, Writer};
+use crate::object::managed::Writer;
 use crate::registry::{ApplyChange, Change, body, meta, stored};
 use crate::request::{
     Attributes, Context, DeleteOptions, Fault, FieldValidation, Operation, RawDeleteOptions,
@@ -47,7 +48,7 @@ impl Own<'_> {
         let operation = Operation::Create;
         let at = Attributes { name, operation, ..attributes(resource, namespace, &context) };
         let (now, api_version) = (now(), expected.api_version());
-        let writer = self.writer(&api_version, "", &now);
+        let writer = self.writer(resource, &api_version, "", &now);
         let options = self.options();
         self.api.registry.create(&at, &options, Some(&writer), object, &arena).await.map(drop)
     }
@@ -66,7 +67,7 @@ impl Own<'_> {
         let context = context();
         let at = Attributes { name, ..attributes(resource, namespace, &context) };
         let (now, api_version) = (now(), expected(resource).api_version());
-        let writer = self.writer(&api_version, "", &now);
+        let writer = self.writer(resource, &api_version, "", &now);
         self.api.registry.update(&at, &self.options(), &writer, change).await.map(drop)
     }
 
@@ -85,7 +86,7 @@ impl Own<'_> {
         let at = attributes(resource, namespace, &context);
         let at = Attributes { name, subresource: "status", ..at };
         let (now, api_version) = (now(), expected(resource).api_version());
-        let writer = self.writer(&api_version, "status", &now);
+        let writer = self.writer(resource, &api_version, "status", &now);
         self.api.registry.update(&at, &self.options(), &writer, change).await.map(drop)
     }
 
@@ -105,7 +106,7 @@ impl Own<'_> {
         let at = attributes(resource, namespace, &context);
         let at = Attributes { name, subresource: "status", ..at };
         let (now, api_version) = (now(), expected(resource).api_version());
-        let writer = self.writer(&api_version, "status", &now);
+        let writer = self.writer(resource, &api_version, "status", &now);
         let change = ApplyChange {
             config: body::decode_apply(text.as_bytes(), &arena)?.0,
             twice: None,
@@ -141,11 +142,12 @@ impl Own<'_> {
 
     fn writer<'w>(
         self,
+        resource: &Resource,
         api_version: &'w str,
         subresource: &'static str,
         time: &'w str,
     ) -> Writer<'w> {
-        let reset = Reset::Nothing;
+        let reset = reset_fields(resource, subresource);
         Writer { manager: self.manager, api_version, subresource, time, reset, versions: &[] }
     }
 

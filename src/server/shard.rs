@@ -187,6 +187,9 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         async move { pipeline::handle(&shard, request).await }
     };
     Rc::clone(&shard.listener).run(socket, stop, handler).await;
+    if id == 0 {
+        keep::end(&shard).await;
+    }
     drain(&shard).await;
     seed.drained.send(id).await.ok();
     // The cache goes on taking what the store says until the process ends.

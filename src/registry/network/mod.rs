@@ -6,6 +6,7 @@
 //! compare-and-swap.
 
 mod cidr;
+mod masters;
 mod ports;
 
 pub use cidr::Cidr;
@@ -17,6 +18,7 @@ use super::{meta, stored};
 use crate::base::{clock, ids, timestamp};
 use crate::catalog::catalog;
 use crate::object::field::{FieldError, Path};
+use crate::object::managed::{self, Reset, Writer};
 use crate::object::{List, Map, Value};
 use crate::registry::validation::format;
 use crate::request::{Attributes, Fault, Result};
@@ -487,7 +489,19 @@ fn ip_address<'a>(address: IpAddr, service: &Value<'_>, arena: &'a Bump) -> Valu
     parent.push_unique("resource", Value::Str("services"));
     parent.push_unique("namespace", Value::str_in(meta::namespace(service), arena));
     parent.push_unique("name", Value::str_in(meta::name(service), arena));
-    Value::Map(map)
+    let mut object = Value::Map(map);
+    let time = timestamp::rfc3339(now);
+    let writer = Writer {
+        manager: "kube-apiserver",
+        api_version: "networking.k8s.io/v1",
+        subresource: "",
+        time: &time,
+        reset: Reset::Nothing,
+        versions: &[],
+    };
+    let ty = catalog().storage("ipaddresses").map(|storage| storage.ty);
+    managed::update(arena, ty, None, &mut object, &writer);
+    object
 }
 
 fn stored_ports(value: &Bytes, arena: &Bump) -> Result<Vec<u8>> {

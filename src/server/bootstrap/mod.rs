@@ -5,16 +5,17 @@
 mod rbac;
 
 use crate::api::Api;
+use crate::api::call::reset_fields;
 use crate::cache::ReadAt;
 use crate::catalog::{Resource, catalog};
 use crate::codec::json;
-use crate::object::managed::{Reset, Writer};
-use crate::object::{Map, Value};
+use crate::object::managed::Writer;
 use crate::registry::{body, stored};
 use crate::request::{
     Attributes, Context, Fault, FieldValidation, Operation, Result, Sent, User, WriteOptions,
 };
 use crate::rt;
+use crate::server::own::Own;
 use bumpalo::Bump;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -101,41 +102,35 @@ async fn service_cidr(api: &Api, facts: Facts<'_>) -> Result<()> {
     let cidrs = cidrs.join(",");
     let text = format!(r#"{{"metadata":{{"name":"kubernetes"}},"spec":{{"cidrs":[{cidrs}]}}}}"#);
     ensure(api, of, "", &text).await?;
-    let resource = resource(of)?;
-    let context = context();
-    let at = Attributes { name: "kubernetes", ..attributes(resource, "", &context) };
+    let Some(entry) = api.registry.read(stored::storage(resource(of)?)?, "", "kubernetes").await?
+    else {
+        return Ok(());
+    };
+    let arena = Bump::new();
+    let cidr = stored::decode(stored::storage(resource(of)?)?, &entry, &arena)?;
+    if !cidr.list_at(&["status", "conditions"]).is_empty() {
+        return Ok(());
+    }
     let now = crate::base::timestamp::rfc3339(crate::base::clock::unix_seconds());
-    let changed = api.registry.change_stored(&at, |object, arena| {
-        let Some(map) = object.as_map_mut() else { return Ok(()) };
-        let status = map.entry_map("status");
-        if status.get("conditions").is_none() {
-            let mut condition = Map::new_in(arena);
-            condition.push_unique("type", Value::Str("Ready"));
-            condition.push_unique("status", Value::Str("True"));
-            condition.push_unique("lastTransitionTime", Value::str_in(&now, arena));
-            let text = "Kubernetes Service CIDR is ready";
-            condition.push_unique("message", Value::Str(text));
-            let mut conditions = crate::object::List::new_in(arena);
-            conditions.push(Value::Map(condition));
-            status.insert("conditions", Value::List(conditions));
-        }
-        Ok(())
-    });
-    changed.await.map(drop)
+    let text = format!(
+        r#"{{"apiVersion":"networking.k8s.io/v1","kind":"ServiceCIDR",
+            "metadata":{{"name":"kubernetes"}},"status":{{"conditions":[{{"type":"Ready",
+            "status":"True","lastTransitionTime":"{now}",
+            "message":"Kubernetes default Service CIDR is ready"}}]}}}}"#
+    );
+    let own = Own { api, manager: "kubernetes-service-cidr-controller" };
+    own.apply_status(of, ("", "kubernetes"), &text).await
 }
 
 /// `default/kubernetes`: the Service by which pods reach this server, its Endpoints and slice.
 async fn service(api: &Api, facts: Facts<'_>) -> Result<()> {
-    let addresses: Vec<String> =
-        facts.service_addresses.iter().map(|ip| format!("\"{ip}\"")).collect();
-    let Some(first) = addresses.first() else { return Ok(()) };
-    let (all, port) = (addresses.join(","), facts.port);
-    let policy = if addresses.len() > 1 { "PreferDualStack" } else { "SingleStack" };
+    let Some(first) = facts.service_addresses.first() else { return Ok(()) };
+    let port = facts.port;
     let labels = r#"{"component":"apiserver","provider":"kubernetes"}"#;
     let text = format!(
         r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{labels}}},
-            "spec":{{"type":"ClusterIP","clusterIP":{first},"clusterIPs":[{all}],
-                "ipFamilyPolicy":"{policy}","sessionAffinity":"None",
+            "spec":{{"type":"ClusterIP","clusterIP":"{first}","ipFamilyPolicy":"SingleStack",
+                "sessionAffinity":"None",
                 "ports":[{{"name":"https","port":443,"protocol":"TCP","targetPort":{port}}}]}}}}"#
     );
     ensure(api, ("", "v1", "services"), "default", &text).await?;
@@ -144,20 +139,37 @@ async fn service(api: &Api, facts: Facts<'_>) -> Result<()> {
     if ip.is_loopback() {
         return Ok(());
     }
+    if api.registry.cache.is_shared() {
+        api.registry.renew_master(ip).await?;
+        return endpoints(api, port, &api.registry.masters().await?).await;
+    }
+    endpoints(api, port, &[ip]).await
+}
+
+/// The Endpoints and the slice of `default/kubernetes`, with these servers and no others.
+///
+/// # Errors
+/// The first write that fails.
+pub(in crate::server) async fn endpoints(api: &Api, port: u16, ips: &[IpAddr]) -> Result<()> {
     let skip = r#"{"endpointslice.kubernetes.io/skip-mirror":"true"}"#;
     let ports = format!(r#"[{{"name":"https","port":{port},"protocol":"TCP"}}]"#);
+    let addresses: Vec<String> = ips.iter().map(|ip| format!(r#"{{"ip":"{ip}"}}"#)).collect();
+    let addresses = addresses.join(",");
     let text = format!(
         r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{skip}}},
-            "subsets":[{{"addresses":[{{"ip":"{ip}"}}],"ports":{ports}}}]}}"#
+            "subsets":[{{"addresses":[{addresses}],"ports":{ports}}}]}}"#
     );
     let endpoints = replace(api, ("", "v1", "endpoints"), "default", "kubernetes", &text);
-    let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
+    let family = if ips.iter().any(IpAddr::is_ipv4) { "IPv4" } else { "IPv6" };
     let of = r#"{"kubernetes.io/service-name":"kubernetes"}"#;
-    let ready = r#"{"ready":true}"#;
+    let of_family = ips.iter().filter(|ip| ip.is_ipv4() == (family == "IPv4"));
+    let listed: Vec<String> = of_family
+        .map(|ip| format!(r#"{{"addresses":["{ip}"],"conditions":{{"ready":true}}}}"#))
+        .collect();
+    let listed = listed.join(",");
     let slice = format!(
         r#"{{"metadata":{{"name":"kubernetes","namespace":"default","labels":{of}}},
-            "addressType":"{family}",
-            "endpoints":[{{"addresses":["{ip}"],"conditions":{ready}}}],"ports":{ports}}}"#
+            "addressType":"{family}","endpoints":[{listed}],"ports":{ports}}}"#
     );
     let slices = ("discovery.k8s.io", "v1", "endpointslices");
     let slices = replace(api, slices, "default", "kubernetes", &slice);
@@ -239,7 +251,7 @@ async fn ensure(api: &Api, of: Gvr, namespace: &str, text: &str) -> Result<()> {
         api_version: &expected.api_version(),
         subresource: "",
         time: &now,
-        reset: Reset::Nothing,
+        reset: reset_fields(resource, ""),
         versions: &[],
     };
     match api.registry.create(&at, &options, Some(&writer), object, &arena).await {

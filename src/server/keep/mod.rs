@@ -11,6 +11,10 @@ use crate::rt;
 use crate::server::shard::Shard;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// How long a server that stops waits to say so.
+const END_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Starts the keepers; they run as long as the shard.
 pub(in crate::server) fn start(shard: &Rc<Shard>) {
@@ -19,6 +23,15 @@ pub(in crate::server) fn start(shard: &Rc<Shard>) {
     rt::spawn(api_services::keep_custom(Rc::clone(shard)));
     rt::spawn(availability::keep(Rc::clone(shard)));
     rt::spawn(objects::keep(Rc::clone(shard)));
+}
+
+/// Takes back what says that this server serves; what the store does not take in time expires.
+pub(in crate::server) async fn end(shard: &Shard) {
+    match rt::timeout(END_PATIENCE, objects::end(shard)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => log::warn!("the server's own objects stay behind: {fault:?}"),
+        Err(_) => log::warn!("the server's own objects stay behind: the store does not answer"),
+    }
 }
 
 /// Writes what must be there before the server serves.

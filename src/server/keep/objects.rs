@@ -4,6 +4,7 @@
 use crate::base::{clock, ids, timestamp};
 use crate::cache::ReadAt;
 use crate::catalog::catalog;
+use crate::codec::json::write;
 use crate::config::Config;
 use crate::object::Value;
 use crate::registry::Change;
@@ -53,8 +54,9 @@ pub(super) async fn ensure(shard: &Shard) -> Result<()> {
     if read(shard, CONFIG_MAPS, TRACKING).await?.is_none() {
         there_or(own.create(CONFIG_MAPS, SYSTEM, &text).await)?;
     }
-    let identity = Identity::new();
-    identity.renew(shard).await
+    // Whoever had this name before has ended.
+    there_or_gone(own.delete(LEASES, (SYSTEM, &Identity::new().name)).await)?;
+    Identity::new().renew(shard).await
 }
 
 /// Renews the lease and looks after what must stay, for as long as the shard runs.
@@ -63,7 +65,13 @@ pub(super) async fn keep(shard: Rc<Shard>) {
     let mut renewals = 0_u32;
     loop {
         rt::sleep(RENEW_INTERVAL).await;
+        if shard.lifecycle.is_stopping() {
+            return;
+        }
         renewals = renewals.wrapping_add(1);
+        if let Err(fault) = serve(&shard).await {
+            log::warn!("the endpoints of the kubernetes Service cannot be kept: {fault:?}");
+        }
         let renewed = identity.renew(&shard).await;
         let looked_after = match renewed {
             Ok(()) if renewals.is_multiple_of(RENEWALS_A_ROUND) => round(&shard).await,
@@ -73,6 +81,40 @@ pub(super) async fn keep(shard: Rc<Shard>) {
             log::warn!("the server's own objects cannot be kept: {fault:?}");
         }
     }
+}
+
+/// Says that this server serves, and makes the endpoints of all that do
+/// (`leaseEndpointReconciler`).
+async fn serve(shard: &Shard) -> Result<()> {
+    let serving = &shard.config.serving;
+    if !shard.cache.is_shared() || serving.advertise_address.is_loopback() {
+        return Ok(());
+    }
+    let api = shard.gate.api();
+    api.registry.renew_master(serving.advertise_address).await?;
+    let all = api.registry.masters().await?;
+    if all.is_empty() {
+        return Ok(());
+    }
+    bootstrap::endpoints(api, serving.port, &all).await
+}
+
+/// Takes back what says that this server serves.
+pub(super) async fn end(shard: &Shard) -> Result<()> {
+    let own = Own { api: shard.gate.api(), manager: MANAGER };
+    there_or_gone(own.delete(LEASES, (SYSTEM, &Identity::new().name)).await)?;
+    let serving = &shard.config.serving;
+    if !shard.cache.is_shared() || serving.advertise_address.is_loopback() {
+        return Ok(());
+    }
+    let registry = &shard.gate.api().registry;
+    registry.end_master(serving.advertise_address).await?;
+    let others = registry.masters().await?;
+    // The last to go leaves its address, for nobody could put it back.
+    if others.is_empty() {
+        return Ok(());
+    }
+    bootstrap::endpoints(shard.gate.api(), serving.port, &others).await
 }
 
 async fn round(shard: &Shard) -> Result<()> {
@@ -87,9 +129,20 @@ async fn trust(shard: &Shard) -> Result<()> {
     let wanted = trusted(&shard.config, &shard.credentials);
     let own = Own { api: shard.gate.api(), manager: MANAGER };
     if read(shard, CONFIG_MAPS, AUTHENTICATION).await?.is_none() {
-        let empty =
-            format!(r#"{{"metadata":{{"name":"{AUTHENTICATION}","namespace":"{SYSTEM}"}}}}"#);
-        there_or(own.create(CONFIG_MAPS, SYSTEM, &empty).await)?;
+        let mut data = Vec::new();
+        for (key, said) in &wanted {
+            write::string(key, &mut data);
+            data.push(b':');
+            write::string(&said.merged(""), &mut data);
+            data.push(b',');
+        }
+        data.pop();
+        let data = String::from_utf8_lossy(&data);
+        let text = format!(
+            r#"{{"metadata":{{"name":"{AUTHENTICATION}","namespace":"{SYSTEM}"}},
+                "data":{{{data}}}}}"#
+        );
+        there_or(own.create(CONFIG_MAPS, SYSTEM, &text).await)?;
     }
     own.update(CONFIG_MAPS, (SYSTEM, AUTHENTICATION), &Merge(wanted)).await
 }
@@ -107,7 +160,9 @@ fn trusted(config: &Config, credentials: &Credentials) -> Vec<(&'static str, Sai
         let names = |list: &[String]| Said::Names(list.to_vec());
         said.push(("requestheader-client-ca-file", authorities(pem)));
         said.push(("requestheader-username-headers", names(&header.username_headers)));
-        said.push(("requestheader-uid-headers", names(&header.uid_headers)));
+        if !header.uid_headers.is_empty() {
+            said.push(("requestheader-uid-headers", names(&header.uid_headers)));
+        }
         said.push(("requestheader-group-headers", names(&header.group_headers)));
         said.push(("requestheader-extra-headers-prefix", names(&header.extra_headers_prefixes)));
         said.push(("requestheader-allowed-names", names(&header.allowed_names)));
@@ -194,7 +249,7 @@ impl Identity {
             r#"{{"metadata":{{"name":"{name}","namespace":"{SYSTEM}","labels":{{
                 "{IDENTITY}":"kube-apiserver","kubernetes.io/hostname":"{host}"}}}},
                 "spec":{{"holderIdentity":"{holder}","leaseDurationSeconds":{LEASE_SECONDS},
-                "acquireTime":"{now}","renewTime":"{now}"}}}}"#
+                "renewTime":"{now}"}}}}"#
         );
         there_or(own.create(LEASES, SYSTEM, &text).await)
     }
@@ -268,10 +323,7 @@ async fn collect(shard: &Shard) -> Result<()> {
         let lasts = lease.i64_at(&["spec", "leaseDurationSeconds"]);
         let (Some(renewed), Some(lasts)) = (renewed, lasts) else { continue };
         if renewed + lasts < now {
-            match own.delete(LEASES, (SYSTEM, entry.name())).await {
-                Ok(()) | Err(Fault::NotFound(_)) => {}
-                Err(fault) => return Err(fault),
-            }
+            there_or_gone(own.delete(LEASES, (SYSTEM, entry.name())).await)?;
         }
     }
     Ok(())
@@ -284,6 +336,13 @@ async fn read(
 ) -> Result<Option<std::sync::Arc<crate::cache::Entry>>> {
     let Some(storage) = catalog().storage(resource) else { return Ok(None) };
     shard.cache.get(storage, SYSTEM, name, ReadAt::Latest).await.map_err(read_fault)
+}
+
+fn there_or_gone(result: Result<()>) -> Result<()> {
+    match result {
+        Err(Fault::NotFound(_)) => Ok(()),
+        other => other,
+    }
 }
 
 fn there_or(result: Result<()>) -> Result<()> {
