@@ -4,8 +4,17 @@
 
 #[expect(dead_code, reason = "the harness of all tests can do more")]
 mod harness;
+#[path = "outgoing/kubelet.rs"]
+mod kubelet;
 #[path = "outgoing/other.rs"]
 mod other;
+#[path = "outgoing/streams.rs"]
+mod streams;
+#[path = "harness/tools.rs"]
+#[expect(dead_code, reason = "the bench of all tests can do more")]
+mod tools;
+#[path = "outgoing/upgraded.rs"]
+mod upgraded;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -158,6 +167,28 @@ fn an_aggregated_server_gets_requests_and_who_asks() {
     assert!(groups.contains("other.example.com/v1"), "{groups}");
 }
 
+/// A node whose kubelet listens at the port, with the features it declares.
+fn create_node(server: &Server, port: u16, features: &[&str]) {
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}});
+    create(server, "/api/v1/nodes", &node);
+    let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "declaredFeatures": features, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}});
+    ask(server, "PATCH", "/api/v1/nodes/n/status", &status).expect("a status");
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+    // It is made for the test, unless the server has done so.
+    ask(server, "POST", "/api/v1/namespaces/default/serviceaccounts", &account).ok();
+}
+
+const PODS: &str = "/api/v1/namespaces/default/pods";
+
+/// A pod on a node, or on none.
+fn create_pod(server: &Server, name: &str, node: Option<&str>) {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+        "spec": {"nodeName": node, "containers": [{"name": "c", "image": "i"}]}});
+    create(server, PODS, &pod);
+}
+
 #[test]
 fn logs_come_from_the_kubelet_of_the_pods_node() {
     let kubelet = Other::start(&["node.example"], |asked| match asked.path.as_str() {
@@ -166,25 +197,10 @@ fn logs_come_from_the_kubelet_of_the_pods_node() {
         path => (404, "text/plain", format!("no {path}")),
     });
     let server = Server::start(&[]);
-    create(
-        &server,
-        "/api/v1/nodes",
-        &json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}),
-    );
-    let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.port}}}});
-    ask(&server, "PATCH", "/api/v1/nodes/n/status", &status).expect("a status");
-    let account =
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
-    // It is made for the test, unless the server has done so.
-    ask(&server, "POST", "/api/v1/namespaces/default/serviceaccounts", &account).ok();
-    let pod = |name: &str, node: Value| {
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
-            "spec": {"nodeName": node, "containers": [{"name": "c", "image": "i"}]}})
-    };
-    let pods = "/api/v1/namespaces/default/pods";
-    create(&server, pods, &pod("p", "n".into()));
-    create(&server, pods, &pod("waiting", Value::Null));
+    create_node(&server, kubelet.port, &[]);
+    let pods = PODS;
+    create_pod(&server, "p", Some("n"));
+    create_pod(&server, "waiting", None);
     let get = |path: &str| ask(&server, "GET", &format!("{pods}/{path}"), &Value::Null);
     assert_eq!(get("p/log?tailLines=2"), Ok("one\ntwo\n".to_owned()));
     assert_eq!(get("waiting/log"), Ok(String::new()));

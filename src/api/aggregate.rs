@@ -3,6 +3,7 @@
 
 use super::discovery::{RemoteList, RemoteVersion};
 use super::forward::{Forward, add_forwarded, forward};
+use super::upgrade::{self, Wanted};
 use crate::admission::Reader;
 use crate::admission::webhook::resolve_service;
 use crate::base::hash::HashMap;
@@ -154,9 +155,6 @@ impl Aggregator {
         if !remote.available {
             return refuse(503, "service unavailable");
         }
-        if request.headers.contains_key(crate::http::header::UPGRADE) {
-            return refuse(503, "upgrades are not built yet in this version of kubering");
-        }
         let Remote { namespace, service, port, .. } = remote;
         let found = resolve_service(&self.reader, namespace, service, *port).await;
         let (host, port) = match found {
@@ -170,16 +168,23 @@ impl Aggregator {
         set_user(&mut headers, user);
         let own = request.host().unwrap_or_default().to_owned();
         let path = request.uri.path_and_query().map_or("/", |both| both.as_str()).to_owned();
+        let target = remote.target((host.clone(), port));
+        let url = format!("https://{}{path}", with_port(&host, port));
+        if upgrade::is_upgrade(&headers) {
+            upgrade::append_forwarded_for(&mut headers, request.peer.address.ip());
+            let wanted = Wanted { target: &target, url, method: request.method, headers };
+            let passed = upgrade::pass(&self.client, wanted).await;
+            return passed.unwrap_or_else(|why| refuse(503, &why));
+        }
         add_forwarded(&mut headers, request.peer.address.ip(), &own, request.path());
         let body = match request.body.read(REQUEST_BODY_BYTES_MAX).await {
             Ok(body) => body,
             Err(BodyError::TooLarge) => return refuse(413, "http: request body too large"),
             Err(BodyError::Aborted) => return refuse(400, "unexpected EOF"),
         };
-        let target = remote.target((host.clone(), port));
         let sent = Forward {
             target: &target,
-            url: format!("https://{}{path}", with_port(&host, port)),
+            url,
             method: request.method,
             headers,
             body,

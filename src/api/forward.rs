@@ -1,7 +1,7 @@
 //! Requests that another server answers: what goes there, and its answer back as it comes
 //! (`httputil.ReverseProxy` with `k8s.io/apimachinery/pkg/util/proxy`).
 //!
-//! Upgrades are not passed on: connections of clients cannot be taken over from their protocol yet.
+//! Requests that want to leave HTTP go by `api::upgrade`.
 
 use crate::client::{Client, ClientError, Payload, Target};
 use crate::http::{Body, HeaderMap, HeaderName, HeaderValue, Method, Response, header};

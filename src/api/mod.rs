@@ -22,6 +22,7 @@ pub mod route;
 pub mod status;
 pub mod table;
 pub mod token_request;
+pub mod upgrade;
 pub mod verb;
 
 use crate::authn::{Authenticator, TokenIssuer};

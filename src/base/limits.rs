@@ -167,6 +167,15 @@ pub const CLIENT_KEEPALIVE_SECONDS: u64 = 30;
 /// Another server that a client's request is passed on to must begin its answer in this time;
 /// requests that are not long-running have their own deadline.
 pub const CLIENT_FORWARD_SECONDS_MAX: u64 = 24 * 60 * 60;
+/// Largest message of a WebSocket client.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest control frame of a kubelet that speaks SPDY.
+pub const SPDY_CONTROL_BYTES_MAX: usize = 64 * 1024;
+/// What a kubelet may say of how a command has ended.
+pub const STREAM_ERROR_BYTES_MAX: usize = 64 * 1024;
+/// A client that has ended its half of an upgraded connection gets what the other end says for this
+/// long.
+pub const UPGRADE_LINGER_SECONDS: u64 = 10;
 /// A probe that is not answered in this time ends the connection (`PingTimeout`).
 pub const CLIENT_KEEPALIVE_SECONDS_MAX: u64 = 15;
 /// Code points of one CEL expression (cel-go's default).

@@ -11,5 +11,7 @@ pub mod media;
 pub mod proto;
 pub mod scalar;
 pub mod settings;
+pub mod spdy;
 pub mod transcode;
+pub mod websocket;
 pub mod yaml;

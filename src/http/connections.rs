@@ -3,6 +3,7 @@
 use crate::base::clock;
 use crate::base::limits::CONNECTION_IDLE_SECONDS_MAX;
 use crate::base::limits::HEADER_READ_SECONDS_MAX;
+use crate::http::upgrade::Leaving;
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -41,6 +42,9 @@ pub struct Slot {
     is_http1: Cell<bool>,
     end: Cell<End>,
     waker: RefCell<Option<Waker>>,
+    /// What the connection does when it has sent its last answer.
+    leaving: RefCell<Option<Box<Leaving>>>,
+    has_left: Cell<bool>,
 }
 
 /// How a connection is to end.
@@ -83,6 +87,8 @@ impl Connections {
             is_http1: Cell::new(false),
             end: Cell::new(End::NotYet),
             waker: RefCell::new(None),
+            leaving: RefCell::new(None),
+            has_left: Cell::new(false),
         });
         self.slots.borrow_mut().push(Rc::downgrade(&slot));
         Some(slot)
@@ -131,6 +137,15 @@ impl Connections {
         self.end_all(End::AtOnce);
     }
 
+    /// Ends the connections that have left HTTP: nobody can tell their protocols to end.
+    pub fn end_upgraded(&self) {
+        for slot in self.slots.borrow().iter().filter_map(Weak::upgrade) {
+            if slot.has_left.get() {
+                slot.end(End::AtOnce);
+            }
+        }
+    }
+
     fn end_all(&self, end: End) {
         for slot in self.slots.borrow().iter().filter_map(Weak::upgrade) {
             slot.end(end);
@@ -142,6 +157,18 @@ impl Slot {
     pub(in crate::http) fn begin(&self, is_http1: bool) {
         self.is_http1.set(is_http1);
         self.idle_since.set(self.shared.now.get());
+    }
+
+    /// The connection leaves HTTP with its next answer.
+    pub(in crate::http) fn leave(&self, leaving: Leaving) {
+        *self.leaving.borrow_mut() = Some(Box::new(leaving));
+    }
+
+    /// What it leaves for, if it does.
+    pub(in crate::http) fn left(&self) -> Option<Box<Leaving>> {
+        let leaving = self.leaving.borrow_mut().take();
+        self.has_left.set(leaving.is_some());
+        leaving
     }
 
     pub(in crate::http) fn panicked(&self) {

@@ -7,6 +7,7 @@ use crate::http::HeaderValue;
 use crate::http::Method;
 use crate::http::RequestBody;
 use crate::http::StatusCode;
+use crate::http::Upgrade;
 use crate::http::Uri;
 use crate::http::Version;
 use crate::http::header;
@@ -163,13 +164,17 @@ pub struct Response {
     pub held: Option<Box<dyn Any>>,
     /// Dropped when the connection has taken the body.
     pub sent: Option<Sent>,
+    /// With `101 Switching Protocols` over HTTP/1.1: what the connection does from then on. What is
+    /// held is kept until that has ended.
+    pub upgrade: Option<Upgrade>,
 }
 
 impl Response {
     /// An answer with a body and no headers.
     #[must_use]
     pub fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, headers: HeaderMap::new(), body, close: false, held: None, sent: None }
+        let headers = HeaderMap::new();
+        Self { status, headers, body, close: false, held: None, sent: None, upgrade: None }
     }
 
     /// With one header more.

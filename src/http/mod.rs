@@ -10,6 +10,7 @@ mod connections;
 mod message;
 mod serve;
 mod transport;
+mod upgrade;
 
 pub use body::Body;
 pub use body::BodyError;
@@ -28,6 +29,10 @@ pub use serve::Protocol;
 pub use serve::Spawn;
 pub use serve::serve;
 pub use transport::Transport;
+pub use upgrade::Upgrade;
+pub use upgrade::Upgraded;
+pub use upgrade::UpgradedReader;
+pub use upgrade::UpgradedWriter;
 
 pub use ::http::HeaderMap;
 pub use ::http::HeaderName;

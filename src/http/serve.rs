@@ -24,7 +24,9 @@ use crate::http::connections::InFlight;
 use crate::http::connections::Slot;
 use crate::http::header;
 use crate::http::transport::Io;
+use crate::http::upgrade::Leaving;
 use crate::metrics::Sent;
+use bytes::Bytes;
 use futures_lite::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -127,13 +129,23 @@ where
         Protocol::Http1 => {
             let mut builder = http1::Builder::new();
             builder.max_buf_size(HEADER_BYTES_MAX);
-            let connection = Box::pin(builder.serve_connection(io, requests));
-            Box::pin(drive(connection, transport, slot, http1::Connection::graceful_shutdown))
+            let mut connection = Box::new(builder.serve_connection(io, requests));
+            Box::pin(async move {
+                let shut_down = http1::Connection::graceful_shutdown;
+                drive(Pin::new(&mut *connection), &transport, &slot, shut_down).await;
+                if let Some(leaving) = slot.left() {
+                    let early = connection.into_parts().read_buf;
+                    leave(*leaving, early, transport, &slot).await;
+                }
+            })
         }
         Protocol::Http2 => {
             let builder = http2_builder(options, spawn);
-            let connection = Box::pin(builder.serve_connection(io, requests));
-            Box::pin(drive(connection, transport, slot, http2::Connection::graceful_shutdown))
+            let mut connection = Box::pin(builder.serve_connection(io, requests));
+            Box::pin(async move {
+                let shut_down = http2::Connection::graceful_shutdown;
+                drive(connection.as_mut(), &transport, &slot, shut_down).await;
+            })
         }
     }
 }
@@ -154,9 +166,9 @@ fn http2_builder<S: Spawn>(options: Options, spawn: S) -> http2::Builder<Executo
 
 /// Polls a connection to its end, passing on what the slot wants and sending what came together.
 async fn drive<C: Future>(
-    mut connection: Pin<Box<C>>,
-    transport: Rc<RefCell<impl Transport>>,
-    slot: Rc<Slot>,
+    mut connection: Pin<&mut C>,
+    transport: &RefCell<impl Transport>,
+    slot: &Slot,
     shut_down: impl Fn(Pin<&mut C>),
 ) {
     let mut told = false;
@@ -177,8 +189,29 @@ async fn drive<C: Future>(
     .await;
 }
 
+/// Runs what follows HTTP on a connection, unless the slot wants it to end.
+fn leave(
+    leaving: Leaving,
+    early: Bytes,
+    transport: Rc<RefCell<impl Transport>>,
+    slot: &Slot,
+) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+    Box::pin(async move {
+        let end = std::future::poll_fn(|cx| match slot.poll_end(cx.waker()) {
+            End::AtOnce => Poll::Ready(()),
+            End::NotYet | End::Gracefully => Poll::Pending,
+        });
+        let rest = async {
+            leaving.run(early, Rc::clone(&transport) as Rc<RefCell<dyn Transport>>).await;
+            // Nobody is left to be told.
+            std::future::poll_fn(|cx| transport.borrow_mut().poll_close(cx)).await.ok();
+        };
+        end.or(rest).await;
+    })
+}
+
 /// What lives until an answer has been sent.
-type Held = (InFlight, Option<Box<dyn Any>>, Option<Sent>);
+type Held = (Option<InFlight>, Option<Box<dyn Any>>, Option<Sent>);
 
 /// The handler as hyper wants it.
 struct Requests<H, S> {
@@ -235,7 +268,11 @@ where
                 }
                 response.body = Body::empty();
             }
-            let held = (in_flight, response.held, response.sent);
+            let mut held = (Some(in_flight), response.held, response.sent);
+            if let Some(upgrade) = response.upgrade.filter(|_| version == Version::HTTP_11) {
+                let held = Box::new((held.0.take(), held.1.take()));
+                slot.leave(Leaving { upgrade, held });
+            }
             let mut answer = hyper::Response::new(Outgoing::new(response.body, held));
             *answer.status_mut() = response.status;
             *answer.headers_mut() = response.headers;

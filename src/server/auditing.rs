@@ -163,7 +163,7 @@ pub(in crate::server) async fn end(mut trail: Trail, context: &Context, response
     let content_type = response.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     trail.answer(response.status.as_u16(), response.body.whole(), content_type);
-    if response.body.length().is_some() {
+    if response.body.length().is_some() && response.upgrade.is_none() {
         trail.completed().await;
         return;
     }

@@ -169,7 +169,7 @@ impl Entered {
     pub(in crate::server) fn answered(mut self, response: &mut Response, laps: &Laps) {
         let code = response.status.as_u16();
         self.answered = true;
-        match response.body.length() {
+        match response.body.length().filter(|_| response.upgrade.is_none()) {
             Some(bytes) => {
                 let bytes = matches!(self.labels.verb, "GET" | "LIST").then_some(bytes);
                 let took = (self.begun.elapsed(), laps);

@@ -503,6 +503,10 @@ fn respond(answer: Answer) -> Response {
 
 /// The headers that every answer has.
 fn add_headers(response: &mut Response, context: &Context, audit_id: String) {
+    if response.upgrade.is_some() {
+        // It is the other end's, which the client sees as it came.
+        return;
+    }
     let headers = &mut response.headers;
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));

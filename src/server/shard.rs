@@ -284,6 +284,7 @@ async fn drain(shard: &Shard) {
         if !watches_ended && begun.elapsed() >= shutdown.watch_grace {
             watches_ended = true;
             shard.cache.end_watches();
+            connections.end_upgraded();
         }
         if begun.elapsed() >= shutdown.drain.max(shutdown.watch_grace) {
             log::warn!(

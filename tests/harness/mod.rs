@@ -76,6 +76,11 @@ impl Server {
         }
     }
 
+    /// Where it listens, on the loopback.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The text of a path, by the administrator.
     pub(crate) fn get(&self, path: &str) -> Result<String, String> {
         let (kubeconfig, path) = (self.kubeconfig(), path.to_owned());

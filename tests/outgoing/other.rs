@@ -32,6 +32,14 @@ impl Asked {
 /// What is answered: code, content type, body.
 pub(crate) type Answer = (u16, &'static str, String);
 
+/// Bytes both ways.
+pub(crate) trait Wire: std::io::Read + std::io::Write {}
+
+impl<T: std::io::Read + std::io::Write> Wire for T {}
+
+/// What is done with a connection that wants to leave HTTP.
+type Switched = dyn Fn(&Asked, &mut dyn Wire) -> std::io::Result<()> + Send + Sync;
+
 /// The other server, until the test's process ends.
 pub(crate) struct Other {
     pub(crate) port: u16,
@@ -45,6 +53,16 @@ impl Other {
         names: &[&str],
         answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        Self::upgrading(names, answer, |_, _| Err(std::io::ErrorKind::Unsupported.into()))
+    }
+
+    /// As [`Self::start`]; requests with an `Upgrade` header go to `switched`, which answers them.
+    pub(crate) fn upgrading(
+        names: &[&str],
+        answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+        switched: impl Fn(&Asked, &mut dyn Wire) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let switched: Arc<Switched> = Arc::new(switched);
         use base64::Engine as _;
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let CertifiedKey { cert, signing_key } =
@@ -63,9 +81,10 @@ impl Other {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (config, answer) = (Arc::clone(&config), Arc::clone(&answer));
+                let switched = Arc::clone(&switched);
                 let stream = stream.expect("a connection");
                 // A connection that ends early is its client's affair.
-                std::thread::spawn(move || serve(stream, config, &*answer).ok());
+                std::thread::spawn(move || serve(stream, config, &*answer, &*switched).ok());
             }
         });
         let ca_bundle = base64::engine::general_purpose::STANDARD.encode(cert.pem());
@@ -77,6 +96,7 @@ fn serve(
     stream: TcpStream,
     config: Arc<rustls::ServerConfig>,
     answer: &dyn Fn(&Asked) -> Answer,
+    switched: &Switched,
 ) -> std::io::Result<()> {
     let session = rustls::ServerConnection::new(config).map_err(std::io::Error::other)?;
     let mut reader = BufReader::new(rustls::StreamOwned::new(session, stream));
@@ -91,6 +111,9 @@ fn serve(
         headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
     let mut asked = Asked { path, headers, body: Vec::new() };
+    if !asked.header("upgrade").is_empty() {
+        return switched(&asked, &mut reader.into_inner());
+    }
     let length = asked.header("content-length").first().and_then(|text| text.parse().ok());
     asked.body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut asked.body)?;

@@ -105,12 +105,21 @@ pub(super) fn with_port(host: &str, port: &str) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+/// A node's kubelet (`ConnectionInfo`).
+#[derive(Debug, Clone)]
+pub(super) struct Kubelet {
+    pub(super) host: String,
+    pub(super) port: String,
+    /// It takes WebSockets itself (`ExtendWebSocketsToKubelet` is declared).
+    pub(super) websockets: bool,
+}
+
 impl Api {
-    /// Host and port of a node's kubelet (`NodeConnectionInfoGetter.GetConnectionInfo`).
+    /// Where a node's kubelet is (`NodeConnectionInfoGetter.GetConnectionInfo`).
     ///
     /// # Errors
     /// 404 for the node, 500 if it tells no address of a wanted type.
-    pub(super) async fn kubelet(&self, node: &str) -> Result<(String, String)> {
+    pub(super) async fn kubelet(&self, node: &str) -> Result<Kubelet> {
         let arena = Bump::new();
         let node = self.find("nodes", "", node, &arena).await?;
         let addresses = node.list_at(&["status", "addresses"]);
@@ -128,7 +137,11 @@ impl Api {
                 format!("no preferred addresses found; known addresses: [{}]", known.join(" "));
             return Err(Fault::Plain(text));
         };
-        Ok((found.str_at(&["address"]).to_owned(), port.to_string()))
+        let mut declared = node.list_at(&["status", "declaredFeatures"]).iter();
+        let websockets =
+            declared.any(|name| matches!(name, Value::Str("ExtendWebSocketsToKubelet")));
+        let host = found.str_at(&["address"]).to_owned();
+        Ok(Kubelet { host, port: port.to_string(), websockets })
     }
 }
 

@@ -27,11 +27,11 @@ impl Api {
             // Nothing has been logged by what runs nowhere.
             return Ok(Response::new(StatusCode::NO_CONTENT, Body::empty()));
         };
-        let (host, port) = self.kubelet(node).await?;
+        let kubelet = self.kubelet(node).await?;
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let mut url = format!(
             "https://{}/containerLogs/{}/{}/{container}",
-            location::with_port(&host, &port),
+            location::with_port(&kubelet.host, &kubelet.port),
             info.namespace,
             info.name
         );

@@ -1,13 +1,13 @@
 //! Subresources that others answer: logs and the like from the node's kubelet, proxied requests
 //! from pods, services and nodes (`pkg/registry/core/{pod,service,node}/rest`).
-//!
-//! `exec`, `attach` and `portforward` are checked as far as kube-apiserver checks them before it
-//! connects; then they end, because a client's connection cannot be taken over from its protocol
-//! yet.
 
 mod location;
 mod log;
 mod proxy;
+mod stream;
+mod translate;
+mod tunnel;
+mod websocket;
 
 use super::route::{Route, Target as Routed, route};
 use super::{Api, Head};
@@ -94,15 +94,11 @@ impl Api {
                 self.proxy(info, head, request).await
             }
             name => {
-                self.ask_webhooks(context, info, target, head.query).await?;
-                let arena = Bump::new();
-                let pod = self.pod(info, &arena).await?;
-                if name != "portforward" {
-                    location::container(&pod, &head.query.text("container"))?;
+                if name == "portforward" {
+                    stream::ports(head.query)?;
                 }
-                location::host_of(&pod)?;
-                let text = format!("pods/{name} is not built yet in this version of kubering");
-                Err(Fault::Unavailable(text))
+                self.ask_webhooks(context, info, target, head.query).await?;
+                self.stream(context, info, head, request).await
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::location::{self, Id};
 use crate::api::forward::{Forward, add_forwarded, forward};
+use crate::api::upgrade::{self, Wanted};
 use crate::api::{Api, Head};
 use crate::base::limits::{CLIENT_FORWARD_SECONDS_MAX, REQUEST_BODY_BYTES_MAX};
 use crate::client::{Target, Trust};
@@ -33,16 +34,13 @@ impl Api {
             "services" => self.service_location(info).await?,
             _ => self.node_location(info).await?,
         };
-        if let Some(redirect) = redirect_to_root(info, head.method, &request) {
+        let leaves = upgrade::is_upgrade(&request.headers);
+        let redirect = redirect_to_root(info, head.method, &request).filter(|_| !leaves);
+        if let Some(redirect) = redirect {
             return Ok(redirect);
-        }
-        if request.headers.contains_key(header::UPGRADE) {
-            let text = "upgrades of proxied requests are not built yet in this version of kubering";
-            return Err(Fault::Unavailable(text.to_owned()));
         }
         let mut headers = request.headers.clone();
         let own = request.host().unwrap_or_default().to_owned();
-        add_forwarded(&mut headers, request.peer.address.ip(), &own, request.path());
         let path = proxied_path(request.path(), !info.namespace.is_empty());
         let query = match request.query() {
             "" => String::new(),
@@ -51,6 +49,14 @@ impl Api {
         let Location { scheme, host, trust } = location;
         let url = format!("{scheme}://{host}/{path}{query}");
         let method = request.method.clone();
+        let target = Target::of_url(trust);
+        if leaves {
+            upgrade::append_forwarded_for(&mut headers, request.peer.address.ip());
+            let wanted = Wanted { target: &target, url, method, headers };
+            let passed = upgrade::pass(&self.connector.client, wanted).await;
+            return passed.map_err(Fault::Plain);
+        }
+        add_forwarded(&mut headers, request.peer.address.ip(), &own, request.path());
         let body =
             request.body.read(REQUEST_BODY_BYTES_MAX).await.map_err(|error| match error {
                 BodyError::TooLarge => {
@@ -60,7 +66,6 @@ impl Api {
                 BodyError::Aborted => Fault::BadRequest("unexpected EOF".into()),
             })?;
         let timeout = Duration::from_secs(CLIENT_FORWARD_SECONDS_MAX);
-        let target = Target::of_url(trust);
         let sent = Forward { target: &target, url, method, headers, body, timeout };
         let answered = forward(&self.connector.client, sent).await;
         answered
@@ -131,7 +136,7 @@ impl Api {
     /// The node's kubelet, or another port of the node.
     async fn node_location(&self, info: &RequestInfo<'_>) -> Result<Location> {
         let id = parse(info, "node")?;
-        let (host, port) = self.kubelet(id.name).await?;
+        let location::Kubelet { host, port, .. } = self.kubelet(id.name).await?;
         if id.port.is_empty() || id.port == port {
             return Ok(Location {
                 scheme: "https".to_owned(),
