@@ -6,6 +6,7 @@
 
 pub mod abac;
 mod action;
+pub mod conditions;
 mod config;
 mod decision;
 mod impersonation;

@@ -2,6 +2,7 @@
 //! (`plugin/pkg/authorizer/webhook`).
 
 use super::action::Action;
+use super::conditions::Conditions;
 use super::decision::{Decision, Verdict};
 use crate::base::clock;
 use crate::base::expiring::Expiring;
@@ -37,6 +38,8 @@ pub struct Service {
     pub unauthorized_ttl: Duration,
     /// What is decided if it cannot be asked.
     pub denies_on_failure: bool,
+    /// Only what meets all of them is asked.
+    pub conditions: Arc<Conditions>,
 }
 
 /// The service and what it has answered a shard.
@@ -62,14 +65,20 @@ impl Webhook {
 
     /// What was answered a moment ago.
     pub(super) fn known(&self, user: &User, action: &Action<'_>) -> Option<Decision> {
-        let spec = spec(user, action, &self.service.version).to_string();
-        self.kept(&key(&spec)).map(Status::decision)
+        let spec = spec(user, action, &self.service.version);
+        if let Some(decision) = self.passed_over(&spec, user, action) {
+            return Some(decision);
+        }
+        self.kept(&key(&spec.to_string())).map(Status::decision)
     }
 
     /// Asks, unless the answer is known.
     pub(super) async fn decide(&self, user: &User, action: &Action<'_>) -> Decision {
         let service = &self.service;
         let spec = spec(user, action, &service.version);
+        if let Some(decision) = self.passed_over(&spec, user, action) {
+            return decision;
+        }
         let key = key(&spec.to_string());
         if let Some(status) = self.kept(&key) {
             return status.decision();
@@ -97,11 +106,29 @@ impl Webhook {
             }
             Err(why) => {
                 log::error!("failed to make webhook authorizer request: {why}");
-                let verdict =
-                    if service.denies_on_failure { Verdict::Deny } else { Verdict::NoOpinion };
-                Decision { verdict, reason: String::new(), error: Some(why) }
+                self.failed(why)
             }
         }
+    }
+
+    /// What is decided without asking, by the match conditions. They see a review of version 1,
+    /// whatever the service gets.
+    fn passed_over(&self, told: &Value, user: &User, action: &Action<'_>) -> Option<Decision> {
+        let held = match &*self.service.version {
+            "v1" => self.service.conditions.hold(told),
+            _ => self.service.conditions.hold(&spec(user, action, "v1")),
+        };
+        match held {
+            Ok(true) => None,
+            Ok(false) => Some(Decision::no_opinion("")),
+            Err(why) => Some(self.failed(why)),
+        }
+    }
+
+    fn failed(&self, why: String) -> Decision {
+        let denies = self.service.denies_on_failure;
+        let verdict = if denies { Verdict::Deny } else { Verdict::NoOpinion };
+        Decision { verdict, reason: String::new(), error: Some(why) }
     }
 
     fn kept(&self, key: &[u8; 32]) -> Option<Status> {

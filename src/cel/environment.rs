@@ -35,6 +35,12 @@ pub fn admission(optional: Optional) -> Env {
     env
 }
 
+/// The one variable of the conditions of authorization webhooks: `request`, the spec of a
+/// SubjectAccessReview (`pkg/authorization/cel` `mustBuildEnv`).
+pub fn access_review() -> Env {
+    Env::new().with("request", ACCESS_REVIEW.clone())
+}
+
 /// The value of `authorizer`.
 pub fn authorizer<'v>() -> Val<'v> {
     Val::opaque(Opaque::Authorizer(Query::default()))
@@ -81,6 +87,41 @@ static REQUEST: LazyLock<Type> = LazyLock::new(|| {
             ("userInfo", user),
             ("dryRun", Type::Bool),
             ("options", Type::Dyn),
+        ]),
+    )
+});
+
+static ACCESS_REVIEW: LazyLock<Type> = LazyLock::new(|| {
+    let texts = || Type::list(Type::String);
+    let strings = |names: &[&'static str]| -> Vec<(&'static str, Type)> {
+        names.iter().map(|name| (*name, Type::String)).collect()
+    };
+    let requirement = Object::typed(
+        "kubernetes.SelectorRequirement",
+        fields(&[("key", Type::String), ("operator", Type::String), ("values", texts())]),
+    );
+    let selector = |name: &str| {
+        let list =
+            [("rawSelector", Type::String), ("requirements", Type::list(requirement.clone()))];
+        Object::typed(name, fields(&list))
+    };
+    let mut of_resource =
+        strings(&["namespace", "verb", "group", "version", "resource", "subresource", "name"]);
+    of_resource.push(("fieldSelector", selector("kubernetes.FieldSelectorAttributes")));
+    of_resource.push(("labelSelector", selector("kubernetes.LabelSelectorAttributes")));
+    let of_path = fields(&strings(&["path", "verb"]));
+    Object::typed(
+        "kubernetes.SubjectAccessReviewSpec",
+        fields(&[
+            (
+                "resourceAttributes",
+                Object::typed("kubernetes.ResourceAttributes", fields(&of_resource)),
+            ),
+            ("nonResourceAttributes", Object::typed("kubernetes.NonResourceAttributes", of_path)),
+            ("user", Type::String),
+            ("groups", texts()),
+            ("extra", Type::map(Type::String, texts())),
+            ("uid", Type::String),
         ]),
     )
 });

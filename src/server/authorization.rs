@@ -2,6 +2,7 @@
 //! (`pkg/kubeapiserver/authorizer`).
 
 use crate::authz::abac::Policies;
+use crate::authz::conditions::{self, Conditions};
 use crate::authz::{AuthorizerConfig, Link, Mode, Part, Service, Webhook, WebhookConfig};
 use crate::client::{Client, kubeconfig};
 use crate::config::Config;
@@ -140,6 +141,9 @@ fn with_services(
             authorized_ttl: webhook.authorized_ttl,
             unauthorized_ttl: webhook.unauthorized_ttl,
             denies_on_failure: webhook.denies_on_failure,
+            conditions: Conditions::compile(&webhook.match_conditions)
+                .map(Arc::new)
+                .map_err(|why| format!("authorizer {}: {why}", one.name))?,
         };
         Ok((one, Some(Arc::new(service))))
     };
@@ -148,9 +152,8 @@ fn with_services(
 
 fn parse(path: &Path) -> Result<Vec<AuthorizerConfig>, String> {
     let source = pki::read("authorization-config", path)?;
-    let parsed = AuthorizerConfig::parse(&source, &|_| {
-        Err("expressions are not built yet in this version of kubering".to_owned())
-    });
+    let compiles = |text: &str| conditions::compile(text).map(drop);
+    let parsed = AuthorizerConfig::parse(&source, &compiles);
     parsed.map_err(|why| format!("--authorization-config: {why}"))
 }
 
