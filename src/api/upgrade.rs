@@ -1,5 +1,5 @@
-//! Requests that want to leave HTTP for another protocol, over another server: sent on as they came,
-//! its `101 Switching Protocols` sent back, and bytes carried both ways from then on
+//! Requests that want to leave HTTP for another protocol, over another server: sent on as they
+//! came, its `101 Switching Protocols` sent back, and bytes carried both ways from then on
 //! (`k8s.io/apimachinery/pkg/util/proxy` `UpgradeAwareHandler.tryUpgrade`).
 //!
 //! What waits in either direction is bounded: who sends faster than the other end takes is not read

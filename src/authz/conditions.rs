@@ -111,7 +111,7 @@ mod tests {
         let both = conditions(&[
             "has(request.resourceAttributes)",
             "request.user == 'ann' && request.resourceAttributes.namespace == ''",
-            "request.resourceAttributes.fieldSelector.requirements.exists(r, r.key.startsWith('s'))",
+            "request.resourceAttributes.fieldSelector.requirements.all(r, r.operator == 'In')",
         ]);
         assert_eq!(both.hold(&spec), Ok(true));
         // The first is false: errors of the others do not matter.

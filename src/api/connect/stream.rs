@@ -75,8 +75,9 @@ impl Api {
         upgrade::pass(client, wanted).await.map_err(Fault::Plain)
     }
 
-    /// A WebSocket begins with a GET, which is authorized as `get`; the same with SPDY is a POST and
-    /// `create`, so that is asked for too (gate `AuthorizePodWebsocketUpgradeCreatePermission`).
+    /// A WebSocket begins with a GET, which is authorized as `get`; the same with SPDY is a POST
+    /// and `create`, so that is asked for too
+    /// (gate `AuthorizePodWebsocketUpgradeCreatePermission`).
     async fn authorize_create(&self, context: &Context, info: &RequestInfo<'_>) -> Result<()> {
         if info.verb == Verb::Create {
             return Ok(());
