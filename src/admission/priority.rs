@@ -58,8 +58,10 @@ pub(super) async fn admit<'a>(
     }
     let policy = class.map_or("", |class| &class.policy);
     let policy = if policy.is_empty() { "PreemptLowerPriority" } else { policy };
-    let own = object.str_at(&["spec", "preemptionPolicy"]);
-    if !own.is_empty() && own != policy {
+    let own = object.at(&["spec", "preemptionPolicy"]).and_then(Value::as_str);
+    if let Some(own) = own
+        && own != policy
+    {
         let text = format!(
             "the string value of PreemptionPolicy ({own}) must not be provided in pod spec; \
              priority admission controller computed {policy} from the given PriorityClass name"

@@ -34,10 +34,6 @@ impl<A: Admit> Registry<A> {
     ) -> Result<Arc<Entry>> {
         let generates = meta::name(&object).is_empty()
             && !object.str_at(&["metadata", "generateName"]).is_empty();
-        if !meta::resource_version(&object).is_empty() {
-            let text = "resourceVersion should not be set on objects to be created";
-            return Err(Fault::Plain(text.into()));
-        }
         meta::wipe_system_fields(&mut object, arena);
         warn_of_owners(at, &mut object, Owners::Sent);
         if !generates {
@@ -118,6 +114,10 @@ impl<A: Admit> Registry<A> {
             return Ok(Arc::new(Entry::new(key, 0, value)));
         }
         let ttl_seconds = (storage.resource == "events").then_some(self.options.event_ttl_seconds);
+        if meta::resource_version(object).parse::<u64>().is_ok_and(|revision| revision != 0) {
+            let text = "resourceVersion should not be set on objects to be created";
+            return Err(Fault::Plain(text.into()));
+        }
         let txn = Txn { key, expected: Expected::Absent, write: Write::Put { value, ttl_seconds } };
         match self.commit_for(at, txn).await? {
             Outcome::Applied { item, .. } => Ok(item),

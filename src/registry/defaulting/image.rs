@@ -61,16 +61,18 @@ fn is_repository(repository: &str) -> bool {
     if repository.len() == 64 && repository.bytes().all(|b| b.is_ascii_hexdigit()) {
         return false;
     }
-    let path = match repository.split_once('/') {
+    // What names no registry is below `library/` there.
+    let (path, implied) = match repository.split_once('/') {
         Some((first, rest)) if is_host(first) => {
             if !is_domain(first) {
                 return false;
             }
-            rest
+            (rest, 0)
         }
-        _ => repository,
+        Some(_) => (repository, 0),
+        None => (repository, "library/".len()),
     };
-    repository.len() <= 255 && path.split('/').all(is_component)
+    path.len() + implied <= 255 && path.split('/').all(is_component)
 }
 
 /// True if the first segment names a registry, not a part of the path.

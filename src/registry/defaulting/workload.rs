@@ -107,17 +107,21 @@ pub fn job<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     spec.fill_int("parallelism", 1);
     let limit = if spec.lacks("backoffLimitPerIndex") { 6 } else { i64::from(i32::MAX) };
     spec.fill_int("backoffLimit", limit);
-    let policy = spec.map_mut("podFailurePolicy");
-    let replacement = if policy.is_some() { "Failed" } else { "TerminatingOrFailed" };
-    if let Some(policy) = policy {
-        for rule in policy.maps_mut("rules") {
-            for condition in rule.maps_mut("onPodConditions") {
-                condition.fill_text("status", "True");
-            }
-        }
-    }
+    let failure = !spec.lacks("podFailurePolicy");
+    let replacement = if failure { "Failed" } else { "TerminatingOrFailed" };
+    failure_conditions(spec);
     spec.fill_text("podReplacementPolicy", replacement);
     job_labels(object, scope);
+}
+
+/// `SetDefaults_PodFailurePolicyOnPodConditionsPattern`.
+fn failure_conditions(spec: &mut Map<'_>) {
+    let Some(policy) = spec.map_mut("podFailurePolicy") else { return };
+    for rule in policy.maps_mut("rules") {
+        for condition in rule.maps_mut("onPodConditions") {
+            condition.fill_text("status", "True");
+        }
+    }
 }
 
 /// A job without labels has those of its template.
@@ -130,7 +134,9 @@ pub fn job_labels<'a>(job: &mut Map<'a>, scope: &Scope<'a, '_>) {
 /// CronJob; the job template gets the pod's defaults, not the job's.
 pub fn cron_job<'a>(object: &mut Value<'a>, _: &mut Scope<'a, '_>) {
     let Some(spec) = object.as_map_mut().map(|object| object.entry_map("spec")) else { return };
-    pod_spec::template(spec.entry_map("jobTemplate").entry_map("spec"), "template");
+    let job = spec.entry_map("jobTemplate").entry_map("spec");
+    pod_spec::template(job, "template");
+    failure_conditions(job);
 }
 
 /// HorizontalPodAutoscaler, v1 or v2 as the request has it.

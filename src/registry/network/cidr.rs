@@ -51,6 +51,11 @@ impl Cidr {
         self.size().saturating_sub(reserved)
     }
 
+    /// The address of the range itself, which is given to no service.
+    pub fn network(&self) -> IpAddr {
+        self.at(u128::MAX)
+    }
+
     /// The first usable address, the one of the `kubernetes` service.
     pub fn first(&self) -> IpAddr {
         self.at(0)

@@ -30,6 +30,8 @@ use bytes::Bytes;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+/// What a dry run gives for the first node port that it is to find.
+const DRY_PORT: i64 = 32_769;
 
 const PORTS_KEY: &[u8] = b"/registry/ranges/servicenodeports";
 const TAKEN: &str = "provided IP is already allocated";
@@ -152,6 +154,10 @@ impl<A: Admit> Registry<A> {
                 continue;
             }
             let refuse = |why: &str| bad_address(at, object, &asked, &address.to_string(), why);
+            if !range.contains(address) && at.dry_run {
+                let text = "is not in the valid range. The range of valid IPs is";
+                return Err(refuse(&format!("the provided IP ({address}) {text} {range}")));
+            }
             if !range.contains(address) {
                 return Err(refuse(OUTSIDE));
             }
@@ -180,6 +186,10 @@ impl<A: Admit> Registry<A> {
         object: &Value<'_>,
         taken: &mut Taken,
     ) -> Result<IpAddr> {
+        if at.dry_run {
+            // Upstream looks for none: the answer is the start of the range.
+            return Ok(range.network());
+        }
         for address in range.candidates() {
             if let Some(revision) = self.take_address(at, address, object).await? {
                 taken.addresses.push((address, revision));
@@ -189,7 +199,7 @@ impl<A: Admit> Registry<A> {
         Err(Fault::Internal(format!("failed to allocate a serviceIP: {FULL}")))
     }
 
-    /// Creates the IPAddress object; `None` if it exists. A dry run only looks.
+    /// Creates the IPAddress object; `None` if it exists. A dry run does not even look.
     async fn take_address(
         &self,
         at: &Attributes<'_>,
@@ -199,8 +209,7 @@ impl<A: Admit> Registry<A> {
         let Some(storage) = catalog().storage("ipaddresses") else { return Ok(Some(0)) };
         let name = address.to_string();
         if at.dry_run {
-            let there = self.read(storage, "", &name).await?.is_some();
-            return Ok((!there).then_some(0));
+            return Ok(Some(0));
         }
         let arena = Bump::new();
         let value = stored::encode(storage, &ip_address(address, service, &arena), &arena);
@@ -246,16 +255,25 @@ impl<A: Admit> Registry<A> {
         let mut chosen = Vec::new();
         let (first, last) = self.options.node_ports;
         self.change_ports(at.dry_run, |bitmap| {
-            chosen = plan.choose(bitmap, (first, last)).map_err(|(path, port, why)| {
-                let path = Path::root(&path);
-                let error = FieldError::invalid(&path, i64::from(port), &why);
-                invalid(at, object, error)
+            let mut pool = Pool { bitmap, range: (first, last), dry: at.dry_run.then(Vec::new) };
+            chosen = plan.choose(&mut pool).map_err(|refusal| match refusal {
+                Refusal::Twice(port) => Fault::Plain(format!("duplicate nodePort: {port}")),
+                Refusal::Port(Slot::HealthCheck, 0, why) => {
+                    Fault::Internal(format!("failed to allocate a HealthCheck NodePort 0: {why}"))
+                }
+                Refusal::Port(Slot::HealthCheck, port, why) => Fault::Internal(format!(
+                    "failed to allocate requested HealthCheck NodePort {port}: {why}"
+                )),
+                Refusal::Port(Slot::Port(index), port, why) => {
+                    let path = format!("spec.ports[{index}].nodePort");
+                    invalid(at, object, FieldError::invalid(&Path::root(&path), port, &why))
+                }
             })?;
             Ok(())
         })
         .await?;
         for (slot, port) in chosen {
-            let number = Value::Int(i64::from(port));
+            let number = Value::Int(port);
             match slot {
                 Slot::HealthCheck => {
                     if let Some(map) = object.as_map_mut() {
@@ -334,8 +352,49 @@ enum Slot {
 
 /// The node ports that a Service asks for beside those it has: `(slot, port or 0, protocol, port)`.
 struct PortPlan {
-    wanted: Vec<(Slot, u16, String, i64)>,
+    wanted: Vec<(Slot, i64, String, i64)>,
     held: Vec<u16>,
+    is_update: bool,
+}
+
+/// Where node ports come from. A dry run takes none: it remembers what it gave, and invents
+/// (`PortAllocationOperation`).
+struct Pool<'b> {
+    bitmap: &'b mut PortBitmap,
+    range: (u16, u16),
+    dry: Option<Vec<i64>>,
+}
+
+impl Pool<'_> {
+    /// Takes `port`, or tells why not.
+    fn take(&mut self, port: i64) -> std::result::Result<(), String> {
+        let known = u16::try_from(port).ok().filter(|port| self.bitmap.contains(*port));
+        let is_free = match &mut self.dry {
+            Some(given) => {
+                let is_free =
+                    known.is_none_or(|port| !self.bitmap.is_taken(port)) && !given.contains(&port);
+                given.push(port);
+                is_free
+            }
+            None => match known {
+                Some(port) => self.bitmap.take(port),
+                None => {
+                    let (first, last) = self.range;
+                    let text =
+                        "provided port is not in the valid range. The range of valid ports is";
+                    return Err(format!("{text} {first}-{last}"));
+                }
+            },
+        };
+        if is_free { Ok(()) } else { Err("provided port is already allocated".into()) }
+    }
+
+    fn take_any(&mut self) -> Option<i64> {
+        let Some(given) = &mut self.dry else { return self.bitmap.take_any().map(i64::from) };
+        let port = given.iter().max().map_or(DRY_PORT, |last| last + 1);
+        given.push(port);
+        Some(port)
+    }
 }
 
 impl PortPlan {
@@ -349,7 +408,6 @@ impl PortPlan {
         for (index, port) in object.list_at(&["spec", "ports"]).iter().enumerate() {
             let node_port = port.i64_at(&["nodePort"]).unwrap_or(0);
             if exposes && (node_port != 0 || !declined) {
-                let node_port = u16::try_from(node_port).unwrap_or(u16::MAX);
                 let protocol = port.str_at(&["protocol"]).to_owned();
                 let number = port.i64_at(&["port"]).unwrap_or(0);
                 wanted.push((Slot::Port(index), node_port, protocol, number));
@@ -358,56 +416,79 @@ impl PortPlan {
         let local = object.str_at(&["spec", "externalTrafficPolicy"]) == "Local";
         if balancer && local {
             let port = object.i64_at(&["spec", "healthCheckNodePort"]).unwrap_or(0);
-            let port = u16::try_from(port).unwrap_or(u16::MAX);
             wanted.push((Slot::HealthCheck, port, String::new(), 0));
         }
-        Self { wanted, held: old.map(ports_of).unwrap_or_default() }
+        let held = old.map(ports_of).unwrap_or_default();
+        Self { wanted, held, is_update: old.is_some() }
+    }
+
+    fn holds(&self, port: i64) -> bool {
+        u16::try_from(port).is_ok_and(|port| self.held.contains(&port))
     }
 
     fn is_empty(&self) -> bool {
-        self.wanted.iter().all(|(_, port, ..)| *port != 0 && self.held.contains(port))
+        self.wanted.iter().all(|(_, port, ..)| *port != 0 && self.holds(*port))
     }
 
-    /// Takes every port; ports of one number may be shared by different protocols.
-    fn choose(
-        &self,
-        bitmap: &mut PortBitmap,
-        (first, last): (u16, u16),
-    ) -> std::result::Result<Vec<(Slot, u16)>, (String, u16, String)> {
-        // (node port, protocol, service port) of those settled so far.
-        let mut settled: Vec<(u16, &str, i64)> = Vec::new();
+    /// Takes every port of a new service: service ports of one number share a node port
+    /// (`initNodePorts`), and of an updated one each port that it has not yet (`updateNodePorts`).
+    fn choose(&self, pool: &mut Pool<'_>) -> std::result::Result<Vec<(Slot, i64)>, Refusal> {
+        // (service port, node port, protocol) of those settled so far.
+        let mut settled: Vec<(i64, i64, &str)> = Vec::new();
         let mut chosen = Vec::new();
-        for (slot, asked, protocol, number) in &self.wanted {
-            let path = match slot {
-                Slot::HealthCheck => "spec.healthCheckNodePort".to_owned(),
-                Slot::Port(index) => format!("spec.ports[{index}].nodePort"),
-            };
-            let shared = settled.iter().any(|(p, proto, _)| p == asked && proto != protocol);
-            if *asked != 0 {
-                let again = settled.iter().any(|(p, proto, _)| p == asked && proto == protocol);
-                let held = self.held.contains(asked) && !again;
-                if !bitmap.contains(*asked) {
-                    let text =
-                        "provided port is not in the valid range. The range of valid ports is";
-                    return Err((path, *asked, format!("{text} {first}-{last}")));
+        for (at, (slot, asked, protocol, number)) in self.wanted.iter().enumerate() {
+            let by_number = !self.is_update && matches!(slot, Slot::Port(_));
+            let twin = settled.iter().find(|(own, ..)| by_number && own == number);
+            let mut asked = *asked;
+            if let Some((_, port, _)) = twin.filter(|_| asked == 0) {
+                asked = *port;
+                chosen.push((*slot, asked));
+            } else if by_number && asked == 0 {
+                // Another port of the number may say which.
+                let later = self
+                    .wanted
+                    .iter()
+                    .skip(at)
+                    .filter(|(slot, _, _, own)| own == number && matches!(slot, Slot::Port(_)));
+                asked = later.map(|(_, port, ..)| *port).find(|port| *port != 0).unwrap_or(0);
+                if asked != 0 {
+                    chosen.push((*slot, asked));
                 }
-                if again || (!shared && !held && !bitmap.take(*asked)) {
-                    return Err((path, *asked, "provided port is already allocated".into()));
-                }
-                settled.push((*asked, protocol, *number));
-                continue;
             }
-            let twin = settled
-                .iter()
-                .find(|(_, proto, own)| own == number && *number != 0 && proto != protocol)
-                .map(|(port, ..)| *port);
-            let free = twin.or_else(|| bitmap.take_any());
-            let Some(port) = free else { return Err((path, 0, FULL.into())) };
-            settled.push((port, protocol, *number));
-            chosen.push((*slot, port));
+            if asked == 0 {
+                let Some(port) = pool.take_any() else {
+                    return Err(Refusal::Port(*slot, 0, FULL.into()));
+                };
+                chosen.push((*slot, port));
+                asked = port;
+            } else {
+                let known = match twin {
+                    Some((_, port, _)) => *port == asked,
+                    None => {
+                        self.is_update
+                            && (self.holds(asked) || settled.iter().any(|(_, p, _)| *p == asked))
+                    }
+                };
+                if !known {
+                    pool.take(asked).map_err(|why| Refusal::Port(*slot, asked, why))?;
+                }
+            }
+            let again = settled.iter().any(|(_, p, proto)| *p == asked && proto == protocol);
+            if self.is_update && again {
+                return Err(Refusal::Twice(format!("{{{protocol} {asked}}}")));
+            }
+            settled.push((*number, asked, protocol));
         }
         Ok(chosen)
     }
+}
+
+/// Why a service does not get its node ports.
+enum Refusal {
+    /// This port cannot be had.
+    Port(Slot, i64, String),
+    /// Two ports of the service ask for the same.
+    Twice(String),
 }
 
 fn addresses_of(service: &Value<'_>) -> Vec<IpAddr> {

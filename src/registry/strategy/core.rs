@@ -1,6 +1,7 @@
 //! Core kinds other than pods and services (`pkg/registry/core/*/strategy.go`).
 
 use super::Scope;
+use crate::base::ids;
 use crate::object::{List, Map, Value};
 use crate::registry::defaulting::core as defaults;
 use crate::registry::read::Read as _;
@@ -71,6 +72,17 @@ pub(super) fn volume_update<'a>(
         status.insert(time, Value::str_in(scope.now, scope.arena));
     } else if given.is_empty() && !stored.is_empty() {
         status.insert(time, Value::str_in(stored, scope.arena));
+    }
+}
+
+/// A limit range without a name gets one (`limitrangeStrategy.PrepareForCreate`).
+pub(super) fn limit_range_create<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
+    if !object.str_at(&["metadata", "name"]).is_empty() {
+        return;
+    }
+    if let Some(map) = object.as_map_mut() {
+        let name = Value::str_in(&ids::uuid(), scope.arena);
+        map.entry_map("metadata").insert("name", name);
     }
 }
 

@@ -58,8 +58,15 @@ fn pod_spec(spec: &mut Map<'_>, old: Option<&Value<'_>>) {
 
 fn drop_signals(containers: &mut [Value<'_>]) {
     for container in containers {
-        if let Some(lifecycle) = container.at_mut(&["lifecycle"]).and_then(Value::as_map_mut) {
-            lifecycle.remove("stopSignal");
+        let Some(container) = container.as_map_mut() else { continue };
+        let lifecycle = container.get_mut("lifecycle").and_then(Value::as_map_mut);
+        let Some(lifecycle) = lifecycle.filter(|map| map.get("stopSignal").is_some()) else {
+            continue;
+        };
+        lifecycle.remove("stopSignal");
+        // A hook that said nothing else is none.
+        if lifecycle.is_empty() {
+            container.remove("lifecycle");
         }
     }
 }
@@ -131,7 +138,7 @@ mod tests {
                 {"podCertificate": {"signerName": "a.b/c"}}, {"secret": {"name": "s"}}]}}],
         });
         let rest = json!({
-            "containers": [{"name": "c", "lifecycle": {}}],
+            "containers": [{"name": "c"}],
             "volumes": [{"name": "v", "projected": {"sources": [{}, {"secret": {"name": "s"}}]}}],
         });
         let cases = [

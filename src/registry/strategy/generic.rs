@@ -2,7 +2,7 @@
 //! the system's metadata fields, the order of checks.
 
 use super::gated;
-use super::{Generation, MetaCheck, Scope, Status, StatusMeta, Strategy};
+use super::{Generation, MetaCheck, Recheck, Scope, Status, StatusMeta, Strategy};
 use crate::object::Map;
 use crate::object::Value;
 use crate::registry::read::same;
@@ -92,7 +92,16 @@ impl Strategy {
         let mut errors = Errors::new();
         metadata::create(new, scope.namespaced, &format::path_segment, &mut errors);
         metadata::update(new, old, &mut errors);
-        if self.meta != MetaCheck::Generic {
+        let recheck = if scope.subresource.is_empty() { self.recheck } else { Recheck::No };
+        let again = |errors: &mut Errors| {
+            metadata::create(new, scope.namespaced, &self.name, errors);
+            metadata::standard_finalizers(new, errors);
+        };
+        if matches!(recheck, Recheck::Before | Recheck::Instead | Recheck::Twice) {
+            again(&mut errors);
+        }
+        let of_changes = !matches!(recheck, Recheck::Instead | Recheck::Twice);
+        if self.meta != MetaCheck::Generic && of_changes {
             metadata::update(new, old, &mut errors);
             if self.meta == MetaCheck::Kube {
                 metadata::standard_finalizers(new, &mut errors);
@@ -101,9 +110,8 @@ impl Strategy {
         let check =
             if scope.subresource == "status" { self.validate_status } else { self.validate_update };
         check(new, old, scope, &mut errors);
-        if self.rechecks_meta && scope.subresource.is_empty() {
-            metadata::create(new, scope.namespaced, &self.name, &mut errors);
-            metadata::standard_finalizers(new, &mut errors);
+        if matches!(recheck, Recheck::After | Recheck::Twice) {
+            again(&mut errors);
         }
         errors
     }

@@ -1,7 +1,7 @@
 //! The rows of all groups but core.
 
 use super::table::{BASE, CUSTOM, FREE, SPEC};
-use super::{Generation, MetaCheck, Status, StatusMeta, Strategy};
+use super::{Generation, MetaCheck, Recheck, Status, StatusMeta, Strategy};
 use super::{cluster as own, workload as work};
 use crate::object::field::Path;
 use crate::registry::defaulting::{cluster, workload as load};
@@ -69,6 +69,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
     static REVISION: Strategy = Strategy {
         validate_create: check::workload::revision,
         validate_update: check::workload::revision_update,
+        recheck: Recheck::After,
         ..BASE
     };
     static DAEMON_SET: Strategy = Strategy {
@@ -79,7 +80,6 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_update: check::workload::daemon_set_update,
         validate_status: check::workload::status,
         warn: warn::workload::set,
-        rechecks_meta: true,
         ..SET
     };
     static DEPLOYMENT: Strategy = Strategy {
@@ -98,7 +98,6 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_update: check::workload::replica_set_update,
         validate_status: check::workload::status,
         warn: warn::workload::named_set,
-        rechecks_meta: true,
         ..SET
     };
     static STATEFUL_SET: Strategy = Strategy {
@@ -117,6 +116,7 @@ pub(super) fn workload(resource: &str) -> &'static Strategy {
         validate_update: check::job::update,
         validate_status: check::job_status::status,
         warn: warn::workload::job,
+        recheck: Recheck::Before,
         ..SET
     };
     static CRON_JOB: Strategy = Strategy {
@@ -195,7 +195,7 @@ pub(super) fn network(resource: &str) -> &'static Strategy {
         validate_create: check::network::policy,
         validate_update: check::network::policy_update,
         warn: warn::network::policy,
-        rechecks_meta: true,
+        recheck: Recheck::After,
         ..WITH_SPEC
     };
     static SLICE: Strategy = Strategy {
@@ -205,7 +205,7 @@ pub(super) fn network(resource: &str) -> &'static Strategy {
         validate_create: check::network::slice,
         validate_update: check::network::slice_update,
         warn: warn::network::slice,
-        rechecks_meta: true,
+        recheck: Recheck::After,
         ..BASE
     };
     match resource {
@@ -226,7 +226,7 @@ pub(super) fn storage(resource: &str) -> &'static Strategy {
         status: Status::Split(StatusMeta::Reset),
         validate_create: check::storage::attachment,
         validate_update: check::storage::attachment_update,
-        rechecks_meta: true,
+        recheck: Recheck::After,
         ..BASE
     };
     static ATTRIBUTES: Strategy = Strategy {
@@ -244,7 +244,7 @@ pub(super) fn storage(resource: &str) -> &'static Strategy {
         validate_create: check::storage::class,
         validate_update: check::storage::class_update,
         warn: warn::storage::class,
-        rechecks_meta: true,
+        recheck: Recheck::After,
         ..BASE
     };
     static DRIVER: Strategy = Strategy {
@@ -375,7 +375,7 @@ fn certificate(resource: &str) -> &'static Strategy {
 }
 
 fn rbac(resource: &str) -> &'static Strategy {
-    const ROW: Strategy = Strategy { name: format::path_segment, rechecks_meta: true, ..BASE };
+    const ROW: Strategy = Strategy { name: format::path_segment, recheck: Recheck::After, ..BASE };
     static BINDING: Strategy = Strategy {
         default: cluster::role_binding,
         validate_create: check::rbac::binding,
@@ -430,7 +430,7 @@ fn small(group: &str, resource: &str) -> &'static Strategy {
         validate_create: check::class::runtime,
         validate_update: check::class::runtime_update,
         warn: warn::core::runtime_class,
-        rechecks_meta: true,
+        recheck: Recheck::After,
         ..BASE
     };
     static VERSION: Strategy =

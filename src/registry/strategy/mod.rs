@@ -144,6 +144,21 @@ pub enum MetaCheck {
     Kube,
 }
 
+/// Whether the kind's update checks metadata as for a new object, beside what it checks of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recheck {
+    /// Of changes only.
+    No,
+    /// Last, after the kind's own checks.
+    After,
+    /// Before what is checked of changes.
+    Before,
+    /// As for a new object only.
+    Instead,
+    /// As for a new object only, before the kind's own checks and after them.
+    Twice,
+}
+
 /// One kind's behaviour.
 #[derive(Debug, Clone, Copy)]
 pub struct Strategy {
@@ -151,8 +166,8 @@ pub struct Strategy {
     pub name: NameRule,
     /// Who checks metadata.
     pub meta: MetaCheck,
-    /// Updates of the main resource check metadata as for a new object once more.
-    pub rechecks_meta: bool,
+    /// Where updates of the main resource check metadata as for a new object once more.
+    pub recheck: Recheck,
     /// What moves the generation.
     pub generation: Generation,
     /// What becomes of status.

@@ -32,6 +32,7 @@ pub(super) fn create<'a>(pod: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
         let mut condition = Map::new_in(arena);
         condition.push_unique("type", Value::Str("PodScheduled"));
         condition.push_unique("status", Value::Str("False"));
+        condition.push_unique("lastTransitionTime", Value::str_in(scope.now, arena));
         condition.push_unique("reason", Value::Str("SchedulingGated"));
         let message = "Scheduling is blocked due to non-empty scheduling gates";
         condition.push_unique("message", Value::Str(message));
@@ -275,6 +276,7 @@ mod tests {
         assert_eq!(pod.str_at(&["status", "phase"]), "Pending");
         let conditions = pod.list_at(&["status", "conditions"]);
         assert_eq!(conditions[0].str_at(&["reason"]), "SchedulingGated");
+        assert!(!conditions[0].str_at(&["lastTransitionTime"]).is_empty());
     }
 
     #[test]

@@ -219,7 +219,7 @@ pub fn families<'a>(
 ) -> Errors {
     let mut errors = Errors::new();
     let selectorless = object.at(&["spec", "selector"]).is_none_or(Value::is_empty);
-    service::addresses(object, &mut errors);
+    service::addresses(object, None, &mut errors);
     let Some(spec) = spec_mut(object).filter(|spec| text(spec, "type") != "ExternalName") else {
         return Errors::new();
     };

@@ -1,6 +1,6 @@
 //! All rows, by group and resource.
 
-use super::{Generation, MetaCheck, Status, StatusMeta, Strategy};
+use super::{Generation, MetaCheck, Recheck, Status, StatusMeta, Strategy};
 use super::{core as base, endpoints, groups, pod, service};
 use crate::registry::defaulting::{core as plain, workload as load};
 use crate::registry::validation as check;
@@ -14,7 +14,7 @@ pub(super) const FREE: Status = Status::Split(StatusMeta::Free);
 pub(super) const BASE: Strategy = Strategy {
     name: format::dns_subdomain,
     meta: MetaCheck::Kube,
-    rechecks_meta: false,
+    recheck: Recheck::No,
     generation: Generation::Unset,
     status: Status::Plain,
     default: |_, _| (),
@@ -70,13 +70,13 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::claim::update,
         validate_status: check::claim::status,
         warn: warn::storage::claim,
-        rechecks_meta: true,
+        recheck: Recheck::After,
         ..BASE
     };
     static CONFIG: Strategy = Strategy {
         validate_create: check::core::config_map,
         validate_update: check::core::config_map_update,
-        rechecks_meta: true,
+        recheck: Recheck::After,
         ..BASE
     };
     static CONTROLLER: Strategy = Strategy {
@@ -87,7 +87,6 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::workload::replication_controller_update,
         validate_status: check::workload::status,
         warn: warn::workload::controller,
-        rechecks_meta: true,
         ..BASE
     };
     static ENDPOINTS: Strategy = Strategy {
@@ -95,6 +94,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::core::endpoints,
         validate_update: check::core::endpoints_update,
         warn: warn::network::endpoints,
+        recheck: Recheck::After,
         ..BASE
     };
     static EVENT: Strategy = Strategy {
@@ -105,9 +105,10 @@ fn core(resource: &str) -> &'static Strategy {
     };
     static LIMITS: Strategy = Strategy {
         default: plain::limit_range,
+        prepare_create: base::limit_range_create,
         validate_create: check::quota::limit_range,
         validate_update: check::quota::limit_range_update,
-        rechecks_meta: true,
+        recheck: Recheck::Instead,
         ..BASE
     };
     static NAMESPACE: Strategy = Strategy {
@@ -120,7 +121,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::core::namespace,
         validate_update: check::core::namespace_update,
         validate_status: check::core::namespace_status,
-        rechecks_meta: true,
+        recheck: Recheck::Before,
         ..BASE
     };
     static NODE: Strategy = Strategy {
@@ -130,7 +131,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::core::node_update,
         validate_status: check::core::node_status,
         warn: warn::core::node,
-        rechecks_meta: true,
+        recheck: Recheck::Before,
         ..BASE
     };
     static POD: Strategy = Strategy {
@@ -151,7 +152,6 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::quota::resource_quota,
         validate_update: check::quota::resource_quota_update,
         validate_status: check::quota::resource_quota_status,
-        rechecks_meta: true,
         ..BASE
     };
     static SECRET: Strategy = Strategy {
@@ -160,14 +160,14 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::core::secret,
         validate_update: check::core::secret_update,
         warn: warn::core::secret,
-        rechecks_meta: true,
+        recheck: Recheck::After,
         ..BASE
     };
     static ACCOUNT: Strategy = Strategy {
         prepare_create: base::account_create,
         prepare_update: base::account_update,
         warn: warn::core::account,
-        rechecks_meta: true,
+        recheck: Recheck::After,
         ..BASE
     };
     static SERVICE: Strategy = Strategy {
@@ -180,7 +180,6 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::service::update,
         validate_status: check::service::status,
         warn: warn::network::service,
-        rechecks_meta: true,
         ..BASE
     };
     static TEMPLATE: Strategy = Strategy {
@@ -189,7 +188,6 @@ fn core(resource: &str) -> &'static Strategy {
         validate_create: check::workload::pod_template,
         validate_update: check::workload::pod_template_update,
         warn: warn::workload::pod_template,
-        rechecks_meta: true,
         ..BASE
     };
     static VOLUME: Strategy = Strategy {
@@ -201,7 +199,7 @@ fn core(resource: &str) -> &'static Strategy {
         validate_update: check::persistent::update,
         validate_status: check::persistent::status,
         warn: warn::storage::volume,
-        rechecks_meta: true,
+        recheck: Recheck::Twice,
         ..BASE
     };
     match resource {

@@ -7,28 +7,31 @@ use crate::object::field::Path;
 use crate::registry::read::Read as _;
 use crate::registry::strategy::Scope;
 
+/// Kinds of sources and where they stand, in the order in which they are looked at.
 const SOURCES: [(&str, &str); 5] = [
-    ("ContainerResource", "containerResource"),
-    ("External", "external"),
     ("Object", "object"),
+    ("External", "external"),
     ("Pods", "pods"),
     ("Resource", "resource"),
+    ("ContainerResource", "containerResource"),
 ];
+const KINDS: [&str; 5] = ["ContainerResource", "External", "Object", "Pods", "Resource"];
 const WINDOW_SECONDS_MAX: i64 = 3_600;
 const PERIOD_SECONDS_MAX: i64 = 1_800;
 
 /// A new autoscaler.
 pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    spec(object, 1, errors);
+    spec(object, None, errors);
 }
 
 /// An autoscaler, updated; 0 stays allowed where it is stored.
 pub fn update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    let stored = old.i64_at(&["spec", "minReplicas"]).unwrap_or(1);
-    spec(new, i64::from(stored != 0), errors);
+    spec(new, Some(old), errors);
 }
 
-fn spec(object: &Value<'_>, least: i64, errors: &mut Errors) {
+fn spec(object: &Value<'_>, old: Option<&Value<'_>>, errors: &mut Errors) {
+    let stored = old.and_then(|old| old.i64_at(&["spec", "minReplicas"])).unwrap_or(1);
+    let least = i64::from(stored != 0);
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
@@ -37,21 +40,37 @@ fn spec(object: &Value<'_>, least: i64, errors: &mut Errors) {
         let detail = format!("must be greater than or equal to {least}");
         errors.invalid(&path.child("minReplicas"), min, &detail);
     }
-    if max < 1 {
-        errors.required(&path.child("maxReplicas"), "must be set and greater than 0");
+    let at = path.child("maxReplicas");
+    match max {
+        0 => errors.required(&at, "must be set and greater than 0"),
+        max if max < 0 => errors.invalid(&at, max, "must be greater than or equal to 1"),
+        _ => {}
     }
-    if let Some(min) = min.filter(|min| max < *min) {
-        let _ = min;
+    if min.is_some_and(|min| max < min) {
         let detail = "must be greater than or equal to `minReplicas`";
-        errors.invalid(&path.child("maxReplicas"), max, detail);
+        errors.invalid(&at, max, detail);
     }
     let target = spec.get("scaleTargetRef").unwrap_or(&null);
-    reference(target, &path.child("scaleTargetRef"), errors);
+    let at = path.child("scaleTargetRef");
+    named(target, &at, errors);
+    let before = old.and_then(|old| old.at(&["spec", "scaleTargetRef"]));
+    let kept = before.is_some_and(|before| {
+        ["apiVersion", "kind"].iter().all(|name| before.text(name) == target.text(name))
+    });
+    if !kept {
+        version(target, target.text("kind") == "ReplicationController", &at, errors);
+    }
     let metrics = spec.items("metrics");
     let at = path.child("metrics");
     let outside = metrics.iter().any(|metric| matches!(metric.text("type"), "Object" | "External"));
+    // What was stored with a version that is none may stay so.
+    let lax = old.is_some_and(|old| {
+        let objects = old.list_at(&["spec", "metrics"]).iter();
+        let mut objects = objects.filter_map(|metric| metric.at(&["object", "describedObject"]));
+        objects.any(|object| is_overlong(object.text("apiVersion")))
+    });
     for (index, metric) in metrics.iter().enumerate() {
-        one_metric(metric, &at.index(index), errors);
+        one_metric(metric, lax, &at.index(index), errors);
     }
     if min == Some(0) && !outside {
         let detail = "must specify at least one Object or External metric to support scaling to \
@@ -68,71 +87,73 @@ fn spec(object: &Value<'_>, least: i64, errors: &mut Errors) {
     }
 }
 
-/// `ValidateCrossVersionObjectReference`.
-fn reference(target: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+/// Kind and name of a reference (`ValidateCrossVersionObjectReference`).
+fn named(target: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     for name in ["kind", "name"] {
         errors.required_text(&path.child(name), target.text(name), format::path_segment);
     }
+}
+
+/// No `group/version`: more parts than two.
+fn is_overlong(version: &str) -> bool {
+    version.matches('/').count() > 1
+}
+
+/// `ValidateAPIVersion`; `core` allows the group without a name.
+fn version(target: &Value<'_>, core: bool, path: &Path<'_>, errors: &mut Errors) {
     let version = target.text("apiVersion");
     let at = path.child("apiVersion");
-    let mut parts = version.split('/');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(_), Some(_), Some(_)) => {
-            let detail = format!("unexpected GroupVersion string: {version}");
-            errors.invalid(&at, version, &detail);
-        }
-        (Some(group), Some(_), None) if !format::dns_subdomain(group).is_empty() => {
-            for message in format::dns_subdomain(group) {
-                errors.invalid(&at, group, &message);
-            }
-        }
-        (Some(group), version, None) => {
-            let core = version.is_none() && target.text("kind") == "ReplicationController";
-            let missing = group.is_empty() || version.is_none();
-            if missing && !core {
-                errors.invalid(&at, target.text("apiVersion"), "apiVersion must specify API group");
-            }
-        }
-        _ => {}
+    if is_overlong(version) {
+        errors.invalid(&at, version, &format!("unexpected GroupVersion string: {version}"));
+    } else if !core && version.split_once('/').is_none_or(|(group, _)| group.is_empty()) {
+        errors.invalid(&at, version, "apiVersion must specify API group");
     }
 }
 
-fn one_metric(metric: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+/// `validateMetricSpec`: of several sources the first is looked at.
+fn one_metric(metric: &Value<'_>, lax: bool, path: &Path<'_>, errors: &mut Errors) {
     let kind = metric.text("type");
+    let at = path.child("type");
     if kind.is_empty() {
-        errors.required(&path.child("type"), "must specify a metric source type");
+        errors.required(&at, "must specify a metric source type");
     }
-    let kinds = SOURCES.map(|(kind, _)| kind);
-    // Two of upstream's checks say the same.
-    if !errors.one_of(&path.child("type"), kind, &kinds) {
-        errors.one_of(&path.child("type"), kind, &kinds);
+    if !KINDS.contains(&kind) {
+        errors.unsupported(&at, kind, &KINDS);
     }
-    for (_, name) in SOURCES {
-        if let Some(source) = metric.get(name) {
-            one_source(name, source, &path.child(name), errors);
+    let present = || SOURCES.iter().filter(|(_, name)| metric.has(name));
+    if let Some((_, name)) = present().next() {
+        let source = metric.get(name).unwrap_or(&Value::Null);
+        one_source(name, source, lax, &path.child(name), errors);
+    }
+    match SOURCES.iter().find(|(source, _)| *source == kind) {
+        Some((_, expected)) if !metric.has(expected) => {
+            let detail = "must populate information for the given metric source";
+            errors.required(&path.child(expected), detail);
         }
+        Some(_) => {}
+        // Two of upstream's checks say the same.
+        None => errors.unsupported(&at, kind, &KINDS),
     }
-    let expected = SOURCES.iter().find(|(known, _)| *known == kind).map(|(_, name)| *name);
-    if let Some(expected) = expected.filter(|name| !metric.has(name)) {
-        let detail = "must populate information for the given metric source";
-        errors.required(&path.child(expected), detail);
-    }
-    for (_, name) in SOURCES {
-        if metric.has(name) && expected.is_some_and(|expected| expected != name) {
+    if present().count() > 1 {
+        for (_, name) in present().filter(|(source, _)| *source != kind) {
             let detail = "must populate the given metric source only";
             errors.forbidden(&path.child(name), detail);
         }
     }
 }
 
-fn one_source(name: &str, source: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+fn one_source(name: &str, source: &Value<'_>, lax: bool, path: &Path<'_>, errors: &mut Errors) {
     let null = Value::Null;
     let target = source.get("target").unwrap_or(&null);
     let at = path.child("target");
     match name {
         "object" => {
             let described = source.get("describedObject").unwrap_or(&null);
-            metric_object(described, &path.child("describedObject"), errors);
+            let below = path.child("describedObject");
+            named(described, &below, errors);
+            if !lax {
+                version(described, true, &below, errors);
+            }
             metric_name(source, path, errors);
             metric_target(target, &at, errors);
             if !target.has("value") && !target.has("averageValue") {
@@ -158,7 +179,7 @@ fn one_source(name: &str, source: &Value<'_>, path: &Path<'_>, errors: &mut Erro
         "pods" => {
             metric_name(source, path, errors);
             metric_target(target, &at, errors);
-            if quantity(target.get("averageValue")).signum() <= 0 {
+            if !target.has("averageValue") {
                 let detail = "must specify a positive target averageValue";
                 errors.required(&at.child("averageValue"), detail);
             }
@@ -200,13 +221,6 @@ fn resource_metric(
             errors.forbidden(&at.child("averageValue"), detail);
         }
         _ => {}
-    }
-}
-
-/// What an Object metric describes: as a scale target, but core kinds are fine.
-fn metric_object(target: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    for name in ["kind", "name"] {
-        errors.required_text(&path.child(name), target.text(name), format::path_segment);
     }
 }
 
@@ -254,7 +268,7 @@ fn scaling(rules: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         }
     }
     let choices = ["Disabled", "Max", "Min"];
-    errors.one_of(&path.child("selectPolicy"), rules.text("selectPolicy"), &choices);
+    errors.one_of_given(&path.child("selectPolicy"), rules.get("selectPolicy"), &choices);
     let policies = rules.items("policies");
     let at = path.child("policies");
     if policies.is_empty() {
@@ -277,6 +291,9 @@ fn scaling(rules: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             let detail = format!("must be less than or equal to {PERIOD_SECONDS_MAX}");
             errors.invalid(&at.child("periodSeconds"), period, &detail);
         }
+    }
+    if let Some(tolerance) = rules.get("tolerance") {
+        resources::non_negative(tolerance, &path.child("tolerance"), errors);
     }
 }
 

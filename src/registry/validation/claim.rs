@@ -28,16 +28,14 @@ pub fn spec(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let at = path.child("resources");
     match spec.at(&["resources", "requests", "storage"]) {
         None => errors.required(&at.key("storage"), ""),
-        Some(storage) => {
-            resources::amount("storage", storage, &at.key("storage"), errors);
-            resources::positive(Some(storage), &at.key("storage"), errors);
-        }
+        Some(storage) => resources::positive(Some(storage), &at.key("storage"), errors),
     }
     let class = spec.text("storageClassName");
     if !class.is_empty() {
         errors.messages(&path.child("storageClassName"), class, format::dns_subdomain(class));
     }
-    errors.one_of(&path.child("volumeMode"), spec.text("volumeMode"), &["Block", "Filesystem"]);
+    let modes = ["Block", "Filesystem"];
+    errors.one_of_given(&path.child("volumeMode"), spec.get("volumeMode"), &modes);
     sources(spec, path, errors);
     let class = spec.text("volumeAttributesClassName");
     if !class.is_empty() {
@@ -56,7 +54,9 @@ pub fn access_modes(modes: &[Value<'_>], missing: &str, path: &Path<'_>, errors:
             errors.unsupported(path, mode, &MODES);
         }
     }
-    if modes.len() > 1 && modes.iter().any(|mode| mode.as_str() == Some("ReadWriteOncePod")) {
+    let once = |mode: &Value<'_>| mode.as_str() == Some("ReadWriteOncePod");
+    let other = |mode: &Value<'_>| !once(mode) && mode.as_str().is_some_and(|m| MODES.contains(&m));
+    if modes.iter().any(once) && modes.iter().any(other) {
         errors.forbidden(path, "may not use ReadWriteOncePod with other access modes");
     }
 }
@@ -74,14 +74,13 @@ fn sources(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         errors.messages(&at.child("namespace"), namespace, format::dns_label(namespace));
     }
     let Some(source) = source else { return };
-    let at = path.child("dataSource");
+    // Upstream gives the error a path for a value, which has nothing to show.
+    let nothing = super::Verbatim("{}");
     if !namespace.is_empty() {
-        let shown = go_form::compact(Some(source), "core.v1.TypedLocalObjectReference");
         let detail = "may not be specified when dataSourceRef.namespace is specified";
-        errors.invalid(&at, super::Verbatim(&shown), detail);
+        errors.invalid(path, nothing, detail);
     } else if ["apiGroup", "kind", "name"].iter().any(|n| source.text(n) != reference.text(n)) {
-        let shown = go_form::compact(Some(source), "core.v1.TypedLocalObjectReference");
-        errors.invalid(&at, super::Verbatim(&shown), "must match dataSourceRef");
+        errors.invalid(path, nothing, "must match dataSourceRef");
     }
 }
 

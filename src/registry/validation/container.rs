@@ -6,6 +6,8 @@ use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::Read as _;
 
+const RULES_NEED_POLICY: &str = "must specify restartPolicy when restart rules are used";
+
 /// What containers are checked against.
 #[derive(Debug)]
 pub struct Pod<'v, 'a> {
@@ -62,9 +64,12 @@ pub fn init_containers(pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mut Errors) 
     for (index, container) in list.iter().enumerate() {
         let at = path.index(index);
         basics(container, pod, &at, errors);
-        let policy = container.text("restartPolicy");
-        let sidecar = policy == "Always";
-        restart(container, &at, errors);
+        let sidecar = container.text("restartPolicy") == "Always";
+        if container.has("restartPolicy") {
+            restart(container, &at, errors);
+        } else if !container.items("restartPolicyRules").is_empty() {
+            errors.required(&at.child("restartPolicy"), RULES_NEED_POLICY);
+        }
         let name = container.text("name");
         let before = list.iter().take(index);
         if before.chain(regular.iter()).any(|other| other.text("name") == name) {
@@ -81,17 +86,20 @@ pub fn init_containers(pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mut Errors) 
                 }
             }
         }
-        let resizes = container.items("resizePolicy");
-        if !sidecar && resizes.iter().any(|p| p.text("restartPolicy") == "RestartContainer") {
-            let detail = "must be 'NotRequired' for non-sidecar init containers";
-            errors.invalid(&at.child("resizePolicy"), "RestartContainer", detail);
+        let at = at.child("resizePolicy");
+        for (index, resize) in container.items("resizePolicy").iter().enumerate() {
+            let policy = resize.text("restartPolicy");
+            if !sidecar && policy == "RestartContainer" {
+                let detail = "must not be set to 'RestartContainer' for non-sidecar initContainers";
+                errors.invalid(&at.index(index).child("restartPolicy"), policy, detail);
+            }
         }
     }
 }
 
 /// `validateEphemeralContainers`.
 pub fn ephemeral_containers(pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mut Errors) {
-    const FORBIDDEN: [&str; 8] = [
+    const FORBIDDEN: [&str; 9] = [
         "ports",
         "resources",
         "livenessProbe",
@@ -100,6 +108,7 @@ pub fn ephemeral_containers(pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mut Err
         "lifecycle",
         "resizePolicy",
         "restartPolicy",
+        "restartPolicyRules",
     ];
     let list = pod.spec.items("ephemeralContainers");
     let others =
@@ -116,7 +125,11 @@ pub fn ephemeral_containers(pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mut Err
             errors.not_found(&at.child("targetContainerName"), target);
         }
         for name in FORBIDDEN {
-            if container.get(name).is_some_and(|value| !value.is_empty()) {
+            let is_set = match container.get(name) {
+                Some(Value::Str(_)) => true,
+                value => value.is_some_and(|value| !value.is_empty()),
+            };
+            if is_set {
                 let detail = "cannot be set for an Ephemeral Container";
                 errors.forbidden(&at.child(name), detail);
             }
@@ -147,7 +160,7 @@ fn basics(container: &Value<'_>, pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mu
         }
     }
     ports(container.items("ports"), &path.child("ports"), errors);
-    env::env(container.items("env"), &pod.volumes, &path.child("env"), errors);
+    env::env(container.items("env"), &path.child("env"), errors);
     env::env_from(container.items("envFrom"), &path.child("envFrom"), errors);
     mounts(container, pod, &path.child("volumeMounts"), errors);
     devices(container, pod, &path.child("volumeDevices"), errors);
@@ -267,23 +280,23 @@ fn mounts(container: &Value<'_>, pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mu
             let detail = "must not already exist as a path in volumeDevices";
             errors.invalid(&at.child("mountPath"), target, detail);
         }
-        mount_paths(mount, path, errors);
+        mount_paths(mount, path, &at, errors);
         mount_modes(mount, container, path, errors);
     }
 }
 
-fn mount_paths(mount: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+/// What is wrong with a path is told of the list, that there are two of the mount.
+fn mount_paths(mount: &Value<'_>, path: &Path<'_>, own: &Path<'_>, errors: &mut Errors) {
     let (plain, expression) = (mount.text("subPath"), mount.text("subPathExpr"));
     if !plain.is_empty() {
         env::local_path(plain, &path.child("subPath"), errors);
     }
     if !expression.is_empty() {
-        let at = path.child("subPathExpr");
         if !plain.is_empty() {
             let detail = "subPathExpr and subPath are mutually exclusive";
-            errors.invalid(&at, expression, detail);
+            errors.invalid(&own.child("subPathExpr"), expression, detail);
         }
-        env::local_path(expression, &at, errors);
+        env::local_path(expression, &path.child("subPathExpr"), errors);
     }
 }
 
@@ -335,7 +348,7 @@ fn devices(container: &Value<'_>, pod: &Pod<'_, '_>, path: &Path<'_>, errors: &m
         if name.is_empty() {
             errors.required(&at.child("name"), "");
         }
-        if before().any(|other| other.text("name") == name) {
+        if !name.is_empty() && before().any(|other| other.text("name") == name) {
             errors.invalid(&at.child("name"), name, "must be unique");
         }
         match pod.volumes.iter().find(|volume| volume.text("name") == name) {
@@ -350,10 +363,11 @@ fn devices(container: &Value<'_>, pod: &Pod<'_, '_>, path: &Path<'_>, errors: &m
         if target.is_empty() {
             errors.required(&at.child("devicePath"), "");
         }
-        if before().any(|other| other.text("devicePath") == target) {
+        let climbs = target.split('/').any(|part| part == "..");
+        if !climbs && before().any(|other| other.text("devicePath") == target) {
             errors.invalid(&at.child("devicePath"), target, "must be unique");
         }
-        if target.split('/').any(|part| part == "..") {
+        if climbs {
             errors.invalid(&at.child("devicePath"), target, "can not contain backsteps ('..')");
         }
         if mounts.iter().any(|mount| mount.text("name") == name) {
@@ -385,7 +399,7 @@ fn resize(container: &Value<'_>, pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mu
             errors.one_of(path, value, &values);
         }
         if never && restart != "NotRequired" {
-            let detail = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            let detail = "must be 'NotRequired' when pod `restartPolicy` is 'Never'";
             errors.invalid(path, restart, detail);
         }
     }
@@ -393,15 +407,14 @@ fn resize(container: &Value<'_>, pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mu
 
 /// `restartPolicy` and `restartPolicyRules` of one container (gate ContainerRestartRules on).
 fn restart(container: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    let policy = container.text("restartPolicy");
+    const POLICIES: [&str; 3] = ["Always", "Never", "OnFailure"];
     let at = path.child("restartPolicy");
-    errors.one_of(&at, policy, &["Always", "Never", "OnFailure"]);
     let rules = container.items("restartPolicyRules");
-    if rules.is_empty() {
-        return;
-    }
-    if policy.is_empty() {
-        errors.required(&at, "must specify restartPolicy when restart rules are used");
+    match container.get("restartPolicy").and_then(Value::as_str) {
+        Some(policy) if !POLICIES.contains(&policy) => errors.unsupported(&at, policy, &POLICIES),
+        Some(_) => {}
+        None if rules.is_empty() => return,
+        None => errors.required(&at, RULES_NEED_POLICY),
     }
     let at = path.child("restartPolicyRules");
     if rules.len() > 20 {

@@ -195,7 +195,7 @@ pub fn node(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     let path = Path::root("spec");
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
-    taints(spec.items("taints"), &path.child("taints"), errors);
+    taints(spec, errors);
     let root = Path::root("status");
     let at = root.child("addresses");
     let addresses = object.list_at(&["status", "addresses"]);
@@ -221,7 +221,10 @@ pub fn node(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     }
 }
 
-fn taints(taints: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
+/// `validateNodeTaints`, with upstream's path.
+fn taints(spec: &Value<'_>, errors: &mut Errors) {
+    let root = Path::root("metadata");
+    let (taints, path) = (spec.items("taints"), root.child("taints"));
     for (index, taint) in taints.iter().enumerate() {
         let at = path.index(index);
         let (key, value) = (taint.text("key"), taint.text("value"));
@@ -239,6 +242,9 @@ fn taints(taints: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
         if repeated {
             let shown = go_form::compact(Some(taint), "core.v1.Taint");
             errors.duplicate(&at, Verbatim(&shown));
+            if let Some(error) = errors.last_mut() {
+                error.body.push_str(": taints must be unique by key and effect pair");
+            }
         }
     }
 }
@@ -258,6 +264,8 @@ pub fn node_update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, erro
         let detail = "node updates may not change providerID except from \"\" to valid";
         errors.forbidden(&path.child("providerID"), detail);
     }
+    // `ValidateNode` has looked at them, and `ValidateNodeUpdate` does so again.
+    taints(now, errors);
     if now.text("externalID") != was.text("externalID") {
         errors.forbidden(&path.child("externalID"), "may not be updated");
     }
@@ -301,17 +309,18 @@ pub fn endpoints(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
 
 fn endpoint_address(address: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let text = address.text("ip");
-    let before = errors.len();
     ip::legacy_ip(text, &path.child("ip"), errors);
     let host = address.text("hostname");
     if !host.is_empty() {
         errors.messages(&path.child("hostname"), host, format::dns_label(host));
     }
-    let node = address.text("nodeName");
-    if !node.is_empty() {
+    if let Some(node) = address.get("nodeName").and_then(Value::as_str) {
         errors.messages(&path.child("nodeName"), node, format::dns_subdomain(node));
     }
-    if errors.len() == before {
+    // Upstream asks twice whether it is an address at all.
+    if ip::parse(text).is_none() {
+        errors.invalid(&path.child("ip"), text, "must be a valid IP address");
+    } else {
         ip::not_special(text, &path.child("ip"), errors);
     }
 }

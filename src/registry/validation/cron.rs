@@ -33,12 +33,13 @@ fn spec(object: &Value<'_>, old: Option<&Value<'_>>, scope: &Scope<'_, '_>, erro
     if text.is_empty() {
         errors.required(&at, "");
     } else {
-        let before = old.map_or("", |old| old.str_at(&["spec", "schedule"]));
-        schedule(text, zone.is_some(), before == text, &at, errors);
+        let zoned = old.is_some_and(|old| old.str_at(&["spec", "schedule"]).contains("TZ"));
+        schedule(text, zone.is_some(), zoned, &at, errors);
     }
     errors
         .non_negative(&path.child("startingDeadlineSeconds"), spec.int("startingDeadlineSeconds"));
-    if let Some(zone) = zone {
+    let before = old.and_then(|old| old.at(&["spec", "timeZone"])).and_then(Value::as_str);
+    if let Some(zone) = zone.filter(|zone| before != Some(zone)) {
         time_zone(zone, &path.child("timeZone"), errors);
     }
     let policy = spec.text("concurrencyPolicy");
@@ -66,17 +67,18 @@ fn spec(object: &Value<'_>, old: Option<&Value<'_>>, scope: &Scope<'_, '_>, erro
     }
 }
 
-fn schedule(text: &str, zoned: bool, stored: bool, path: &Path<'_>, errors: &mut Errors) {
+/// `validateScheduleFormat`; `allowed` says that the stored schedule has a zone in it.
+fn schedule(text: &str, zoned: bool, allowed: bool, path: &Path<'_>, errors: &mut Errors) {
     if let Err(why) = parse(text) {
         errors.invalid(path, text, &why);
     }
     if !text.contains("TZ") {
         return;
     }
-    if zoned {
+    if allowed && zoned {
         let detail = "cannot use both timeZone field and TZ or CRON_TZ in schedule";
         errors.invalid(path, text, detail);
-    } else if !stored {
+    } else if !allowed {
         let detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
         errors.invalid(path, text, detail);
     }
@@ -91,16 +93,20 @@ fn time_zone(zone: &str, path: &Path<'_>, errors: &mut Errors) {
     let segment = |segment: &str| {
         !matches!(segment, "." | "..")
             && !segment.starts_with('-')
+            && (1..=14).contains(&segment.len())
             && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
     };
     if !zone.split('/').all(segment) {
         errors.invalid(path, zone, &format!("unknown time zone {zone}"));
+        return;
     }
     if zone.eq_ignore_ascii_case("local") {
         let detail = "timeZone must be an explicit time zone as defined in \
                       https://www.iana.org/time-zones";
         errors.invalid(path, zone, detail);
-    } else if !known_zone(zone) {
+    }
+    // The C library's name for where the machine stands is known to Go.
+    if !known_zone(zone) && zone != "Local" {
         errors.invalid(path, zone, &format!("unknown time zone {zone}"));
     }
 }

@@ -4,7 +4,6 @@
 use super::{Errors, Report as _, format, resources};
 use crate::object::Value;
 use crate::object::field::Path;
-use crate::object::quantity::Quantity;
 use crate::registry::read::Read as _;
 
 const ENV_FIELDS: [&str; 9] = [
@@ -60,24 +59,18 @@ pub enum Place {
     Volume,
 }
 
-/// `ValidateEnv`. `volumes` are the pod's valid volumes.
-pub fn env(vars: &[Value<'_>], volumes: &[&Value<'_>], path: &Path<'_>, errors: &mut Errors) {
+/// `ValidateEnv`.
+pub fn env(vars: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
     for (index, var) in vars.iter().enumerate() {
         let at = path.index(index);
         errors.required_text(&at.child("name"), var.text("name"), format::env_name);
         if let Some(source) = var.get("valueFrom") {
-            value_from(var, source, volumes, &at.child("valueFrom"), errors);
+            value_from(var, source, &at.child("valueFrom"), errors);
         }
     }
 }
 
-fn value_from(
-    var: &Value<'_>,
-    source: &Value<'_>,
-    volumes: &[&Value<'_>],
-    path: &Path<'_>,
-    errors: &mut Errors,
-) {
+fn value_from(var: &Value<'_>, source: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let mut count = 0;
     if let Some(field) = source.get("fieldRef") {
         count += 1;
@@ -98,7 +91,7 @@ fn value_from(
     }
     if let Some(file) = source.get("fileKeyRef") {
         count += 1;
-        file_ref(file, volumes, &path.child("fileKeyRef"), errors);
+        file_ref(file, &path.child("fileKeyRef"), errors);
     }
     if count == 0 {
         let detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, \
@@ -111,28 +104,39 @@ fn value_from(
     }
 }
 
-fn file_ref(file: &Value<'_>, volumes: &[&Value<'_>], path: &Path<'_>, errors: &mut Errors) {
+/// `validateFileKeySelector`.
+fn file_ref(file: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     errors.required_text(&path.child("key"), file.text("key"), format::env_name);
     let name = file.text("volumeName");
-    let at = path.child("volumeName");
-    if name.is_empty() {
-        errors.required(&at, "");
-    } else {
-        errors.messages(&at, name, format::dns_label(name));
-        match volumes.iter().find(|volume| volume.text("name") == name) {
-            None => errors.not_found(&at, name),
-            Some(volume) if !volume.has("emptyDir") => {
-                errors.invalid(&at, name, "referenced volume must be of type emptyDir");
-            }
-            Some(_) => {}
-        }
-    }
+    errors.required_text(&path.child("volumeName"), name, format::dns_label);
     let target = file.text("path");
     if target.is_empty() {
         errors.required(&path.child("path"), "");
     } else {
-        local_path(target, &path.child("path"), errors);
+        no_backsteps(target, &path.child("path"), errors);
     }
+}
+
+/// `validateFileKeyRefVolumes`: files of variables come from volumes of type emptyDir.
+pub fn file_volumes(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    super::pod_spec::each_container(spec, path, |container, at| {
+        let at = at.child("env");
+        for (index, var) in container.items("env").iter().enumerate() {
+            let Some(file) = var.at(&["valueFrom", "fileKeyRef"]) else { continue };
+            let name = file.text("volumeName");
+            let at = at.index(index);
+            let (at, volumes) = (at.child("valueFrom"), spec.items("volumes"));
+            let at = at.child("fileKeyRef");
+            let at = at.child("volumeName");
+            match volumes.iter().rev().find(|volume| volume.text("name") == name) {
+                None => errors.not_found(&at, name),
+                Some(volume) if !volume.has("emptyDir") => {
+                    errors.invalid(&at, name, "referenced volume must be of type emptyDir");
+                }
+                Some(_) => {}
+            }
+        }
+    });
 }
 
 /// `validateLocalNonReservedPath` and kin: relative, without `..`.
@@ -215,25 +219,21 @@ pub fn resource_ref(resource: &Value<'_>, place: Place, path: &Path<'_>, errors:
 fn divisor(name: &str, resource: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     const SIZES: [&str; 13] =
         ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
-    let value = resources::quantity(resource.get("divisor"));
-    if value.signum() == 0 {
+    if resources::quantity(resource.get("divisor")).signum() == 0 {
         return;
     }
-    let among = |texts: &[&str]| {
-        texts.iter().any(|text| Quantity::parse(text).is_ok_and(|allowed| allowed == value))
-    };
+    let among = |texts: &[&str]| texts.contains(&resource.text("divisor"));
     let (fine, allowed, what) = match name.split_once('.').map_or("", |(_, what)| what) {
         "cpu" => (among(&["1m", "1"]), "1m and 1".to_owned(), "cpu"),
         "memory" => (among(&SIZES), SIZES.join(", "), "memory"),
         "ephemeral-storage" => (among(&SIZES), SIZES.join(", "), "local ephemeral storage"),
-        what if resources::is_huge_page(what) => (among(&SIZES), SIZES.join(", "), "hugepages"),
+        what if what.starts_with("hugepages-") => (among(&SIZES), SIZES.join(", "), "hugepages"),
         _ => return,
     };
     if !fine {
         let detail =
             format!("only divisor's values {allowed} are supported with the {what} resource");
-        let shown = resource.text("divisor");
-        errors.invalid(&path.child("divisor"), shown, &detail);
+        errors.invalid(&path.child("divisor"), name, &detail);
     }
 }
 

@@ -123,10 +123,10 @@ pub fn spec(spec: &Value<'_>, scope: &Scope<'_, '_>, path: &Path<'_>, errors: &m
             errors.invalid(&at, Verbatim(&shown), INDEXED_ONLY);
         }
     }
-    let replacement = spec.text("podReplacementPolicy");
+    let replacement = spec.get("podReplacementPolicy");
     let values: &[&str] =
         if spec.has("podFailurePolicy") { &["Failed"] } else { &["Failed", "TerminatingOrFailed"] };
-    errors.one_of(&path.child("podReplacementPolicy"), replacement, values);
+    errors.one_of_given(&path.child("podReplacementPolicy"), replacement, values);
     let at = path.child("template");
     template::template(spec.get("template").unwrap_or(&Value::Null), scope, &at, errors);
     let at = at.child("spec");
@@ -153,9 +153,13 @@ fn shown_success_policy(policy: &Value<'_>) -> String {
 
 fn completion(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let mode = spec.text("completionMode");
-    errors.one_of(&path.child("completionMode"), mode, &["NonIndexed", "Indexed"]);
+    let at = path.child("completionMode");
+    errors.one_of_given(&at, spec.get("completionMode"), &["NonIndexed", "Indexed"]);
     let completions = spec.int("completions");
     let failed = spec.int("maxFailedIndexes");
+    if mode == "Indexed" && completions.is_none() {
+        errors.required(&path.child("completions"), "when completion mode is Indexed");
+    }
     let mut limit = |name, most: i64, detail: &str| {
         if let Some(value) = spec.int(name).filter(|value| *value > most) {
             errors.invalid(&path.child(name), value, detail);
@@ -172,17 +176,19 @@ fn completion(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         if many && spec.has("backoffLimitPerIndex") {
             let detail = "must be less than or equal to 10000 when completions are above 100000 \
                           and used with backoff limit per index";
-            limit("parallelism", MANY_INDEXES_MAX, detail);
-            limit("maxFailedIndexes", MANY_INDEXES_MAX, detail);
             if failed.is_none() {
                 let detail = "must be specified when completions is above 100000";
                 errors.required(&path.child("maxFailedIndexes"), detail);
             }
+            let mut limit = |name| {
+                if let Some(value) = spec.int(name).filter(|value| *value > MANY_INDEXES_MAX) {
+                    errors.invalid(&path.child(name), value, detail);
+                }
+            };
+            limit("parallelism");
+            limit("maxFailedIndexes");
         }
-        if completions.is_none() {
-            errors.required(&path.child("completions"), "when completion mode is Indexed");
-        }
-    } else if mode == "NonIndexed" || mode.is_empty() {
+    } else if mode == "NonIndexed" || !spec.has("completionMode") {
         for name in ["backoffLimitPerIndex", "maxFailedIndexes"] {
             if let Some(value) = spec.int(name) {
                 errors.invalid(&path.child(name), value, INDEXED_ONLY);
@@ -319,6 +325,7 @@ fn success_policy(policy: &Value<'_>, spec: &Value<'_>, path: &Path<'_>, errors:
             match count_indexes(text, completions) {
                 Ok(total) => listed = Some(total),
                 Err(why) => {
+                    listed = Some(0);
                     errors.invalid(&at, text, &format!("error parsing succeededIndexes: {why}"));
                 }
             }

@@ -49,6 +49,7 @@ pub mod volume;
 pub mod volume_source;
 pub mod workload;
 
+use crate::object::Value;
 use crate::object::field::{ErrorKind, FieldError, Path, Shown};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -90,6 +91,8 @@ pub(crate) trait Report {
     fn required_text(&mut self, path: &Path<'_>, value: &str, rule: fn(&str) -> Messages);
     /// An error unless `value` is empty or one of `values`; true if it is fine.
     fn one_of(&mut self, path: &Path<'_>, value: &str, values: &[&str]) -> bool;
+    /// An error if `value` is there and not one of `values`: "" is none.
+    fn one_of_given(&mut self, path: &Path<'_>, value: Option<&Value<'_>>, values: &[&str]);
     /// An error if `value` is there and negative.
     fn non_negative(&mut self, path: &Path<'_>, value: Option<i64>);
 }
@@ -161,6 +164,12 @@ impl Report for Errors {
             self.unsupported(path, value, values);
         }
         fine
+    }
+
+    fn one_of_given(&mut self, path: &Path<'_>, value: Option<&Value<'_>>, values: &[&str]) {
+        if let Some(value) = value.and_then(Value::as_str).filter(|value| !values.contains(value)) {
+            self.unsupported(path, value, values);
+        }
     }
 
     fn non_negative(&mut self, path: &Path<'_>, value: Option<i64>) {

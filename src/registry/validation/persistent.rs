@@ -114,7 +114,10 @@ pub fn spec(spec: &Value<'_>, inline: bool, path: &Path<'_>, errors: &mut Errors
         errors.messages(&path.child("storageClassName"), class, format::dns_subdomain(class));
     }
     let mode = spec.text("volumeMode");
-    errors.one_of(&path.child("volumeMode"), mode, &["Block", "Filesystem"]);
+    if !inline {
+        let modes = ["Block", "Filesystem"];
+        errors.one_of_given(&path.child("volumeMode"), spec.get("volumeMode"), &modes);
+    }
     if inline && !matches!(mode, "" | "Filesystem") {
         let detail = "may not specify volumeMode other than Filesystem in the context of inline \
                       volumes";
@@ -141,7 +144,7 @@ fn capacity(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let list = spec.get("capacity").filter(|list| !list.is_empty());
     let Some(list) = list else {
         errors.required(path, "");
-        return;
+        return errors.unsupported(path, Verbatim("null"), &["storage"]);
     };
     let count = list.as_map().map_or(0, Map::len);
     if list.get("storage").is_none() || count > 1 {
@@ -158,8 +161,13 @@ fn sources(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let mut found = false;
     for name in SOURCES {
         let Some(value) = spec.get(name) else { continue };
-        let at = path.child(name);
-        if found {
+        let at = path.child(match name {
+            "cephfs" if found => "cephFS",
+            "gcePersistentDisk" if !found => "persistentDisk",
+            name => name,
+        });
+        // Upstream allows this one beside others.
+        if found && name != "flexVolume" {
             errors.forbidden(&at, "may not specify more than 1 volume type");
             continue;
         }
@@ -199,7 +207,8 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
     let affinity = "nodeAffinity";
     if was.has(affinity) && !same(now.get(affinity), was.get(affinity)) {
         let shown = go_form::compact(now.get(affinity), "core.v1.VolumeNodeAffinity");
-        errors.invalid(&Path::root(affinity), Verbatim(&shown), IMMUTABLE);
+        let detail = "field is immutable, except for updating from beta label to GA";
+        errors.invalid(&Path::root(affinity), Verbatim(&shown), detail);
     }
     let class = "volumeAttributesClassName";
     if was.has(class) && !now.has(class) {

@@ -166,6 +166,7 @@ fn main(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Er
 /// What updates check again of the pod itself.
 fn basics_of_update(new: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
     metadata::create(new, scope.namespaced, &format::dns_subdomain, errors);
+    metadata::standard_finalizers(new, errors);
     basics(new, scope, errors);
 }
 

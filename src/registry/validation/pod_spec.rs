@@ -2,7 +2,8 @@
 
 use super::container::Pod;
 use super::{
-    Errors, Report as _, container, format, ip, resources, scheduling, security, selector, volume,
+    Errors, Report as _, container, env, format, ip, resources, scheduling, security, selector,
+    volume,
 };
 use crate::object::Value;
 use crate::object::field::Path;
@@ -22,8 +23,11 @@ pub struct Owner<'n> {
 
 /// `ValidatePodSpec`.
 pub fn spec(spec: &Value<'_>, owner: Owner<'_>, path: &Path<'_>, errors: &mut Errors) {
+    if !spec.has("terminationGracePeriodSeconds") {
+        errors.required(&path.child("terminationGracePeriodSeconds"), "");
+    }
     let at = path.child("volumes");
-    let volumes = volume::volumes(spec.items("volumes"), owner.name, &at, errors);
+    let volumes = volume::volumes(spec.items("volumes"), owner, &at, errors);
     let claims = spec.items("resourceClaims").iter().map(|claim| claim.text("name")).collect();
     resource_claims(spec, &path.child("resourceClaims"), errors);
     let pod = Pod {
@@ -36,7 +40,7 @@ pub fn spec(spec: &Value<'_>, owner: Owner<'_>, path: &Path<'_>, errors: &mut Er
     container::containers(&pod, &path.child("containers"), errors);
     container::init_containers(&pod, &path.child("initContainers"), errors);
     container::ephemeral_containers(&pod, &path.child("ephemeralContainers"), errors);
-    pod_resources(spec, &path.child("resources"), errors);
+    pod_resources(spec, &pod.claims, &path.child("resources"), errors);
     container::host_network(&pod, path, errors);
     policies(spec, path, errors);
     selector::labels(spec.get("nodeSelector"), &path.child("nodeSelector"), errors);
@@ -51,12 +55,15 @@ pub fn spec(spec: &Value<'_>, owner: Owner<'_>, path: &Path<'_>, errors: &mut Er
     gates(spec, path, errors);
     let at = path.child("topologySpreadConstraints");
     scheduling::spread(spec.items("topologySpreadConstraints"), &at, errors);
+    security::host_process(spec, owner.privileged_allowed, path, errors);
     host_users(spec, path, errors);
+    host_name(spec, path, errors);
     names(spec, path, errors);
     scheduling::tolerations(spec.items("tolerations"), &path.child("tolerations"), errors);
     host_aliases(spec, &path.child("hostAliases"), errors);
     classes(spec, path, errors);
     os(spec, path, errors);
+    env::file_volumes(spec, path, errors);
 }
 
 fn policies(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -104,12 +111,16 @@ fn resource_claims(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 /// `validatePodResources`: what the pod as a whole asks for covers its containers.
-fn pod_resources(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+fn pod_resources(spec: &Value<'_>, claims: &[&str], path: &Path<'_>, errors: &mut Errors) {
     let Some(own) = spec.get("resources") else { return };
-    if !own.items("claims").is_empty() {
-        errors.forbidden(&path.child("claims"), "claims cannot be set for Resources at pod-level");
+    if spec.get("os").is_some_and(|os| os.text("name") == "windows") {
+        errors.forbidden(path, "may not be set for a windows pod");
+        return;
     }
-    resources::pod(own, path, errors);
+    if !own.items("claims").is_empty() {
+        errors.forbidden(&path.child("claims"), "claims may not be set for Resources at pod-level");
+    }
+    resources::pod(own, claims, path, errors);
     let Some(map) = spec.as_map() else { return };
     let requests = aggregate(map, "requests");
     let at = path.child("requests");
@@ -121,18 +132,26 @@ fn pod_resources(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             errors.invalid(&at.key(name), asked.as_str().unwrap_or("0"), &detail);
         }
     }
-    for list in ["containers", "initContainers"] {
-        for container in spec.items(list) {
-            for (name, most) in own.entries("limits") {
-                let Some(limit) = container.at(&["resources", "limits", name]) else { continue };
-                if resources::quantity(Some(limit)) > resources::quantity(Some(most)) {
-                    let detail = format!(
-                        "must be less than or equal to pod limits of {}",
-                        most.as_str().unwrap_or("0")
-                    );
-                    let at = path.child("limits");
-                    errors.invalid(&at.key(name), limit.as_str().unwrap_or("0"), &detail);
-                }
+    let limits = aggregate(map, "limits");
+    let at = path.child("limits");
+    for (name, sum) in limits.iter().filter(|(name, _)| resources::is_huge_page(name)) {
+        let Some(most) = own.at(&["limits", name]) else { continue };
+        if *sum > resources::quantity(Some(most)) {
+            let detail =
+                format!("must be greater than or equal to aggregate container limits of {sum}");
+            errors.invalid(&at.key(name), &*resources::shown(Some(most)), &detail);
+        }
+    }
+    let at = path.child("containers");
+    for (index, container) in spec.items("containers").iter().enumerate() {
+        for (name, most) in own.entries("limits") {
+            let Some(limit) = container.at(&["resources", "limits", name]) else { continue };
+            if resources::quantity(Some(limit)) > resources::quantity(Some(most)) {
+                let most = resources::shown(Some(most));
+                let detail = format!("must be less than or equal to pod limits of {most}");
+                let at = at.index(index);
+                let at = at.key(name);
+                errors.invalid(&at.child("limits"), &*resources::shown(Some(limit)), &detail);
             }
         }
     }
@@ -219,19 +238,18 @@ fn host_users(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         return;
     }
     let detail = "when `hostUsers` is false";
-    for list in ["containers", "initContainers"] {
-        let at = path.child(list);
-        for (index, container) in spec.items(list).iter().enumerate() {
-            if !container.items("volumeDevices").is_empty() {
-                errors.forbidden(&at.index(index).child("volumeDevices"), detail);
-            }
-        }
-    }
-    for name in ["hostNetwork", "hostPID", "hostIPC"] {
+    for (name, shown) in
+        [("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")]
+    {
         if spec.flag(name) {
-            errors.forbidden(&path.child(name), detail);
+            errors.forbidden(&path.child(shown), detail);
         }
     }
+    each_container(spec, path, |container, at| {
+        if !container.items("volumeDevices").is_empty() {
+            errors.forbidden(&at.child("volumeDevices"), detail);
+        }
+    });
 }
 
 fn names(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -252,18 +270,22 @@ fn names(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             errors.messages(&path.child(name), value, format::dns_label(value));
         }
     }
+}
+
+/// `validatePodHostName`.
+fn host_name(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let Some(name) = spec.get("hostnameOverride").and_then(Value::as_str) else { return };
     let at = path.child("hostnameOverride");
-    if name.len() > 64 {
-        errors.too_long(&at, 64);
-    }
-    errors.messages(&at, name, format::dns_subdomain(name));
     if spec.flag("setHostnameAsFQDN") {
         errors.forbidden(&at, "may not be specified when setHostnameAsFQDN is true");
     }
     if spec.flag("hostNetwork") {
         errors.forbidden(&at, "may not be specified when hostNetwork is true");
     }
+    if name.len() > 64 {
+        errors.too_long(&at, 64);
+    }
+    errors.messages(&at, name, format::dns_subdomain(name));
 }
 
 fn host_aliases(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -278,9 +300,6 @@ fn host_aliases(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn classes(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    if !spec.has("terminationGracePeriodSeconds") {
-        errors.required(&path.child("terminationGracePeriodSeconds"), "");
-    }
     let name = spec.text("priorityClassName");
     if !name.is_empty() {
         errors.messages(&path.child("priorityClassName"), name, format::dns_subdomain(name));
@@ -288,20 +307,22 @@ fn classes(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     if let Some(name) = spec.get("runtimeClassName").and_then(Value::as_str) {
         errors.messages(&path.child("runtimeClassName"), name, format::dns_subdomain(name));
     }
-    let policies = ["PreemptLowerPriority", "Never"];
-    errors.one_of(&path.child("preemptionPolicy"), spec.text("preemptionPolicy"), &policies);
-    let at = path.child("overhead");
-    for (name, value) in spec.entries("overhead") {
-        let at = at.child("limits");
-        resources::container_name(name, &at.key(name), errors);
-        resources::amount(name, value, &at.key(name), errors);
+    let at = path.child("preemptionPolicy");
+    match spec.get("preemptionPolicy").and_then(Value::as_str) {
+        Some("") => errors.required(&at, ""),
+        Some(policy) => {
+            errors.one_of(&at, policy, &["PreemptLowerPriority", "Never"]);
+        }
+        None => {}
     }
+    let at = path.child("overhead");
+    resources::limits(spec.get("overhead"), &at, errors);
 }
 
 fn os(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let Some(os) = spec.get("os") else { return };
     match os.text("name") {
-        "" => errors.required(&path.child("os").child("name"), "cannot be empty"),
+        "" => errors.required(&path.child("os").child("name"), ""),
         "linux" => linux(spec, path, errors),
         "windows" => windows(spec, path, errors),
         other => errors.unsupported(&path.child("os"), other, &["linux", "windows"]),
@@ -320,14 +341,19 @@ fn linux(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     });
 }
 
+/// `validateWindows`; what internal pods have in their security context is told of the spec.
 fn windows(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    const POD: [&str; 11] = [
+    const POD: [&str; 15] = [
         "appArmorProfile",
         "seLinuxOptions",
+        "hostUsers",
+        "hostPID",
+        "hostIPC",
         "seccompProfile",
         "fsGroup",
         "fsGroupChangePolicy",
         "sysctls",
+        "shareProcessNamespace",
         "runAsUser",
         "runAsGroup",
         "supplementalGroups",
@@ -348,19 +374,16 @@ fn windows(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     ];
     let detail = "cannot be set for a windows pod";
     let at = path.child("securityContext");
-    if let Some(context) = spec.get("securityContext") {
-        for name in POD.iter().filter(|name| context.has(name)) {
-            errors.forbidden(&at.child(name), detail);
-        }
-    }
-    for name in ["hostUsers", "shareProcessNamespace"] {
-        if spec.has(name) {
-            errors.forbidden(&at.child(name), detail);
-        }
-    }
-    for name in ["hostPID", "hostIPC"] {
-        if spec.flag(name) {
-            errors.forbidden(&at.child(name), detail);
+    let context = spec.get("securityContext").unwrap_or(&Value::Null);
+    for name in POD {
+        let (path, is_set) = match name {
+            "hostUsers" | "shareProcessNamespace" => (path, spec.has(name)),
+            "hostPID" | "hostIPC" => (path, spec.flag(name)),
+            "sysctls" => (&at, !context.items(name).is_empty()),
+            _ => (&at, context.has(name)),
+        };
+        if is_set {
+            errors.forbidden(&path.child(name), detail);
         }
     }
     each_context(spec, path, |context, at| {
@@ -371,12 +394,23 @@ fn windows(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn each_context(spec: &Value<'_>, path: &Path<'_>, mut visit: impl FnMut(&Value<'_>, &Path<'_>)) {
-    for list in ["containers", "initContainers", "ephemeralContainers"] {
+    each_container(spec, path, |container, at| {
+        if let Some(context) = container.get("securityContext") {
+            visit(context, &at.child("securityContext"));
+        }
+    });
+}
+
+/// `VisitContainersWithPath`: every container in upstream's order.
+pub fn each_container<'v, 'a>(
+    spec: &'v Value<'a>,
+    path: &Path<'_>,
+    mut visit: impl FnMut(&'v Value<'a>, &Path<'_>),
+) {
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
         let at = path.child(list);
         for (index, container) in spec.items(list).iter().enumerate() {
-            if let Some(context) = container.get("securityContext") {
-                visit(context, &at.index(index).child("securityContext"));
-            }
+            visit(container, &at.index(index));
         }
     }
 }

@@ -5,6 +5,75 @@ use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::Read as _;
 
+/// `supportedStopSignalsLinux`, sorted.
+const LINUX_SIGNALS: [&str; 65] = [
+    "SIGABRT",
+    "SIGALRM",
+    "SIGBUS",
+    "SIGCHLD",
+    "SIGCLD",
+    "SIGCONT",
+    "SIGFPE",
+    "SIGHUP",
+    "SIGILL",
+    "SIGINT",
+    "SIGIO",
+    "SIGIOT",
+    "SIGKILL",
+    "SIGPIPE",
+    "SIGPOLL",
+    "SIGPROF",
+    "SIGPWR",
+    "SIGQUIT",
+    "SIGRTMAX",
+    "SIGRTMAX-1",
+    "SIGRTMAX-10",
+    "SIGRTMAX-11",
+    "SIGRTMAX-12",
+    "SIGRTMAX-13",
+    "SIGRTMAX-14",
+    "SIGRTMAX-2",
+    "SIGRTMAX-3",
+    "SIGRTMAX-4",
+    "SIGRTMAX-5",
+    "SIGRTMAX-6",
+    "SIGRTMAX-7",
+    "SIGRTMAX-8",
+    "SIGRTMAX-9",
+    "SIGRTMIN",
+    "SIGRTMIN+1",
+    "SIGRTMIN+10",
+    "SIGRTMIN+11",
+    "SIGRTMIN+12",
+    "SIGRTMIN+13",
+    "SIGRTMIN+14",
+    "SIGRTMIN+15",
+    "SIGRTMIN+2",
+    "SIGRTMIN+3",
+    "SIGRTMIN+4",
+    "SIGRTMIN+5",
+    "SIGRTMIN+6",
+    "SIGRTMIN+7",
+    "SIGRTMIN+8",
+    "SIGRTMIN+9",
+    "SIGSEGV",
+    "SIGSTKFLT",
+    "SIGSTOP",
+    "SIGSYS",
+    "SIGTERM",
+    "SIGTRAP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGVTALRM",
+    "SIGWINCH",
+    "SIGXCPU",
+    "SIGXFSZ",
+];
+
 /// Which probe it is: each has a rule of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
@@ -98,9 +167,8 @@ fn sleep(action: &Value<'_>, grace: Option<i64>, path: &Path<'_>, errors: &mut E
     let seconds = action.int("seconds").unwrap_or(0);
     let Some(grace) = grace else { return };
     if seconds < 0 || seconds > grace {
-        let detail = format!(
-            "must be non-negative and less than or equal to terminationGracePeriodSeconds ({grace})"
-        );
+        let detail =
+            format!("must be non-negative and less than terminationGracePeriodSeconds ({grace})");
         errors.invalid(path, seconds, &detail);
     }
 }
@@ -131,14 +199,13 @@ pub fn lifecycle(
             handler(hook, grace, &path.child(name), errors);
         }
     }
-    let signal = lifecycle.text("stopSignal");
-    if signal.is_empty() {
-        return;
-    }
+    let Some(signal) = lifecycle.get("stopSignal").and_then(Value::as_str) else { return };
     let at = path.child("stopSignal");
     if os.is_empty() {
         errors.forbidden(&at, "may not be set for containers with empty `spec.os.name`");
     } else if os == "windows" && !matches!(signal, "SIGKILL" | "SIGTERM") {
         errors.unsupported(&at, signal, &["SIGKILL", "SIGTERM"]);
+    } else if os == "linux" && !LINUX_SIGNALS.contains(&signal) {
+        errors.unsupported(&at, signal, &LINUX_SIGNALS);
     }
 }

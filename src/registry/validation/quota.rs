@@ -169,7 +169,7 @@ pub fn resource_quota(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors
     amounts(spec, "hard", &root, errors);
     scopes(spec, &root.child("scopes"), errors);
     if let Some(selector) = spec.get("scopeSelector") {
-        scope_selector(selector, &root.child("scopeSelector"), errors);
+        scope_selector(spec, selector, &root.child("scopeSelector"), errors);
     }
 }
 
@@ -188,11 +188,9 @@ fn amounts(owner: &Value<'_>, list: &'static str, path: &Path<'_>, errors: &mut 
 
 /// `ValidateResourceQuotaResourceName`.
 fn quota_name(name: &str, path: &Path<'_>, errors: &mut Errors) {
-    let messages = format::label_key(name);
-    if !messages.is_empty() {
-        errors.messages(path, name, messages);
-    } else if !name.contains('/') && !resources::is_standard(name) {
-        errors.invalid(path, name, "must be a standard resource type or fully qualified");
+    resources::name(name, path, errors);
+    let standard = resources::is_standard(name) && name != "storage";
+    if !name.contains('/') && !standard {
         errors.invalid(path, name, "must be a standard resource for quota");
     }
 }
@@ -204,11 +202,8 @@ fn scopes(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         if !SCOPES.contains(scope) && *scope != "VolumeAttributesClass" {
             errors.invalid(path, Verbatim(&shown()), "unsupported scope");
         }
-        for (name, _) in spec.entries("hard") {
-            let best = *scope == "BestEffort" && name != "pods" && resources::is_standard(name);
-            if best {
-                errors.invalid(path, Verbatim(&shown()), "unsupported scope applied to resource");
-            }
+        for _ in 0..unfit(scope, spec) {
+            errors.invalid(path, Verbatim(&shown()), "unsupported scope applied to resource");
         }
     }
     for (one, other) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
@@ -218,18 +213,43 @@ fn scopes(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn scope_selector(selector: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+/// How many of the standard resources the scope cannot be applied to
+/// (`IsResourceQuotaScopeValidForResource`).
+fn unfit(scope: &str, spec: &Value<'_>) -> usize {
+    let computing = |name: &str| {
+        let what = name.strip_prefix("requests.").or_else(|| name.strip_prefix("limits."));
+        matches!(what.unwrap_or(name), "cpu" | "memory")
+    };
+    let fits = |name: &str| match scope {
+        "Terminating"
+        | "NotTerminating"
+        | "NotBestEffort"
+        | "PriorityClass"
+        | "CrossNamespacePodAffinity" => name == "pods" || computing(name),
+        "BestEffort" => name == "pods",
+        "VolumeAttributesClass" => matches!(name, "persistentvolumeclaims" | "requests.storage"),
+        _ => true,
+    };
+    let standard = |name: &str| name != "storage" && resources::is_standard(name);
+    spec.entries("hard").filter(|(name, _)| standard(name) && !fits(name)).count()
+}
+
+fn scope_selector(spec: &Value<'_>, selector: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let at = path.child("matchExpressions");
     for requirement in selector.items("matchExpressions") {
         let scope = requirement.text("scopeName");
         if !SCOPES.contains(&scope) && scope != "VolumeAttributesClass" {
             errors.invalid(&at.child("scopeName"), scope, "unsupported scope");
         }
+        for _ in 0..unfit(scope, spec) {
+            let shown = go_form::compact(Some(selector), "core.v1.ScopeSelector");
+            errors.invalid(&at, Verbatim(&shown), "unsupported scope applied to resource");
+        }
         let operator = requirement.text("operator");
         let count = requirement.items("values").len();
-        let valued = matches!(scope, "PriorityClass" | "VolumeAttributesClass");
-        if !valued && operator != "Exists" {
-            let detail = "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, \
+        let plain = SCOPES.contains(&scope) && scope != "PriorityClass";
+        if plain && operator != "Exists" {
+            let detail = "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, \
                 ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, \
                 ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
             errors.invalid(&at.child("operator"), operator, detail);
@@ -250,6 +270,15 @@ fn scope_selector(selector: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             other => {
                 errors.invalid(&at.child("operator"), other, "not a valid selector operator");
             }
+        }
+    }
+    let given = |name: &str| {
+        selector.items("matchExpressions").iter().any(|one| one.text("scopeName") == name)
+    };
+    for (one, other) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
+        if given(one) && given(other) {
+            let shown = go_form::plain(spec.get("scopes"));
+            errors.invalid(&at, Verbatim(&shown), "conflicting scopes");
         }
     }
 }

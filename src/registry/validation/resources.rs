@@ -118,8 +118,9 @@ pub fn container_name(resource: &str, path: &Path<'_>, errors: &mut Errors) {
 
 /// `validatePodResourceName`: what a pod as a whole may ask for.
 fn pod_name(resource: &str, path: &Path<'_>, errors: &mut Errors) {
+    let before = errors.len();
     name(resource, path, errors);
-    if !matches!(resource, "cpu" | "memory") && !is_huge_page(resource) {
+    if errors.len() == before && !matches!(resource, "cpu" | "memory") && !is_huge_page(resource) {
         errors.unsupported(path, resource, &["cpu", "hugepages-", "memory"]);
     }
 }
@@ -160,8 +161,38 @@ pub fn container(
 }
 
 /// The lists of a pod as a whole, before they are compared with its containers.
-pub fn pod(requirements: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+pub fn pod(requirements: &Value<'_>, claims: &[&str], path: &Path<'_>, errors: &mut Errors) {
     requirement_lists(Some(requirements), pod_name, path, errors);
+    claim_names(requirements.items("claims"), claims, &path.child("claims"), errors);
+}
+
+/// A list that is checked as the limits of a container (`validateOverhead`).
+pub fn limits(list: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Errors) {
+    let at = path.child("limits");
+    let (mut huge, mut computing) = (false, false);
+    for (resource, value) in list.and_then(Value::as_map).into_iter().flat_map(|map| map.iter()) {
+        container_name(resource, &at.key(resource), errors);
+        amount(resource, value, &at.key(resource), errors);
+        huge_pages(resource, value, &at.key(resource), errors);
+        huge |= is_huge_page(resource);
+        computing |= matches!(resource, "cpu" | "memory");
+    }
+    if huge && !computing {
+        errors.forbidden(path, "HugePages require cpu or memory");
+    }
+}
+
+/// `validateResourceQuantityHugePageValue`: whole pages of the size that the name tells.
+fn huge_pages(resource: &str, value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let Some(size) = resource.strip_prefix("hugepages-") else { return };
+    let bytes = |text: &str| Quantity::parse(text).ok().map(|size| size.value());
+    let size = bytes(size).filter(|size| *size > 0);
+    let shown = shown(Some(value));
+    let whole = size.zip(bytes(&shown)).is_some_and(|(size, bytes)| bytes % size == 0);
+    if !whole {
+        let detail = format!("{shown} is not positive integer multiple of {resource}");
+        errors.invalid(path, &*shown, &detail);
+    }
 }
 
 type NameCheck = fn(&str, &Path<'_>, &mut Errors);
@@ -183,6 +214,7 @@ fn requirement_lists(
         let at = limits.key(resource);
         check(resource, &at, errors);
         amount(resource, value, &at, errors);
+        huge_pages(resource, value, &at, errors);
         see(resource);
     }
     for (resource, value) in requirements.entries("requests") {
@@ -191,6 +223,7 @@ fn requirement_lists(
         amount(resource, value, &at, errors);
         let limit = requirements.at(&["limits", resource]);
         against_limit(resource, value, limit, path, errors);
+        huge_pages(resource, value, &at, errors);
         see(resource);
     }
     if huge && !computing {
@@ -221,38 +254,49 @@ fn against_limit(
     } else {
         return;
     };
-    let limit = limit.as_str().unwrap_or("0");
+    let limit = shown(Some(limit));
     let detail = format!("must be {relation} {resource} limit of {limit}");
     errors.invalid(&path.child("requests"), &*shown(Some(value)), &detail);
 }
 
+/// `validateResourceClaimNames`: each claim or request of one once, and not both.
 fn claim_names(claims: &[Value<'_>], known: &[&str], path: &Path<'_>, errors: &mut Errors) {
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
     for (index, claim) in claims.iter().enumerate() {
         let at = path.index(index);
         let (name, request) = (claim.text("name"), claim.text("request"));
         if name.is_empty() {
-            errors.required(&at.child("name"), "");
+            errors.required(&at, "");
             continue;
         }
-        let full = match request {
-            "" => name.to_owned(),
-            request => format!("{name}/{request}"),
-        };
-        if seen.contains(&(name, request)) {
-            errors.duplicate(&at, &full);
+        if seen.iter().any(|key| key == name) {
+            errors.duplicate(&at, name);
         } else {
-            let clash = seen
-                .iter()
-                .any(|(other, part)| *other == name && (part.is_empty() || request.is_empty()));
-            if clash {
-                errors.duplicate(&at, &full);
+            let mut key = name.to_owned();
+            if !request.is_empty() {
+                errors.messages(&at.child("request"), request, format::dns_label(request));
+                key.push('/');
+                key.push_str(request);
             }
-            seen.push((name, request));
+            let of_same = |key: &&String| key.split_once('/').is_some_and(|(own, _)| own == name);
+            if seen.contains(&key) {
+                errors.duplicate(&at, &*key);
+            } else if request.is_empty() {
+                seen.iter().filter(of_same).for_each(|_| errors.duplicate(&at, name));
+            }
+            seen.push(key);
         }
         if !known.contains(&name) {
-            let none = if known.is_empty() { " which is empty" } else { "" };
-            let detail = format!("must be one of the names in pod.spec.resourceClaims{none}");
+            let mut names: Vec<&str> =
+                known.iter().copied().filter(|name| !name.is_empty()).collect();
+            names.sort_unstable();
+            names.dedup();
+            let names = if names.is_empty() {
+                " which is empty".to_owned()
+            } else {
+                format!(": {}", names.join(", "))
+            };
+            let detail = format!("must be one of the names in pod.spec.resourceClaims{names}");
             errors.not_found_of(&at, name, &detail);
         }
     }

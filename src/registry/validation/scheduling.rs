@@ -15,6 +15,7 @@ pub fn node_selector(node: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let terms = node.items("nodeSelectorTerms");
     if terms.is_empty() {
         errors.required(&at, "must have at least one node selector term");
+        return;
     }
     for (index, term) in terms.iter().enumerate() {
         node_term(term, true, &at.index(index), errors);
@@ -135,6 +136,7 @@ fn pod_term(term: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     for name in ["matchLabelKeys", "mismatchLabelKeys"] {
         label_keys(term, name, path, errors);
     }
+    merged_keys(term, path, errors);
     for (index, key) in term.texts("matchLabelKeys").enumerate() {
         if term.texts("mismatchLabelKeys").any(|other| other == key) {
             let detail = "exists in both matchLabelKeys and mismatchLabelKeys";
@@ -149,6 +151,24 @@ fn pod_term(term: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     errors.messages(&at, key, format::label_key(key));
 }
 
+/// Keys of `matchLabelKeys` are merged into the selector as expressions: one that the selector has
+/// besides is told, of the term and not of the key.
+fn merged_keys(term: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let Some(labels) = term.get("labelSelector") else { return };
+    let expressions = labels.items("matchExpressions");
+    for (at, expression) in expressions.iter().enumerate() {
+        let key = expression.text("key");
+        let place = term.items("matchLabelKeys").iter().rposition(|own| own.as_str() == Some(key));
+        let mut before = expressions.iter().take(at);
+        let known = labels.at(&["matchLabels", key]).is_some()
+            || before.any(|other| other.text("key") == key);
+        if let Some(place) = place.filter(|_| known) {
+            let detail = "exists in both matchLabelKeys and labelSelector";
+            errors.invalid(&path.index(place), key, detail);
+        }
+    }
+}
+
 fn label_keys(term: &Value<'_>, name: &'static str, path: &Path<'_>, errors: &mut Errors) {
     let at = path.child(name);
     if term.items(name).is_empty() {
@@ -156,6 +176,7 @@ fn label_keys(term: &Value<'_>, name: &'static str, path: &Path<'_>, errors: &mu
     }
     if !term.has("labelSelector") {
         errors.forbidden(&at, "must not be specified when labelSelector is not set");
+        return;
     }
     for (index, key) in term.texts(name).enumerate() {
         errors.messages(&at.index(index), key, format::label_key(key));
@@ -192,6 +213,11 @@ pub fn tolerations(tolerations: &[Value<'_>], path: &Path<'_>, errors: &mut Erro
                     errors.invalid(&at.child("operator"), value, detail);
                 }
             }
+            // Gate TaintTolerationComparisonOperators is off, and yet they are named.
+            "Lt" | "Gt" => {
+                let values = ["Equal", "Exists", "Lt", "Gt"];
+                errors.unsupported(&at.child("operator"), operator, &values);
+            }
             other => errors.unsupported(&at.child("operator"), other, &["Equal", "Exists"]),
         }
         errors.one_of(&at.child("effect"), effect, &EFFECTS);
@@ -217,8 +243,6 @@ pub fn spread(constraints: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
         let key = constraint.text("topologyKey");
         if key.is_empty() {
             errors.required(&at.child("topologyKey"), "can not be empty");
-        } else {
-            errors.messages(&at.child("topologyKey"), key, format::label_key(key));
         }
         let action = constraint.text("whenUnsatisfiable");
         if !matches!(action, "DoNotSchedule" | "ScheduleAnyway") {
@@ -255,18 +279,7 @@ fn spread_details(constraint: &Value<'_>, action: &str, path: &Path<'_>, errors:
         }
     }
     label_keys(constraint, "matchLabelKeys", path, errors);
-    if let Some(labels) = constraint.get("labelSelector") {
-        for (index, key) in constraint.texts("matchLabelKeys").enumerate() {
-            if labels.at(&["matchLabels", key]).is_some() {
-                let at = path.child("matchLabelKeys");
-                errors.invalid(
-                    &at.index(index),
-                    key,
-                    "exists in both matchLabelKeys and labelSelector",
-                );
-            }
-        }
-    }
+    merged_keys(constraint, path, errors);
     let at = path.child("labelSelector");
     selector::label_selector(constraint.get("labelSelector"), &at, errors);
 }

@@ -64,19 +64,67 @@ pub fn pod(spec: &Value<'_>, context: &Value<'_>, path: &Path<'_>, errors: &mut 
         errors.invalid(&path.child("shareProcessNamespace"), true, detail);
     }
     sysctls(spec, context, &path.child("sysctls"), errors);
-    for (name, values) in [
-        ("fsGroupChangePolicy", ["Always", "OnRootMismatch"]),
-        ("supplementalGroupsPolicy", ["Merge", "Strict"]),
-        ("seLinuxChangePolicy", ["MountOption", "Recursive"]),
-    ] {
-        let value = context.get(name).and_then(Value::as_str);
-        if let Some(value) = value.filter(|value| !values.contains(value)) {
-            errors.unsupported(&path.child(name), value, &values);
-        }
-    }
+    policy(context, "fsGroupChangePolicy", &["Always", "OnRootMismatch"], path, errors);
     seccomp(context.get("seccompProfile"), &path.child("seccompProfile"), errors);
     windows(context.get("windowsOptions"), &path.child("windowsOptions"), errors);
     app_armor(context.get("appArmorProfile"), &path.child("appArmorProfile"), errors);
+    policy(context, "supplementalGroupsPolicy", &["Merge", "Strict"], path, errors);
+    // Gate SELinuxMount is off.
+    policy(context, "seLinuxChangePolicy", &["Recursive"], path, errors);
+}
+
+fn policy(
+    context: &Value<'_>,
+    name: &'static str,
+    values: &[&str],
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let value = context.get(name).and_then(Value::as_str);
+    if let Some(value) = value.filter(|value| !values.contains(value)) {
+        errors.unsupported(&path.child(name), value, values);
+    }
+}
+
+/// `validateWindowsHostProcessPod`: all containers are of that kind, or none.
+pub fn host_process(
+    spec: &Value<'_>,
+    privileged_allowed: bool,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let options = ["securityContext", "windowsOptions", "hostProcess"];
+    let pod = spec.at(&options).and_then(Value::as_bool);
+    let (mut all, mut hosts) = (0, 0);
+    super::pod_spec::each_container(spec, path, |container, at| {
+        let own = container.at(&options).and_then(Value::as_bool);
+        if let (Some(pod), Some(own)) = (pod, own)
+            && pod != own
+        {
+            let at = at.child("securityContext");
+            let at = at.child("windowsOptions");
+            let detail =
+                format!("pod hostProcess value must be identical if both are specified, was {pod}");
+            errors.invalid(&at.child("hostProcess"), own, &detail);
+        }
+        all += 1;
+        hosts += usize::from(own.or(pod) == Some(true));
+    });
+    if hosts == 0 {
+        return;
+    }
+    if hosts != all {
+        let detail = "If pod contains any hostProcess containers then all containers must be \
+                      HostProcess containers";
+        errors.invalid(path, "", detail);
+    }
+    if !spec.flag("hostNetwork") {
+        let detail = "hostNetwork must be true if pod contains any hostProcess containers";
+        errors.invalid(&path.child("hostNetwork"), false, detail);
+    }
+    if !privileged_allowed {
+        errors.forbidden(path, "hostProcess containers are disallowed by cluster policy");
+    }
 }
 
 fn ids(context: &Value<'_>, names: &[&str], path: &Path<'_>, errors: &mut Errors) {
@@ -165,8 +213,9 @@ fn windows_user(name: &str, path: &Path<'_>, errors: &mut Errors) {
         errors.invalid(path, name, "runAsUserName cannot be an empty string");
         return;
     }
-    if name.chars().any(char::is_control) {
+    if name.chars().any(|c| c.is_ascii_control()) {
         errors.invalid(path, name, "runAsUserName cannot contain control characters");
+        return;
     }
     let parts: Vec<&str> = name.split('\\').collect();
     let (domain, user) = match parts.as_slice() {
@@ -201,7 +250,7 @@ fn windows_user(name: &str, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn sysctls(spec: &Value<'_>, context: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
     for (index, sysctl) in context.items("sysctls").iter().enumerate() {
         let name = sysctl.text("name");
         let at = path.index(index);
@@ -215,7 +264,7 @@ fn sysctls(spec: &Value<'_>, context: &Value<'_>, path: &Path<'_>, errors: &mut 
                  ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
             );
             errors.invalid(&at, name, &detail);
-        } else if seen.contains(&plain) {
+        } else if seen.contains(&name) {
             errors.duplicate(&at, name);
         }
         let shared = ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."];
@@ -225,7 +274,7 @@ fn sysctls(spec: &Value<'_>, context: &Value<'_>, path: &Path<'_>, errors: &mut 
         if spec.flag("hostIPC") && shared.iter().any(|prefix| plain.starts_with(prefix)) {
             errors.invalid(&at, name, "may not be specified when 'hostIPC' is true");
         }
-        seen.push(plain);
+        seen.push(name);
     }
 }
 

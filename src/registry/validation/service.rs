@@ -1,7 +1,7 @@
 //! Services (`ValidateService`, `ValidateServiceUpdate`).
 
 use super::probe::port as port_or_name;
-use super::{Errors, Report as _, Verbatim, format, go_form, ip, selector};
+use super::{Errors, IMMUTABLE, Report as _, Verbatim, format, go_form, ip, selector};
 use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::defaulting::core::is_external;
@@ -16,6 +16,11 @@ const AFFINITY_SECONDS_MAX: i64 = 86_400;
 
 /// A new service.
 pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    service(object, None, errors);
+}
+
+/// `validateService`; addresses and ranges that `old` has may stay as they are.
+fn service(object: &Value<'_>, old: Option<&Value<'_>>, errors: &mut Errors) {
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
@@ -39,11 +44,13 @@ pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     }
     selector::labels(spec.get("selector"), &path.child("selector"), errors);
     affinity(spec, &path, errors);
-    addresses(object, errors);
+    addresses(object, old, errors);
     let at = path.child("externalIPs");
     for (index, address) in spec.texts("externalIPs").enumerate() {
         let before = errors.len();
-        ip::legacy_ip(address, &at.index(index), errors);
+        if !kept(old, "externalIPs", address) {
+            ip::legacy_ip(address, &at.index(index), errors);
+        }
         if errors.len() == before {
             ip::not_special(address, &at.index(index), errors);
         }
@@ -53,8 +60,14 @@ pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     }
     errors.one_of(&path.child("type"), kind, &TYPES);
     repeats(list, kind, &path.child("ports"), errors);
-    balancer(object, spec, &path, errors);
+    balancer(object, spec, old, &path, errors);
     traffic(spec, &path, errors);
+}
+
+/// True if the stored service has this text in this list.
+fn kept(old: Option<&Value<'_>>, name: &str, text: &str) -> bool {
+    let list = old.map_or(&[][..], |old| old.list_at(&["spec", name]));
+    list.iter().filter_map(Value::as_str).any(|before| before.trim() == text.trim())
 }
 
 /// The old and the new annotation for topology say the same.
@@ -80,10 +93,13 @@ fn by_type(spec: &Value<'_>, headless: bool, path: &Path<'_>, errors: &mut Error
         }
         "ExternalName" => {
             let detail = "may not be set for ExternalName services";
-            for name in ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-                if spec.get(name).is_some_and(|value| !value.is_empty()) {
+            for name in ["clusterIPs", "ipFamilies"] {
+                if !spec.items(name).is_empty() {
                     errors.forbidden(&path.child(name), detail);
                 }
+            }
+            if spec.has("ipFamilyPolicy") {
+                errors.forbidden(&path.child("ipFamilyPolicy"), detail);
             }
             let name = spec.text("externalName");
             let name = name.strip_suffix('.').unwrap_or(name);
@@ -137,11 +153,13 @@ fn affinity(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let config = spec.get("sessionAffinityConfig");
     match affinity {
         "ClientIP" => {
-            let seconds = config.and_then(|config| config.i64_at(&["clientIP", "timeoutSeconds"]));
-            let at = at.child("clientIP").child("timeoutSeconds").to_string();
-            let at = Path::root(&at);
-            match seconds {
-                None => errors.required(&at, "when session affinity type is ClientIP"),
+            let need = "when session affinity type is ClientIP";
+            let Some(config) = config else { return errors.required(&at, need) };
+            let at = at.child("clientIP");
+            let Some(client) = config.get("clientIP") else { return errors.required(&at, need) };
+            let at = at.child("timeoutSeconds");
+            match client.int("timeoutSeconds") {
+                None => errors.required(&at, need),
                 Some(seconds) if !(1..=AFFINITY_SECONDS_MAX).contains(&seconds) => {
                     let detail = "must be greater than 0 and less than 86400";
                     errors.invalid(&at, seconds, detail);
@@ -157,7 +175,7 @@ fn affinity(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 /// `ValidateServiceClusterIPsRelatedFields`: addresses, their families and the policy agree.
-pub fn addresses(object: &Value<'_>, errors: &mut Errors) {
+pub fn addresses(object: &Value<'_>, old: Option<&Value<'_>>, errors: &mut Errors) {
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
     if spec.text("type") == "ExternalName" {
@@ -178,40 +196,37 @@ pub fn addresses(object: &Value<'_>, errors: &mut Errors) {
         errors.invalid(&at, shown, "first value must match `clusterIP`");
     }
     families(spec, &path, errors);
+    let before = errors.len();
+    for (index, address) in spec.texts("clusterIPs").enumerate() {
+        if index == 0 && address == "None" {
+            if list.len() > 1 {
+                errors.invalid(&at, shown, "'None' must be the first and only value");
+            }
+        } else if !kept(old, "clusterIPs", address) {
+            ip::legacy_ip(address, &at.index(index), errors);
+        }
+    }
+    let valid = errors.len() == before;
     if list.len() > 2 {
         errors.invalid(&at, shown, "may only hold up to 2 values");
     }
-    let families: Vec<&str> = spec.texts("ipFamilies").collect();
-    for (index, address) in spec.texts("clusterIPs").enumerate() {
-        let at = at.index(index);
-        if index == 0 && address == "None" {
-            if list.len() > 1 {
-                let at = path.child("clusterIPs");
-                let detail = "'None' must be the first and only value";
-                errors.invalid(&at, shown, detail);
-                return;
-            }
-            return;
-        }
-        let before = errors.len();
-        if address == "None" {
-            errors.invalid(&at, address, "must be empty, 'None', or a valid IP address");
-        } else if !address.is_empty() {
-            ip::legacy_ip(address, &at, errors);
-        }
-        let parsed = ip::parse(address).filter(|_| errors.len() == before);
-        if let (Some(parsed), Some(family)) = (parsed, families.get(index))
-            && (*family == "IPv4") != parsed.is_ipv4()
-        {
+    if !valid {
+        return;
+    }
+    let six: Vec<bool> =
+        spec.texts("clusterIPs").filter_map(ip::parse).map(|ip| ip.is_ipv6()).collect();
+    if list.len() > 1 && !(six.contains(&true) && six.contains(&false)) {
+        errors.invalid(&at, shown, "may specify no more than one IP for each IP family");
+    }
+    let pairs = spec.texts("clusterIPs").zip(spec.texts("ipFamilies"));
+    for (index, (address, family)) in pairs.enumerate() {
+        let six = ip::parse(address).is_some_and(|address| address.is_ipv6());
+        let differs = matches!((family, six), ("IPv4", true) | ("IPv6", false));
+        if differs && first != "None" {
             let detail =
                 format!("expected an {family} value as indicated by `ipFamilies[{index}]`");
-            errors.invalid(&at, address, &detail);
+            errors.invalid(&at.index(index), address, &detail);
         }
-    }
-    let four: Vec<bool> =
-        spec.texts("clusterIPs").filter_map(ip::parse).map(|ip| ip.is_ipv4()).collect();
-    if four.len() == 2 && four.first() == four.get(1) {
-        errors.invalid(&at, shown, "may specify no more than one IP for each IP family");
     }
 }
 
@@ -227,7 +242,7 @@ fn families(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         }
     }
     let policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];
-    errors.one_of(&path.child("ipFamilyPolicy"), spec.text("ipFamilyPolicy"), &policies);
+    errors.one_of_given(&path.child("ipFamilyPolicy"), spec.get("ipFamilyPolicy"), &policies);
 }
 
 fn repeats(list: &[Value<'_>], kind: &str, path: &Path<'_>, errors: &mut Errors) {
@@ -265,17 +280,25 @@ fn repeats(list: &[Value<'_>], kind: &str, path: &Path<'_>, errors: &mut Errors)
     }
 }
 
-fn balancer(object: &Value<'_>, spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+fn balancer(
+    object: &Value<'_>,
+    spec: &Value<'_>,
+    old: Option<&Value<'_>>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     let is_balancer = spec.text("type") == "LoadBalancer";
     let annotation = object.str_at(&["metadata", "annotations", RANGES]);
     let ranges: Vec<&str> = spec.texts("loadBalancerSourceRanges").collect();
-    let at = path.child("loadBalancerSourceRanges");
+    let at = path.child("LoadBalancerSourceRanges");
     if !ranges.is_empty() {
         if !is_balancer {
             errors.forbidden(&at, ONLY_BALANCER);
         }
         for (index, range) in ranges.iter().enumerate() {
-            ip::legacy_cidr(range.trim(), &at.index(index), errors);
+            if !kept(old, "loadBalancerSourceRanges", range) {
+                ip::legacy_cidr(range.trim(), &at.index(index), errors);
+            }
         }
     } else if object.at(&["metadata", "annotations", RANGES]).is_some() {
         let root = Path::root("metadata");
@@ -284,19 +307,28 @@ fn balancer(object: &Value<'_>, spec: &Value<'_>, path: &Path<'_>, errors: &mut 
         if !is_balancer {
             errors.forbidden(&at, ONLY_BALANCER);
         }
-        for range in annotation.trim().split(',').filter(|range| !range.is_empty()) {
+        let path = ["metadata", "annotations", RANGES];
+        let before = old.and_then(|old| old.at(&path)).and_then(Value::as_str);
+        let annotation = annotation.trim();
+        let ranges = annotation.split(',').filter(|_| !annotation.is_empty());
+        for range in ranges.filter(|_| before.map(str::trim) != Some(annotation)) {
             ip::legacy_cidr(range.trim(), &at, errors);
         }
     }
     let at = path.child("allocateLoadBalancerNodePorts");
     match (is_balancer, spec.has("allocateLoadBalancerNodePorts")) {
         (false, true) => errors.forbidden(&at, ONLY_BALANCER),
-        (true, false) => errors.required(&at, ""),
+        // Upstream's path is short.
+        (true, false) => errors.required(&Path::root("allocateLoadBalancerNodePorts"), ""),
         _ => {}
     }
+    balancer_class(spec, path, errors);
+}
+
+fn balancer_class(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let Some(class) = spec.get("loadBalancerClass").and_then(Value::as_str) else { return };
     let at = path.child("loadBalancerClass");
-    if is_balancer {
+    if spec.text("type") == "LoadBalancer" {
         errors.messages(&at, class, format::label_key(class));
     } else {
         errors.forbidden(&at, ONLY_BALANCER);
@@ -332,29 +364,30 @@ fn traffic(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
                       is 'Local'";
         errors.invalid(&at, check, detail);
     }
-    let internal = spec.text("internalTrafficPolicy");
     let at = path.child("internalTrafficPolicy");
-    if internal.is_empty() && spec.text("type") != "ExternalName" {
+    let inner = matches!(spec.text("type"), "ClusterIP" | "LoadBalancer" | "NodePort");
+    if !spec.has("internalTrafficPolicy") && inner {
         errors.required(&at, "");
     }
-    errors.one_of(&at, internal, &["Cluster", "Local"]);
-    let values = ["PreferClose", "PreferSameNode", "PreferSameZone"];
+    errors.one_of_given(&at, spec.get("internalTrafficPolicy"), &["Cluster", "Local"]);
+    let values = ["PreferClose", "PreferSameZone", "PreferSameNode"];
     let at = path.child("trafficDistribution");
-    errors.one_of(&at, spec.text("trafficDistribution"), &values);
+    errors.one_of_given(&at, spec.get("trafficDistribution"), &values);
 }
 
 /// A service, updated.
-pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
+pub fn update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     let null = Value::Null;
     let (now, was) = (new.get("spec").unwrap_or(&null), old.get("spec").unwrap_or(&null));
     let path = Path::root("spec");
     let external = |spec: &Value<'_>| spec.text("type") == "ExternalName";
+    let headless = |spec: &Value<'_>| spec.texts("clusterIPs").next() == Some("None");
     if !external(now) && !external(was) {
-        for (name, unset) in [
-            ("clusterIPs", "primary clusterIP can not be unset"),
-            ("ipFamilies", "primary ipFamily can not be unset"),
-        ] {
-            first_stays(now, was, name, unset, &path, errors);
+        if !(headless(now) && headless(was)) {
+            stays(now, was, &ADDRESSES, &path, errors);
+        }
+        if !headless(now) && !headless(was) {
+            stays(now, was, &FAMILIES, &path, errors);
         }
     }
     let class = "loadBalancerClass";
@@ -363,43 +396,88 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
         let shown = go_form::plain(now.get(class));
         errors.invalid(&path.child(class), Verbatim(&shown), "may not change once set");
     }
-    create(new, scope, errors);
+    // Upstream asks for its form here, and again where it asks for the rest.
+    balancer_class(now, &path, errors);
+    let checked =
+        |spec: &Value<'_>| balancer(spec) && spec.text("externalTrafficPolicy") == "Local";
+    let port = |spec: &Value<'_>| spec.int("healthCheckNodePort").unwrap_or(0);
+    if checked(now) && checked(was) && port(now) != port(was) {
+        errors.forbidden(&path.child("healthCheckNodePort"), IMMUTABLE);
+    }
+    service(new, Some(old), errors);
 }
 
-fn first_stays(
-    now: &Value<'_>,
-    was: &Value<'_>,
+/// A list whose first element stays, and whose second may come and go.
+struct Pair {
     name: &'static str,
-    unset: &str,
-    path: &Path<'_>,
-    errors: &mut Errors,
-) {
-    let Some(before) = was.texts(name).next() else { return };
-    let at = path.child(name);
-    let shown = now.get(name).unwrap_or(&Value::Null);
-    match now.texts(name).next() {
-        None => errors.invalid(&at.index(0), shown, unset),
-        Some(first) if first != before => {
-            errors.invalid(&at.index(0), shown, "may not change once set");
+    /// What is said where the first is gone.
+    unset: &'static str,
+    /// What is said where the second goes while the policy wants it.
+    release: &'static str,
+    /// What is shown of lists that differ in length.
+    shown: &'static str,
+}
+
+const ADDRESSES: Pair = Pair {
+    name: "clusterIPs",
+    unset: "primary clusterIP can not be unset",
+    release: "must be set to 'SingleStack' when releasing the secondary clusterIP",
+    shown: "clusterIPs",
+};
+const FAMILIES: Pair = Pair {
+    name: "ipFamilies",
+    unset: "primary ipFamily can not be unset",
+    release: "must be set to 'SingleStack' when releasing the secondary ipFamily",
+    shown: "clusterIPs",
+};
+
+/// `validateUpgradeDowngradeClusterIPs`, `validateUpgradeDowngradeIPFamilies`.
+fn stays(now: &Value<'_>, was: &Value<'_>, pair: &Pair, path: &Path<'_>, errors: &mut Errors) {
+    const ONCE: &str = "may not change once set";
+    let is_families = pair.name == "ipFamilies";
+    let (new, old) = (now.items(pair.name), was.items(pair.name));
+    let at = path.child(pair.name);
+    let empty = Value::Null;
+    let list = |name: &str| now.get(name).unwrap_or(&empty);
+    if new.len() == old.len() {
+        for (index, _) in new.iter().zip(old).enumerate().filter(|(_, (new, old))| new != old) {
+            let index = if is_families { 0 } else { index };
+            errors.invalid(&at.index(index), list(pair.name), ONCE);
         }
-        Some(_) => {}
+        return;
+    }
+    let shrinks = new.len() < old.len();
+    let gone = if is_families { now.items("clusterIPs").is_empty() } else { new.is_empty() };
+    if shrinks && gone {
+        errors.invalid(&at.index(0), list(pair.name), pair.unset);
+    }
+    if let (Some(first), Some(before)) = (new.first(), old.first())
+        && first != before
+    {
+        errors.invalid(&at.index(0), list(pair.shown), ONCE);
+    }
+    let policy = now.get("ipFamilyPolicy").and_then(Value::as_str);
+    if shrinks && new.len() == 1 && policy != Some("SingleStack") {
+        let shown = policy.map_or(Value::Null, Value::Str);
+        errors.invalid(&path.child("ipFamilyPolicy"), &shown, pair.release);
     }
 }
 
 /// Status of a service: its balancer.
-pub fn status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+pub fn status(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    let stored = old.list_at(&["status", "loadBalancer", "ingress"]);
     let root = Path::root("status");
     let path = root.child("loadBalancer");
     let ingress = new.list_at(&["status", "loadBalancer", "ingress"]);
     let at = path.child("ingress");
     if !ingress.is_empty() && new.str_at(&["spec", "type"]) != "LoadBalancer" {
-        let detail = "may only be used when `spec.type` is \"LoadBalancer\"";
-        errors.forbidden(&at, detail);
+        errors.forbidden(&at, "may only be used when `spec.type` is 'LoadBalancer'");
+        return;
     }
     for (index, entry) in ingress.iter().enumerate() {
         let at = at.index(index);
         let address = entry.text("ip");
-        if !address.is_empty() {
+        if !address.is_empty() && stored.iter().all(|entry| entry.text("ip") != address) {
             ip::legacy_ip(address, &at.child("ip"), errors);
         }
         let mode = entry.get("ipMode").and_then(Value::as_str);

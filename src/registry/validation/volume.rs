@@ -1,6 +1,7 @@
 //! Volumes of pods (`ValidateVolumes`).
 
 use super::env::Place;
+use super::pod_spec::Owner;
 use super::{Errors, Report as _, claim, env, format, resources, selector, volume_source};
 use crate::object::Value;
 use crate::object::field::Path;
@@ -44,10 +45,11 @@ const SOURCES: [&str; 30] = [
 /// `ValidateVolumes`; returns the volumes that are valid, which mounts may name.
 pub fn volumes<'v, 'a>(
     volumes: &'v [Value<'a>],
-    pod_name: &str,
+    owner: Owner<'_>,
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Vec<&'v Value<'a>> {
+    let pod_name = owner.name;
     let mut valid: Vec<&Value<'a>> = Vec::new();
     let created = |claim: &str| {
         let volume = claim.strip_prefix(pod_name).and_then(|rest| rest.strip_prefix('-'));
@@ -58,7 +60,7 @@ pub fn volumes<'v, 'a>(
         let at = path.index(index);
         let before = errors.len();
         let name = volume.text("name");
-        pod_source(volume, pod_name, &at, errors);
+        pod_source(volume, owner, &at, errors);
         errors.required_text(&at.child("name"), name, format::dns_label);
         if valid.iter().any(|other| other.text("name") == name) {
             errors.duplicate(&at.child("name"), name);
@@ -76,15 +78,26 @@ pub fn volumes<'v, 'a>(
     valid
 }
 
-fn pod_source(volume: &Value<'_>, pod_name: &str, path: &Path<'_>, errors: &mut Errors) {
+/// A volume with an initiator of its own: its name goes into that of the portal.
+fn initiator(source: &str, value: &Value<'_>, name: &str, path: &Path<'_>, errors: &mut Errors) {
+    let length = name.len() + 1 + value.text("targetPortal").len();
+    if source == "iscsi" && value.has("initiatorName") && length > volume_source::PORTAL_BYTES_MAX {
+        errors.invalid(&path.child("name"), name, volume_source::PORTAL_TOO_LONG);
+    }
+}
+
+fn pod_source(volume: &Value<'_>, owner: Owner<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let (pod_name, is_pod) = (owner.name, owner.is_pod);
     let mut found = false;
     for name in SOURCES {
         let Some(value) = volume.get(name) else { continue };
         let at = path.child(match name {
             "downwardAPI" if found => "downwarAPI",
-            "gcePersistentDisk" => "persistentDisk",
+            "cephfs" if found => "cephFS",
+            "gcePersistentDisk" if !found => "persistentDisk",
             name => name,
         });
+        initiator(name, value, volume.text("name"), path, errors);
         if found {
             errors.forbidden(&at, "may not specify more than 1 volume type");
             continue;
@@ -102,7 +115,7 @@ fn pod_source(volume: &Value<'_>, pod_name: &str, path: &Path<'_>, errors: &mut 
                 need(value, &["repository"], &at, errors);
                 env::local_path(value.text("directory"), &at.child("directory"), errors);
             }
-            "image" => image(value, &at, errors),
+            "image" => image(value, is_pod, &at, errors),
             _ => volume_source::source(name, value, false, &at, errors),
         }
     }
@@ -126,10 +139,18 @@ fn empty_dir(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn image(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    need(value, &["reference"], path, errors);
-    let policies = ["Always", "IfNotPresent", "Never"];
-    errors.one_of(&path.child("pullPolicy"), value.text("pullPolicy"), &policies);
+/// A template may leave the image to whoever makes pods of it.
+fn image(value: &Value<'_>, is_pod: bool, path: &Path<'_>, errors: &mut Errors) {
+    if is_pod {
+        need(value, &["reference"], path, errors);
+    }
+    let at = path.child("pullPolicy");
+    match value.text("pullPolicy") {
+        "" => errors.required(&at, ""),
+        policy => {
+            errors.one_of(&at, policy, &["Always", "IfNotPresent", "Never"]);
+        }
+    }
 }
 
 fn ephemeral(value: &Value<'_>, name: &str, pod: &str, path: &Path<'_>, errors: &mut Errors) {
@@ -143,8 +164,10 @@ fn ephemeral(value: &Value<'_>, name: &str, pod: &str, path: &Path<'_>, errors: 
         selector::labels(metadata.get("labels"), &at.child("labels"), errors);
         super::metadata::annotations(metadata.get("annotations"), &at.child("annotations"), errors);
         for (key, value) in metadata.as_map().into_iter().flat_map(|map| map.iter()) {
-            if !matches!(key, "labels" | "annotations") && !value.is_empty() {
-                errors.forbidden(&at.child(key), "cannot be set");
+            let zero = value.is_empty() || value.as_i64() == Some(0);
+            if !matches!(key, "labels" | "annotations") && !zero {
+                let shown = if key == "uid" { "uID" } else { key };
+                errors.forbidden(&at.child(shown), "cannot be set");
             }
         }
     }
@@ -217,39 +240,41 @@ fn downward_item(item: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn projected(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    const SOURCES: [&str; 5] =
+        ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle"];
     mode(value, "defaultMode", path, errors);
     let mut paths: Vec<&str> = Vec::new();
     for (index, source) in value.items("sources").iter().enumerate() {
         let at = path.child("sources");
         let at = at.index(index);
-        let mut found = false;
-        for name in
-            ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle"]
-        {
+        for name in SOURCES {
             let Some(part) = source.get(name) else { continue };
-            let at = at.child(name);
-            if found {
-                errors.forbidden(&at, "may not specify more than 1 volume type per source");
-                continue;
-            }
-            found = true;
-            projection(name, part, &at, errors);
-            let own = part.text("path");
+            projection(name, part, path, &at.child(name), errors);
             let targets = part.items("items").iter().map(|item| item.text("path"));
-            for target in targets.chain(Some(own)).filter(|target| !target.is_empty()) {
+            let own = (name == "clusterTrustBundle").then(|| part.text("path"));
+            for target in targets.filter(|target| !target.is_empty()).chain(own) {
                 if paths.contains(&target) {
-                    errors.invalid(path, target, "conflicting duplicate paths");
+                    let owner = matches!(name, "secret" | "configMap");
+                    let shown = if owner { part.text("name") } else { target };
+                    errors.invalid(path, shown, "conflicting duplicate paths");
                 }
                 paths.push(target);
             }
         }
-        if !found && source.get("podCertificate").is_none() {
-            errors.required(&at, "must specify a volume type");
+        if SOURCES.iter().filter(|name| source.has(name)).count() > 1 {
+            errors.forbidden(&at, "may not specify more than 1 volume type per source");
         }
     }
 }
 
-fn projection(name: &str, part: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+/// One source at `path`, of the projected volume at `volume`.
+fn projection(
+    name: &str,
+    part: &Value<'_>,
+    volume: &Path<'_>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     match name {
         "secret" | "configMap" => {
             need(part, &["name"], path, errors);
@@ -271,8 +296,11 @@ fn projection(name: &str, part: &Value<'_>, path: &Path<'_>, errors: &mut Errors
                 let detail = "may not specify a duration larger than 2^32 seconds";
                 errors.invalid(&at, seconds, detail);
             }
-            need(part, &["path"], path, errors);
-            file_path(part.text("path"), &path.child("path"), errors);
+            // Upstream tells it of the volume.
+            match part.text("path") {
+                "" => errors.required(&volume.child("path"), ""),
+                target => file_path(target, &volume.child("path"), errors),
+            }
         }
         _ => {
             let (named, signed) = (part.has("name"), part.has("signerName"));

@@ -7,6 +7,11 @@ use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::Read as _;
 
+/// Of an iSCSI volume with an initiator, its name and portal with a colon between.
+pub const PORTAL_BYTES_MAX: usize = 64;
+/// What is said of more.
+pub const PORTAL_TOO_LONG: &str = "Total length of <volume name>:<iscsi.targetPortal> must be \
+                                   under 64 characters if iscsi.initiatorName is specified.";
 const QUOBYTE: &str = "must be a host:port pair or multiple pairs separated by commas";
 const ISCSI_START: &str = "must be valid format starting with iqn, eui, or naa";
 
@@ -31,7 +36,7 @@ pub fn source(
         "nfs" => {
             need(value, &["server", "path"], path, errors);
             let target = value.text("path");
-            if !target.is_empty() && !target.starts_with('/') {
+            if !target.starts_with('/') {
                 errors.invalid(&path.child("path"), target, "must be an absolute path");
             }
         }
@@ -189,9 +194,9 @@ fn host_path(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let target = value.text("path");
     if target.is_empty() {
         errors.required(&path.child("path"), "");
-    } else {
-        env::no_backsteps(target, &path.child("path"), errors);
+        return;
     }
+    env::no_backsteps(target, &path.child("path"), errors);
     errors.one_of(&path.child("type"), value.text("type"), &TYPES);
 }
 
@@ -265,10 +270,13 @@ fn fibre(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 
 fn azure_disk(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     need(value, &["diskName", "diskURI"], path, errors);
-    let modes = ["None", "ReadOnly", "ReadWrite"];
-    errors.one_of(&path.child("cachingMode"), value.text("cachingMode"), &modes);
+    for (name, values) in [
+        ("cachingMode", ["None", "ReadOnly", "ReadWrite"]),
+        ("kind", ["Dedicated", "Managed", "Shared"]),
+    ] {
+        errors.one_of_given(&path.child(name), value.get(name), &values);
+    }
     let (kind, uri) = (value.text("kind"), value.text("diskURI"));
-    errors.one_of(&path.child("kind"), kind, &["Dedicated", "Managed", "Shared"]);
     let at = path.child("diskURI");
     if kind == "Managed" && !uri.starts_with("/subscriptions/") {
         let form = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/\
@@ -297,7 +305,10 @@ fn csi(value: &Value<'_>, persistent: bool, path: &Path<'_>, errors: &mut Errors
     if !persistent {
         if let Some(secret) = value.get("nodePublishSecretRef") {
             let at = path.child("nodePublishSecretRef");
-            errors.required_text(&at.child("name"), secret.text("name"), format::dns_subdomain);
+            match secret.text("name") {
+                "" => errors.required(&at.child("name"), ""),
+                name => errors.messages(&path.child("name"), name, format::dns_subdomain(name)),
+            }
         }
         return;
     }

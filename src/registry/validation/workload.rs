@@ -1,10 +1,11 @@
 //! apps/v1, and core's ReplicationController and PodTemplate.
 
 use super::{Errors, IMMUTABLE, Report as _, Verbatim, claim, format, go_form, selector, template};
-use crate::object::Value;
 use crate::object::field::Path;
+use crate::object::{List, Map, Value};
 use crate::registry::read::{Read as _, same};
 use crate::registry::strategy::Scope;
+use bumpalo::Bump;
 
 const INVALID_SELECTOR: &str = "invalid label selector";
 
@@ -184,8 +185,6 @@ pub fn daemon_set_update(
     scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
-    // `ValidateDaemonSet`, and again in `ValidateDaemonSetUpdate`: each error stands twice.
-    daemon_set(new, scope, errors);
     daemon_set(new, scope, errors);
     immutable_selector(new, old, errors);
 }
@@ -195,7 +194,8 @@ pub fn replica_set(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Error
     let (spec, path) = (spec(object), Path::root("spec"));
     errors.non_negative(&path.child("replicas"), spec.int("replicas"));
     errors.non_negative(&path.child("minReadySeconds"), spec.int("minReadySeconds"));
-    template::needed_selector(spec, "replicaset", &path, errors);
+    // Upstream's text names the wrong kind.
+    template::needed_selector(spec, "deployment", &path, errors);
     replica_template(spec, scope, &path, errors);
 }
 
@@ -206,8 +206,6 @@ pub fn replica_set_update(
     scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
-    // `ValidateReplicaSet`, and again in `ValidateReplicaSetUpdate`: each error stands twice.
-    replica_set(new, scope, errors);
     replica_set(new, scope, errors);
     immutable_selector(new, old, errors);
 }
@@ -247,27 +245,31 @@ pub fn replication_controller_update(
     scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
-    // The strategy validates the new object, and so does `ValidateReplicationControllerUpdate`.
-    replication_controller(new, scope, errors);
     replication_controller(new, scope, errors);
 }
 
 /// StatefulSet (`ValidateStatefulSetSpec`); claims and the service's name are checked for new ones.
-pub fn stateful_set(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    let (spec, path) = (spec(object), Path::root("spec"));
-    stateful_spec(spec, &path, errors);
-    let service = spec.text("serviceName");
-    if !service.is_empty() {
-        errors.messages(&path.child("serviceName"), service, format::dns_label(service));
-    }
-    let at = path.child("volumeClaimTemplates");
-    for (index, claim) in spec.items("volumeClaimTemplates").iter().enumerate() {
-        let inner = claim.get("spec").unwrap_or(&Value::Null);
-        claim::spec(inner, &at.index(index).child("spec"), errors);
-    }
+pub fn stateful_set(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
+    let checks = Stateful { is_new: true, template: true };
+    stateful_spec(spec(object), checks, scope, &Path::root("spec"), errors);
 }
 
-fn stateful_spec(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+/// What of a stateful set is checked (`StatefulSetValidationOptions`).
+#[derive(Clone, Copy)]
+struct Stateful {
+    /// Claims and the service's name, which never change.
+    is_new: bool,
+    /// The template, unless the stored one is wrong already.
+    template: bool,
+}
+
+fn stateful_spec(
+    spec: &Value<'_>,
+    checks: Stateful,
+    scope: &Scope<'_, '_>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     let at = path.child("podManagementPolicy");
     match spec.text("podManagementPolicy") {
         "" => errors.required(&at, ""),
@@ -284,10 +286,20 @@ fn stateful_spec(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             }
         }
     }
+    let at = path.child("volumeClaimTemplates");
+    let claims = spec.items("volumeClaimTemplates");
+    for (index, claim) in claims.iter().enumerate().filter(|_| checks.is_new) {
+        let inner = claim.get("spec").unwrap_or(&Value::Null);
+        claim::spec(inner, &at.index(index).child("spec"), errors);
+    }
     errors.non_negative(&path.child("replicas"), spec.int("replicas"));
     errors.non_negative(&path.child("minReadySeconds"), spec.int("minReadySeconds"));
     if let Some(ordinals) = spec.get("ordinals") {
         errors.non_negative(&path.child("ordinals.start"), ordinals.int("start"));
+    }
+    let service = spec.text("serviceName");
+    if checks.is_new && !service.is_empty() {
+        errors.messages(&path.child("serviceName"), service, format::dns_label(service));
     }
     template::needed_selector(spec, "statefulset", path, errors);
     let found = spec.get("selector");
@@ -298,9 +310,47 @@ fn stateful_spec(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         errors.invalid(&path.child("selector"), Verbatim(&shown), "");
     } else {
         template::match_labels(found, inner, &at, errors);
+        if checks.template {
+            let arena = Bump::new();
+            let identified = identified(inner, claims, &arena);
+            template::template(&identified, scope, &at, errors);
+        }
         template::labels(inner, &at, errors);
     }
     template::restarts(inner, "StatefulSet", &at, errors);
+}
+
+/// The template as its pods will have it: with volumes for the claims and without a host name.
+fn identified<'a>(template: &Value<'_>, claims: &[Value<'_>], arena: &'a Bump) -> Value<'a> {
+    let mut template = template.copy_in(arena);
+    let Some(map) = template.as_map_mut() else { return template };
+    let spec = map.entry_map("spec");
+    spec.remove("hostname");
+    spec.remove("subdomain");
+    if claims.is_empty() {
+        return template;
+    }
+    let mut volumes = List::new_in(arena);
+    let mut names: Vec<&str> = Vec::new();
+    for name in claims.iter().map(|claim| claim.str_at(&["metadata", "name"])) {
+        if names.contains(&name) {
+            continue;
+        }
+        names.push(name);
+        let name = Value::str_in(name, arena);
+        let mut source = Map::new_in(arena);
+        source.push_unique("claimName", name.copy_in(arena));
+        let mut volume = Map::new_in(arena);
+        volume.push_unique("name", name);
+        volume.push_unique("persistentVolumeClaim", Value::Map(source));
+        volumes.push(Value::Map(volume));
+    }
+    let own = spec.get("volumes").and_then(Value::as_list).map_or(&[][..], |list| list.as_slice());
+    for volume in own.iter().filter(|volume| !names.contains(&volume.text("name"))) {
+        volumes.push(volume.copy_in(arena));
+    }
+    spec.insert("volumes", Value::List(volumes));
+    template
 }
 
 fn stateful_strategy(strategy: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Errors) {
@@ -341,7 +391,7 @@ fn stateful_strategy(strategy: Option<&Value<'_>>, path: &Path<'_>, errors: &mut
 pub fn stateful_set_update(
     new: &Value<'_>,
     old: &Value<'_>,
-    _: &Scope<'_, '_>,
+    scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
     const MUTABLE: [&str; 7] = [
@@ -354,7 +404,11 @@ pub fn stateful_set_update(
         "minReadySeconds",
     ];
     let path = Path::root("spec");
-    stateful_spec(spec(new), &path, errors);
+    let mut checks = Stateful { is_new: false, template: true };
+    let mut before = Errors::new();
+    stateful_spec(spec(old), checks, scope, &path, &mut before);
+    checks.template = before.is_empty();
+    stateful_spec(spec(new), checks, scope, &path, errors);
     let maps = [spec(new).as_map(), spec(old).as_map()];
     let changed =
         maps.into_iter().flatten().flat_map(|map| map.keys()).any(|name| {

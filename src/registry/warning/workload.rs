@@ -44,7 +44,7 @@ pub fn set(object: &Value<'_>, old: Option<&Value<'_>>, subresource: &str, out: 
     }
 }
 
-/// ReplicationControllers, whose path lacks `spec` on create.
+/// ReplicationControllers.
 pub fn controller(
     object: &Value<'_>,
     old: Option<&Value<'_>>,
@@ -52,12 +52,7 @@ pub fn controller(
     out: &mut Vec<String>,
 ) {
     named(object, old, out);
-    if old.is_some() {
-        return set(object, old, subresource, out);
-    }
-    if let Some(template) = object.at(&["spec", "template"]) {
-        pod::template(template, &Path::root("template"), out);
-    }
+    set(object, old, subresource, out);
 }
 
 /// StatefulSets: also the claims of their pods.
@@ -188,6 +183,8 @@ mod tests {
         let mut out = Vec::new();
         super::controller(&object, None, "", &mut out);
         assert!(out[0].starts_with("metadata.name: this is used in Pod names and hostnames, "));
-        assert!(out[1].starts_with("template.spec.terminationGracePeriodSeconds: must be >= 0"));
+        assert!(
+            out[1].starts_with("spec.template.spec.terminationGracePeriodSeconds: must be >= 0")
+        );
     }
 }
