@@ -79,6 +79,7 @@ fn delete_options(eviction: &Value<'_>) -> Result<DeleteOptions> {
         propagation: text(&["propagationPolicy"]),
         uid: text(&["preconditions", "uid"]),
         resource_version: text(&["preconditions", "resourceVersion"]),
+        ignore_read_error: false,
     }
     .check()
 }

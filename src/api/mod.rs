@@ -53,6 +53,8 @@ pub struct Api {
     pub authorizer: Authorizer,
     /// `--min-request-timeout`, seconds: the least time a watch without a timeout lasts.
     pub min_request_timeout_seconds: u64,
+    /// The feature gate `AllowUnsafeMalformedObjectDeletion`.
+    pub unsafe_deletion: bool,
     /// Figures.
     pub metrics: Rc<Recorder>,
     /// The way to kubelets, pods and services.
@@ -154,6 +156,7 @@ impl Api {
         let scope = Scope { namespace: collection_namespace(&call.target, call.info), name: "" };
         let mut page =
             verb::list::read_page(&self.registry.cache, &call.target, scope, &options).await?;
+        verb::list::leave_out_unreadable(self, call, &options, &mut page)?;
         self.registry.all_in_version(call.target.resource, &mut page.entries).await?;
         call.context.laps.lap(Phase::Cache);
         let body = verb::list::encode(&call.target, &call.form, scope, page)?;

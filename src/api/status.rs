@@ -204,6 +204,17 @@ impl From<Fault> for Status {
                 Self::new(422, "Invalid", text).with(Details::default())
             }
             Fault::Router(fault) => router(fault),
+            Fault::StoreRead { subject, causes } => {
+                let text =
+                    format!("failed to read one or more {} from the storage", qualified(&subject));
+                let causes = causes
+                    .into_iter()
+                    .map(|(key, text)| ("UnexpectedServerResponse".to_owned(), text, key))
+                    .collect();
+                let mut details = Details::from(subject);
+                details.name = "list".to_owned();
+                Self::new(500, "StorageReadError", text).with(Details { causes, ..details })
+            }
             Fault::TooLarge(message) => Self::new(413, "RequestEntityTooLarge", message),
             Fault::TooManyRequests { message, retry_seconds, cause } => {
                 let causes = cause

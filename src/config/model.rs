@@ -49,6 +49,8 @@ pub struct Config {
     pub logs_json: bool,
     /// What the server tells of itself below `/debug/` is served.
     pub profiling: bool,
+    /// Objects that cannot be read may be deleted (`AllowUnsafeMalformedObjectDeletion`).
+    pub unsafe_deletion: bool,
 }
 
 /// The store.

@@ -15,6 +15,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The one feature gate that is built: objects that cannot be read may be deleted.
+pub(super) const UNSAFE_DELETION: &str = "AllowUnsafeMalformedObjectDeletion";
+
 /// What is wrong with the command line; its text is one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlagError {
@@ -118,7 +121,13 @@ impl Values {
 
     /// Flags that were given and do nothing yet, in the table's order.
     pub fn not_built(&self) -> impl Iterator<Item = &'static Flag> {
-        FLAGS.iter().filter(|flag| flag.state == State::Later && self.is_set(flag.name))
+        // Of the features, one is.
+        let is_built = |flag: &Flag| {
+            flag.name == "feature-gates"
+                && self.map(flag.name).iter().all(|(feature, _)| feature == UNSAFE_DELETION)
+        };
+        let later = FLAGS.iter().filter(|flag| flag.state == State::Later);
+        later.filter(move |flag| self.is_set(flag.name) && !is_built(flag))
     }
 
     /// The last value given, or the default.

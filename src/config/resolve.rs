@@ -19,6 +19,7 @@ use crate::config::model::TokenWebhook;
 use crate::config::oidc::oidc;
 use crate::config::outgoing::outgoing;
 use crate::config::parse::FlagError;
+use crate::config::parse::UNSAFE_DELETION;
 use crate::config::parse::Values;
 use crate::rt;
 use crate::store::etcd;
@@ -92,7 +93,25 @@ impl Config {
                 _ => return Err(values.invalid("logging-format", "must be text or json")),
             },
             profiling: values.bool("profiling"),
+            unsafe_deletion: unsafe_deletion(values)?,
         })
+    }
+}
+
+/// Whether the feature is on.
+fn unsafe_deletion(values: &Values) -> Result<bool, FlagError> {
+    let gates = values.map("feature-gates");
+    let given = gates.iter().rev().find(|(feature, _)| feature == UNSAFE_DELETION);
+    match given.map(|(_, value)| value.as_str()) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(value) => {
+            let message = format!(
+                "invalid value of {UNSAFE_DELETION}={value}, err: strconv.ParseBool: parsing \
+                 {value:?}: invalid syntax"
+            );
+            Err(values.invalid("feature-gates", message))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::base::clock;
 use crate::cache::Entry;
 use crate::catalog::Storage;
 use crate::object::Value;
-use crate::request::{Attributes, DeleteOptions, Fault, Result, Subject};
+use crate::request::{Attributes, DeleteOptions, Fault, Result, Subject, bad_read_error_option};
 use crate::store::{Expected, Item as _, Outcome, Txn, Write};
 use bumpalo::Bump;
 use std::sync::Arc;
@@ -50,6 +50,29 @@ impl<A: Admit> Registry<A> {
             }
         }
         Err(stored::modified(at.resource, at.name))
+    }
+
+    /// Removes an object that cannot be read (`corruptObjectDeleter`).
+    ///
+    /// # Errors
+    /// 422 for one that can, or is not there; 409 if it changes meanwhile.
+    pub async fn delete_unreadable(&self, at: &Attributes<'_>) -> Result<()> {
+        let storage = stored::storage(at.resource)?;
+        let entry = self.read_for(at, storage).await?;
+        let is_broken = |entry: &Arc<Entry>| {
+            entry.unreadable() || stored::decode(storage, entry, &Bump::new()).is_err()
+        };
+        let Some(entry) = entry.filter(is_broken) else {
+            let why = "is exclusively used to delete corrupt object(s), try again by removing \
+                       this option";
+            return Err(bad_read_error_option(stored::subject(at.resource, at.name), why));
+        };
+        let expected = Expected::Revision(entry.revision());
+        let txn = Txn { key: entry.key().clone(), expected, write: Write::Delete };
+        match self.commit_for(at, txn).await? {
+            Outcome::Applied { .. } | Outcome::Conflict { current: None } => Ok(()),
+            Outcome::Conflict { current: Some(_) } => Err(stored::modified(at.resource, at.name)),
+        }
     }
 
     async fn delete_attempt(

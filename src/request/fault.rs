@@ -109,6 +109,13 @@ pub enum Fault {
     Router(RouterFault),
     /// A Go error that upstream leaves untyped: 500, no reason, raw text.
     Plain(String),
+    /// 500 `failed to read one or more RES from the storage`, which names the objects.
+    StoreRead {
+        /// The resource.
+        subject: Subject,
+        /// Key and what is wrong, one each.
+        causes: Vec<(String, String)>,
+    },
     /// 422 with `the server rejected our request due to an error in our request`.
     Rejected,
     /// 413; the message.

@@ -14,7 +14,7 @@ pub use fault::{Denial, DenialDetails, Fault, Result, RouterFault, Subject};
 pub use info::{BadPath, RequestInfo, Verb};
 pub use options::{
     DeleteOptions, FieldValidation, ListOptions, Propagation, RawDeleteOptions, RevisionMatch,
-    WriteOptions, WriteVerb, parse_revision, parse_uint,
+    WriteOptions, WriteVerb, bad_read_error_option, parse_revision, parse_uint,
 };
 pub use query::{Query, parse_go_int};
 pub use user::User;

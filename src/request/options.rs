@@ -247,7 +247,12 @@ pub struct DeleteOptions {
     pub uid: Option<String>,
     /// The object must have this resourceVersion.
     pub resource_version: Option<String>,
+    /// The object is to go because it cannot be read.
+    pub ignore_read_error: bool,
 }
+
+/// The option that deletes what cannot be read.
+const IGNORE_READ_ERROR: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
 
 /// The fields of `DeleteOptions` before validation.
 #[derive(Debug, Clone, Default)]
@@ -264,6 +269,8 @@ pub struct RawDeleteOptions {
     pub uid: Option<String>,
     /// `preconditions.resourceVersion`.
     pub resource_version: Option<String>,
+    /// `ignoreStoreReadErrorWithClusterBreakingPotential`.
+    pub ignore_read_error: bool,
 }
 
 impl RawDeleteOptions {
@@ -279,6 +286,7 @@ impl RawDeleteOptions {
             propagation: query.first("propagationPolicy").map(std::borrow::Cow::into_owned),
             uid: None,
             resource_version: None,
+            ignore_read_error: query.flag(IGNORE_READ_ERROR) == Some(true),
         })
     }
 
@@ -311,6 +319,7 @@ impl RawDeleteOptions {
             }
         };
         let dry_run = check_dry_run(&self.dry_run, &mut errors);
+        self.check_alone(&mut errors);
         if !errors.is_empty() {
             return Err(invalid_options("DeleteOptions", errors));
         }
@@ -321,8 +330,30 @@ impl RawDeleteOptions {
             propagation,
             uid: self.uid,
             resource_version: self.resource_version,
+            ignore_read_error: self.ignore_read_error,
         })
     }
+
+    /// Who deletes what cannot be read can ask for nothing else (`ValidateIgnoreStoreReadError`).
+    fn check_alone(&self, errors: &mut Vec<FieldError>) {
+        let others = [
+            (!self.dry_run.is_empty(), "dryRun"),
+            (self.propagation.is_some(), "propagationPolicy"),
+            (self.orphan_dependents.is_some(), "orphanDependents"),
+            (self.grace_seconds.is_some(), "gracePeriodSeconds"),
+            (self.uid.is_some() || self.resource_version.is_some(), "preconditions"),
+        ];
+        for (_, other) in others.iter().filter(|(is_set, _)| self.ignore_read_error && *is_set) {
+            let text = format!("cannot be set together with .{other}");
+            errors.push(FieldError::invalid(&Path::root(IGNORE_READ_ERROR), true, &text));
+        }
+    }
+}
+
+/// 422: the option makes no sense where it stands.
+pub fn bad_read_error_option(subject: Subject, why: &str) -> Fault {
+    let error = FieldError::invalid(&Path::root(IGNORE_READ_ERROR), true, why);
+    Fault::Invalid { subject, errors: vec![error] }
 }
 
 /// 422 for an options object, as `ListOptions.meta.k8s.io "" is invalid: …`.

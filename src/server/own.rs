@@ -228,6 +228,7 @@ fn no_options() -> Result<DeleteOptions> {
         propagation: None,
         uid: None,
         resource_version: None,
+        ignore_read_error: false,
     };
     none.check()
 }

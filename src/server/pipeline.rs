@@ -110,6 +110,7 @@ impl Gate {
             token_issuer,
             authorizer: authorizer.clone(),
             min_request_timeout_seconds: config.requests.watch_timeout_min.as_secs(),
+            unsafe_deletion: config.unsafe_deletion,
             metrics,
             connector: connector(config, credentials, shared.client.clone()),
         };

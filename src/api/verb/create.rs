@@ -90,8 +90,14 @@ pub fn check_namespace<'a>(call: &Call<'_>, object: &mut Value<'a>, arena: &'a B
 ///
 /// # Errors
 /// 400 for a body that is none, 422 for values that do not go together.
-pub fn delete_options(call: &Call<'_>, bytes: &[u8]) -> Result<crate::request::DeleteOptions> {
-    let options = read_delete_options(call, bytes)?;
+pub fn delete_options(
+    call: &Call<'_>,
+    bytes: &[u8],
+    unsafe_allowed: bool,
+) -> Result<crate::request::DeleteOptions> {
+    let mut options = read_delete_options(call, bytes)?;
+    options.ignore_read_error &= unsafe_allowed;
+    let options = options.check()?;
     let silent = options.propagation.is_none() && options.orphan_dependents.is_none();
     let resource = call.target.resource;
     if silent && (resource.group, resource.name) == ("batch", "jobs") {
@@ -105,22 +111,22 @@ pub fn delete_options(call: &Call<'_>, bytes: &[u8]) -> Result<crate::request::D
     Ok(options)
 }
 
-fn read_delete_options(call: &Call<'_>, bytes: &[u8]) -> Result<crate::request::DeleteOptions> {
+fn read_delete_options(call: &Call<'_>, bytes: &[u8]) -> Result<RawDeleteOptions> {
     if bytes.is_empty() {
-        return RawDeleteOptions::from_query(call.query)?.check();
+        return RawDeleteOptions::from_query(call.query);
     }
     let media = call.body_media().unwrap_or(Format::Json);
     let arena = Arena::new();
     let object = body::decode_delete_options(bytes, media, &arena)?;
     let texts = object.list_at(&["dryRun"]).iter().filter_map(Value::as_str);
     let text = |path: &[&str]| object.at(path).and_then(Value::as_str).map(str::to_owned);
-    RawDeleteOptions {
+    Ok(RawDeleteOptions {
         dry_run: texts.map(str::to_owned).collect(),
         grace_seconds: object.i64_at(&["gracePeriodSeconds"]),
         orphan_dependents: object.at(&["orphanDependents"]).and_then(Value::as_bool),
         propagation: text(&["propagationPolicy"]),
         uid: text(&["preconditions", "uid"]),
         resource_version: text(&["preconditions", "resourceVersion"]),
-    }
-    .check()
+        ignore_read_error: object.bool_at(&["ignoreStoreReadErrorWithClusterBreakingPotential"]),
+    })
 }

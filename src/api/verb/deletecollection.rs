@@ -6,7 +6,9 @@ use crate::api::Api;
 use crate::api::answer::Answer;
 use crate::api::call::{Call, read_body};
 use crate::http::RequestBody;
-use crate::request::{Attributes, Fault, ListOptions, Operation, Result, Sent};
+use crate::request::{
+    Attributes, Fault, ListOptions, Operation, Result, Sent, Subject, bad_read_error_option,
+};
 
 /// Deletes every object that the options select.
 ///
@@ -15,7 +17,13 @@ use crate::request::{Attributes, Fault, ListOptions, Operation, Result, Sent};
 pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<Answer> {
     let bytes = read_body(request).await?;
     let list_options = ListOptions::parse(call.query, false)?;
-    let options = delete_options(call, &bytes)?;
+    let options = delete_options(call, &bytes, api.unsafe_deletion)?;
+    if options.ignore_read_error {
+        let of = ("meta.k8s.io", "DeleteOptions");
+        let subject = Subject { group: of.0.into(), resource: of.1.into(), name: String::new() };
+        let why = "is not allowed with DELETECOLLECTION, try again after removing the option";
+        return Err(bad_read_error_option(subject, why));
+    }
     let scope = Scope { namespace: call.info.namespace, name: "" };
     let cache = &api.registry.cache;
     let page = list::read_page(cache, &call.target, scope, &list_options).await?;

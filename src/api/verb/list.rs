@@ -1,6 +1,8 @@
 //! LIST: a page of a resource at one revision, streamed in chunks so that the answer costs the
 //! memory of a chunk, however long the list is (features.md section 3.2).
 
+use crate::api::Api;
+use crate::api::call::Call;
 use crate::api::form::{self, Form, Transform};
 use crate::api::object::{TableWriter, encode_value, write_partial};
 use crate::api::route::Target;
@@ -15,6 +17,7 @@ use crate::object::selector::FieldSelector;
 use crate::registry::body::api_version;
 use crate::registry::stored;
 use crate::request::{Fault, ListOptions, Result, RevisionMatch, parse_revision};
+use crate::store::Item as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bumpalo::Bump;
@@ -27,6 +30,10 @@ const INCONSISTENT_CONTINUE: &str = "The provided continue parameter is too old 
      continue token in this response to retrieve the remainder of the results. Continuing with \
      the provided token results in an inconsistent list - objects that were created, modified, \
      or deleted between the time the first chunk was returned and now may show up in the list.";
+
+/// How many unreadable objects an error names, and how many warnings do.
+const UNREADABLE_NAMED_MAX: usize = 100;
+const UNREADABLE_WARNED_MAX: usize = 10;
 
 /// What is listed.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +96,47 @@ pub async fn read_page(
         }),
         (answer, _) => answer.map_err(stored::read_fault),
     }
+}
+
+/// Takes what cannot be read out of a page, so that it does not take its kind down: it is named in
+/// warnings. Where such objects may be deleted, a list of what is stored fails and names them all,
+/// so that it can be done (`corruptObjErrAggregator`).
+///
+/// # Errors
+/// 500 with the keys and what is wrong.
+pub fn leave_out_unreadable(
+    api: &Api,
+    call: &Call<'_>,
+    options: &ListOptions,
+    page: &mut ListPage,
+) -> Result<()> {
+    let mut causes = Vec::new();
+    page.entries.retain(|entry| {
+        if !entry.unreadable() {
+            return true;
+        }
+        let key = String::from_utf8_lossy(entry.key()).into_owned();
+        let why = entry.json().err().map_or_else(String::new, |error| error.reason);
+        let why = why.strip_prefix(&format!("{key}: ")).unwrap_or(&why).to_owned();
+        causes.push((key, entry.revision(), why));
+        false
+    });
+    if api.unsafe_deletion && options.revision != "0" && !causes.is_empty() {
+        let subject = stored::subject(call.target.resource, "");
+        let causes = causes.into_iter().take(UNREADABLE_NAMED_MAX);
+        let causes = causes.map(|(key, revision, why)| {
+            let text = format!(
+                "StorageError: corrupt object, Code: 7, Key: {key}, ResourceVersion: 0, \
+                 AdditionalErrorMsg: object not decodable revision={revision}: {why}"
+            );
+            (key, text)
+        });
+        return Err(Fault::StoreRead { subject, causes: causes.collect() });
+    }
+    for (key, _, _) in causes.iter().take(UNREADABLE_WARNED_MAX) {
+        call.context.warn(format!("the stored object cannot be read and is left out: {key}"));
+    }
+    Ok(())
 }
 
 /// Field labels of the request's version as those of the stored one.
@@ -308,9 +356,10 @@ fn push_item(chunk: &mut Vec<u8>, entries: &mut impl Iterator<Item = (usize, Arc
         chunk.extend_from_slice(b"]}\n");
         return false;
     };
-    // An object that cannot be read is left out here; a GET of it says what is wrong.
+    // What the look at the page could not see is left out here; a GET of it says what is wrong.
     if let Ok(json) = entry.json() {
-        chunk.extend_from_slice(if at == 0 { b"{" } else { b",{" });
+        let is_first = at == 0 || chunk.ends_with(b"[");
+        chunk.extend_from_slice(if is_first { b"{" } else { b",{" });
         chunk.extend_from_slice(&json.item());
     }
     true

@@ -308,6 +308,7 @@ fn delete_options() -> Result<DeleteOptions> {
         propagation: None,
         uid: None,
         resource_version: None,
+        ignore_read_error: false,
     };
     none.check()
 }

@@ -1,0 +1,191 @@
+//! The real binary on an etcd that others write to as well: what it finds there need not be what
+//! it would have written.
+#![cfg(test)]
+
+#[path = "harness/etcd.rs"]
+#[expect(dead_code, reason = "written for the store's tests, of which this needs a part")]
+mod etcd;
+mod harness;
+
+use etcd::Etcd;
+use harness::Server;
+use serde_json::Value;
+use serde_json::json;
+use std::time::Duration;
+use std::time::Instant;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+/// Writes a key as another server would.
+fn put(cluster: &Etcd, key: &str, value: &[u8]) {
+    run(async {
+        let mut client = cluster.client().await;
+        client.put(key, value, None).await.expect("written");
+    });
+}
+
+/// The bytes of a key.
+fn stored(cluster: &Etcd, key: &str) -> Option<Vec<u8>> {
+    run(async {
+        let found = cluster.client().await.get(key, None).await.expect("read");
+        found.kvs().first().map(|kv| kv.value().to_vec())
+    })
+}
+
+/// One request by the administrator: code, warnings, body.
+fn ask(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Vec<String>, Value) {
+    run(async {
+        let client = harness::client(&server.kubeconfig()).await.expect("a client");
+        let sent = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let request = http::Request::builder().method(method).uri(path);
+        let request = request.header("content-type", "application/json");
+        let request = request.body(sent.into()).expect("a request");
+        let answer = client.send(request).await.expect("an answer");
+        let code = answer.status().as_u16();
+        let warnings = answer.headers().get_all("warning").iter();
+        let warnings = warnings.map(|text| text.to_str().expect("text").to_owned()).collect();
+        let body = answer.into_body().collect_bytes().await.expect("a body");
+        (code, warnings, serde_json::from_slice(&body).unwrap_or_default())
+    })
+}
+
+fn get(server: &Server, path: &str) -> Value {
+    ask(server, "GET", path, &Value::Null).2
+}
+
+/// Asks again until the answer is as wanted.
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        harness::pause(Duration::from_millis(50));
+    }
+}
+
+fn start(cluster: &Etcd, more: &[&str]) -> Server {
+    let flags = cluster.flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    Server::start(&flags)
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_does_not_take_its_kind_down() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::single();
+    let gate = "--feature-gates=AllowUnsafeMalformedObjectDeletion=true";
+    let mut server = start(&cluster, &[]);
+    let key = "/registry/configmaps/default/bad";
+    put(&cluster, key, b"k8s\0garbage");
+    for name in ["a", "z"] {
+        let made = ask(&server, "POST", MAPS, &json!({"metadata": {"name": name}}));
+        assert_eq!(made.0, 201, "{made:?}");
+    }
+    let (code, warnings, list) = ask(&server, "GET", MAPS, &Value::Null);
+    let names = |list: &Value| -> Vec<String> {
+        let items = list["items"].as_array().expect("items").iter();
+        let names = items.map(|item| item["metadata"]["name"].as_str().expect("a name").to_owned());
+        names.filter(|name| name != "kube-root-ca.crt").collect()
+    };
+    assert_eq!((code, names(&list)), (200, vec!["a".to_owned(), "z".to_owned()]));
+    assert!(warnings.len() == 1 && warnings[0].contains(key), "{warnings:?}");
+    assert_eq!(ask(&server, "GET", &format!("{MAPS}/bad"), &Value::Null).0, 500);
+    // As with kube-apiserver, the option is for those who have switched it on.
+    let option = json!({"kind": "DeleteOptions", "apiVersion": "v1",
+        "ignoreStoreReadErrorWithClusterBreakingPotential": true});
+    assert_eq!(ask(&server, "DELETE", &format!("{MAPS}/bad"), &option).0, 500);
+    assert!(server.stop().success());
+
+    let server = start(&cluster, &[gate]);
+    let (code, _, list) = ask(&server, "GET", MAPS, &Value::Null);
+    assert_eq!((code, &list["reason"]), (500, &json!("StorageReadError")));
+    assert_eq!(list["details"]["causes"][0]["field"], key);
+    let (code, _, refused) = ask(&server, "DELETE", &format!("{MAPS}/a"), &option);
+    assert_eq!(code, 422, "{refused}");
+    let (code, _, done) = ask(&server, "DELETE", &format!("{MAPS}/bad"), &option);
+    assert_eq!((code, &done["details"]["name"]), (200, &json!("bad")));
+    assert_eq!(stored(&cluster, key), None);
+    assert_eq!(names(&get(&server, MAPS)), ["a", "z"]);
+}
+
+#[test]
+fn definitions_are_stored_as_other_servers_store_them() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::single();
+    let server = start(&cluster, &[]);
+    let prefix = "/registry/apiextensions.k8s.io/customresourcedefinitions";
+    let base = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition", "metadata": {"name": "as.x.io"},
+        "spec": {"group": "x.io", "scope": "Namespaced",
+            "names": {"plural": "as", "singular": "a", "kind": "A", "listKind": "AList"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}}}]}});
+    assert_eq!(ask(&server, "POST", base, &definition).0, 201);
+    let written = stored(&cluster, &format!("{prefix}/as.x.io")).expect("stored");
+    let written: Value = serde_json::from_slice(&written).expect("JSON");
+    assert_eq!(written["apiVersion"], "apiextensions.k8s.io/v1beta1");
+    let spec = &written["spec"];
+    assert_eq!(spec["validation"]["openAPIV3Schema"]["type"], "object");
+    assert_eq!(spec["versions"], json!([{"name": "v1", "served": true, "storage": true}]));
+    assert_eq!(spec["version"], "v1");
+    let shown = get(&server, &format!("{base}/as.x.io"));
+    assert_eq!(shown["spec"]["versions"], definition["spec"]["versions"]);
+
+    let others = json!({"apiVersion": "apiextensions.k8s.io/v1beta1",
+        "kind": "CustomResourceDefinition", "metadata": {"name": "bs.x.io", "uid": "u"},
+        "spec": {"group": "x.io", "version": "v1", "scope": "Namespaced",
+            "names": {"plural": "bs", "singular": "b", "kind": "B", "listKind": "BList"},
+            "validation": {"openAPIV3Schema": {"type": "object", "properties":
+                {"size": {"type": "integer"}}}},
+            "versions": [{"name": "v1", "served": true, "storage": true}],
+            "conversion": {"strategy": "None"}, "preserveUnknownFields": false},
+        "status": {"acceptedNames": {"plural": "", "kind": ""}, "conditions": null,
+            "storedVersions": ["v1"]}});
+    put(&cluster, &format!("{prefix}/bs.x.io"), format!("{others}\n").as_bytes());
+    let path = "/apis/x.io/v1/namespaces/default/bs";
+    let object = |size: Value| {
+        json!({"apiVersion": "x.io/v1", "kind": "B",
+        "metadata": {"name": "one"}, "size": size})
+    };
+    until("the other's definition is served", || {
+        ask(&server, "POST", path, &object(json!(3))).0 == 201
+    });
+    let refused = ask(&server, "PUT", &format!("{path}/one"), &object(json!("three")));
+    assert_eq!(refused.0, 422, "its schema holds: {refused:?}");
+}
+
+#[test]
+fn the_kubernetes_service_leads_to_all_servers_that_serve() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::single();
+    let other = b"k8s\0\n\x0f\n\x02v1\x12\tEndpoints\x12#\n\x10\n\0\x12\0\x1a\0\"\0*\0\
+        2\08\x01B\0\x12\x0f\n\r\n\t192.0.2.2\x1a\0\x1a\0\"\0";
+    put(&cluster, "/registry/masterleases/192.0.2.2", other);
+    let mut server = start(&cluster, &["--advertise-address=192.0.2.3"]);
+    let addresses = || {
+        let endpoints = get(&server, "/api/v1/namespaces/default/endpoints/kubernetes");
+        let list = endpoints["subsets"][0]["addresses"].as_array().expect("addresses").clone();
+        list.iter().map(|address| address["ip"].as_str().expect("ip").to_owned()).collect()
+    };
+    let addresses: Vec<String> = addresses();
+    assert_eq!(addresses, ["192.0.2.2", "192.0.2.3"]);
+    assert!(server.stop().success());
+    assert_eq!(stored(&cluster, "/registry/masterleases/192.0.2.3"), None, "it has left");
+    let endpoints = stored(&cluster, "/registry/services/endpoints/default/kubernetes");
+    let endpoints = endpoints.expect("stored");
+    let has = |ip: &[u8]| endpoints.windows(ip.len()).any(|part| part == ip);
+    assert!(has(b"192.0.2.2") && !has(b"192.0.2.3"), "the others stay");
+}
