@@ -187,6 +187,7 @@ impl Api {
                 series,
                 metrics: Rc::clone(&self.metrics),
                 user: Rc::clone(&call.context.user),
+                converter: self.registry.converts(resource).then(|| self.registry.clone()),
             },
         )
         .await?;

@@ -2,8 +2,8 @@
 //! `k8s.io/apiextensions-apiserver/pkg/apiserver/conversion`).
 //!
 //! What the webhook makes of a stored object becomes an entry of its own, with the key and the
-//! revision of the stored one, so that everything that reads entries reads it. Watches are not
-//! converted: they are encoded where nobody can wait.
+//! revision of the stored one, so that everything that reads entries reads it. Watches convert on
+//! their way out, for the frames that watchers share are encoded where nobody can wait.
 
 use super::store::{Admit, Registry};
 use super::stored;
@@ -70,6 +70,11 @@ fn said(value: &[u8]) -> String {
 }
 
 impl<A: Admit> Registry<A> {
+    /// True if a webhook may have to convert the objects of a resource.
+    pub fn converts(&self, resource: &Resource) -> bool {
+        webhook_of(resource.storage).is_some()
+    }
+
     /// The entry in the version of `resource`: the same one unless a webhook must convert it.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! WATCH: a stream of events (features.md section 3.3).
 
 use super::list::{Scope, translate_fields};
+use crate::api::admit::Admission;
 use crate::api::form::{Form, Transform};
 use crate::api::object::{TableWriter, encode_typed, partial_value, write_partial};
 use crate::api::route::Target;
@@ -20,14 +21,14 @@ use crate::http::Body;
 use crate::metrics::{Recorder, WatchSeries};
 use crate::object::{Map, Value};
 use crate::registry::body::api_version;
-
-use crate::registry::stored;
+use crate::registry::{Registry, stored};
 use crate::request::{Fault, ListOptions, Result, User, parse_revision};
 use crate::store::Item as _;
 use bumpalo::Bump;
 use bytes::{Bytes, BytesMut};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the server sets for a watch.
@@ -41,6 +42,8 @@ pub struct Terms {
     pub metrics: Rc<Recorder>,
     /// Whose it is.
     pub user: Rc<User>,
+    /// What asks the webhook that converts the objects, if there is one.
+    pub converter: Option<Registry<Admission>>,
 }
 
 /// Opens the watch that `options` ask for.
@@ -111,10 +114,12 @@ fn stream(watcher: Watcher, target: &Target, form: &Form, terms: Terms) -> Body 
     let tables = matches!(form.transform, Transform::Table(..));
     // Only the first Table of a watch has the column definitions.
     let header = tables.then_some((*target, *form));
-    let state = (watcher, header, terms);
+    let (target, form) = (*target, *form);
+    let state = (Some(watcher), header, terms);
     Body::stream(futures_lite::stream::unfold(
         state,
-        |(mut watcher, mut header, terms)| async move {
+        move |(watcher, mut header, terms)| async move {
+            let mut watcher = watcher?;
             let mut frames = Vec::new();
             // The end of a watch is the end of its body; clients resume from what they have.
             if let Err(end) = watcher.next_batch(&mut frames, WATCH_BATCH_MAX).await {
@@ -123,13 +128,19 @@ fn stream(watcher: Watcher, target: &Target, form: &Form, terms: Terms) -> Body 
                 }
                 return None;
             }
-            let bytes = gather(&frames, &mut header);
+            let (bytes, goes_on) = match &terms.converter {
+                None => (gather(&frames, &mut header), true),
+                Some(registry) => {
+                    let way = Way { registry, target: &target, form: &form };
+                    Box::pin(way.gather(&frames, &mut header)).await
+                }
+            };
             let series = &terms.series;
             series.events(frames.len(), bytes.len());
             let now = Ticks::now();
             let committed = frames.iter().filter_map(|frame| frame.committed);
             committed.for_each(|committed| series.delivered(now, committed));
-            Some((bytes, (watcher, header, terms)))
+            Some((bytes, (goes_on.then_some(watcher), header, terms)))
         },
     ))
 }
@@ -152,6 +163,48 @@ fn gather(frames: &[Rc<Frame>], header: &mut Option<(Target, Form)>) -> Bytes {
         }
     }
     all.freeze()
+}
+
+/// How events go whose objects a webhook must convert: the frames that all watchers share do not
+/// serve then.
+struct Way<'w> {
+    registry: &'w Registry<Admission>,
+    target: &'w Target,
+    form: &'w Form,
+}
+
+impl Way<'_> {
+    /// The frames of these events, with one call of the webhook; false if it failed, and an error
+    /// is the last of them.
+    async fn gather(
+        &self,
+        frames: &[Rc<Frame>],
+        header: &mut Option<(Target, Form)>,
+    ) -> (Bytes, bool) {
+        let Self { registry, target, form } = *self;
+        let mut entries: Vec<Arc<Entry>> =
+            frames.iter().filter_map(|frame| frame.entry.clone()).collect();
+        if let Err(fault) = registry.all_in_version(target.resource, &mut entries).await {
+            return (error_frame(form, fault), false);
+        }
+        let mut entries = entries.into_iter();
+        let mut all = BytesMut::new();
+        for frame in frames {
+            let (Some(_), Some(entry)) = (&frame.entry, entries.next()) else {
+                all.extend_from_slice(&frame.bytes());
+                continue;
+            };
+            let (kind, revision) = (frame.kind, frame.revision);
+            let framed = match header.take() {
+                Some((target, form)) => {
+                    Ok(table_frame(&target, &form, kind, &entry, revision, true))
+                }
+                None => event_frame(target, form, kind, &entry, revision),
+            };
+            all.extend_from_slice(&framed.unwrap_or_else(|fault| error_frame(form, fault)));
+        }
+        (all.freeze(), true)
+    }
 }
 
 /// How one resource in one form goes on the wire.
