@@ -1,35 +1,18 @@
 //! Names of fields as CEL identifiers (`apiservercel.Escape`).
 
-const RESERVED: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
+use super::parse::RESERVED;
+
+/// What CEL has a meaning for: its reserved words and its literals.
+fn is_reserved(word: &str) -> bool {
+    matches!(word, "true" | "false" | "null") || RESERVED.contains(&word)
+}
 
 /// The identifier for the field `name`; `None` if it has none.
 pub fn escape(name: &str) -> Option<String> {
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    if RESERVED.contains(&name) {
+    if is_reserved(name) {
         return Some(format!("__{name}__"));
     }
     let mut out = String::with_capacity(name.len());
@@ -74,7 +57,7 @@ pub fn unescape(escaped: &str) -> Option<String> {
             "dot" => out.push('.'),
             "dash" => out.push('-'),
             "slash" => out.push('/'),
-            _ if RESERVED.contains(&word) && word.len() + 4 == escaped.len() => out.push_str(word),
+            _ if is_reserved(word) && word.len() + 4 == escaped.len() => out.push_str(word),
             _ => return None,
         }
         rest = body.get(end + 2..)?;
@@ -87,7 +70,7 @@ pub fn unescape(escaped: &str) -> Option<String> {
 pub fn is_identifier(name: &str) -> bool {
     let mut chars = name.chars();
     let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && !RESERVED.contains(&name)
+    first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && !is_reserved(name)
 }
 
 #[cfg(test)]

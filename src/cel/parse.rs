@@ -10,7 +10,7 @@ use crate::base::limits::{CEL_CODE_POINTS_MAX, CEL_DEPTH_MAX, CEL_NESTING_MAX};
 const OPERAND: &str = "'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, \
                        NUM_UINT, STRING, BYTES, IDENTIFIER";
 
-const RESERVED: [&str; 18] = [
+pub(super) const RESERVED: [&str; 18] = [
     "as",
     "break",
     "const",

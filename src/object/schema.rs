@@ -21,8 +21,8 @@ pub struct Type {
     pub atomic: bool,
     /// The `kind` for Go-style messages: last segment of `name`.
     pub go_name: &'static str,
-    /// Indexes into `fields`, sorted by name, for lookup.
-    pub by_name: Vec<u16>,
+    /// The place of each field among their names in order, by index.
+    pub ranks: Vec<u16>,
     /// The same fields as protobuf orders and nests them.
     pub wire: Wire,
     /// What stands before a field's value in JSON behind another one, by index: `,"name":`.
@@ -264,6 +264,10 @@ impl Type {
         let count = u16::try_from(fields.len()).expect("a type has fewer than 65,536 fields");
         let mut by_name: Vec<u16> = (0..count).collect();
         by_name.sort_by_key(|i| fields[usize::from(*i)].name);
+        let mut ranks = vec![0; fields.len()];
+        for (rank, index) in (0..count).zip(by_name) {
+            ranks[usize::from(index)] = rank;
+        }
         let mut wire = Wire::default();
         for (index, field) in (0..count).zip(&fields) {
             if field.number != 0 {
@@ -279,7 +283,7 @@ impl Type {
         let go_name = name.rsplit('.').next().unwrap_or(name);
         let structural = None;
         let id = u32::MAX;
-        Self { name, fields, id, atomic, go_name, by_name, wire, keys, shown, structural, names }
+        Self { name, fields, id, atomic, go_name, ranks, wire, keys, shown, structural, names }
     }
 }
 

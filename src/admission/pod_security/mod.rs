@@ -211,20 +211,33 @@ fn tell(at: &Attributes<'_>, policies: &Policies, pod: &Pod<'_, '_>, warns: bool
 
 /// The policies of the request's namespace, and whether its labels are broken.
 async fn policies(at: &Attributes<'_>, reader: &Reader) -> Result<Option<(Policies, bool)>> {
-    let arena = Bump::new();
-    let Some(namespace) = reader.get("", "namespaces", "", at.namespace, &arena).await? else {
-        return Ok(None);
-    };
-    let (policies, errors) = Policies::of(&namespace);
-    if !errors.is_empty() {
+    let asked = reader.fact("namespaces", "", at.namespace, Asked::of).await?;
+    Ok(asked.map(|asked| {
+        if let Some(broken) = &asked.broken {
+            at.context.annotate(AUDIT_ERROR, format!("Failed to parse policy: {broken}"));
+        }
+        (asked.policies, asked.broken.is_some())
+    }))
+}
+
+/// What the labels of a namespace say.
+struct Asked {
+    policies: Policies,
+    /// What is wrong with them, if anything is.
+    broken: Option<String>,
+}
+
+impl Asked {
+    fn of(namespace: &Value<'_>) -> Self {
+        let (policies, errors) = Policies::of(namespace);
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        let errors = match errors.as_slice() {
-            [one] => one.clone(),
-            many => format!("[{}]", many.join(", ")),
+        let broken = match errors.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            many => Some(format!("[{}]", many.join(", "))),
         };
-        at.context.annotate(AUDIT_ERROR, format!("Failed to parse policy: {errors}"));
+        Self { policies, broken }
     }
-    Ok(Some((policies, !errors.is_empty())))
 }
 
 /// True if an update may change what is checked (`isSignificantPodUpdate`): containers come or go,

@@ -54,13 +54,14 @@ pub(crate) fn nested(number: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec
         Some(slot) if len < 0x80 => *slot = low7(len as u64),
         _ => {
             // The length takes more than the one byte kept for it: move the bytes behind it.
-            let mut prefix = Vec::with_capacity(10);
-            varint(len as u64, &mut prefix);
-            let more = prefix.len() - 1;
+            let more = varint_width(len as u64) - 1;
             out.resize(out.len() + more, 0);
             out.copy_within(start + 1..start + 1 + len, start + 1 + more);
-            if let Some(slot) = out.get_mut(start..=start + more) {
-                slot.copy_from_slice(&prefix);
+            let mut rest = len as u64;
+            for slot in out.get_mut(start..=start + more).unwrap_or(&mut []) {
+                let last = rest < 0x80;
+                *slot = low7(rest) | if last { 0 } else { 0x80 };
+                rest >>= 7;
             }
         }
     }

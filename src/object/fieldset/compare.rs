@@ -1,11 +1,12 @@
 //! What changed from one object to another, as field sets (`typed.TypedValue.Compare`).
 
-use crate::object::fieldset::value::{element_of, is_same, shown_fields, zero_of};
+use crate::object::fieldset::value::{element_of, is_same, zero_of};
 use crate::object::fieldset::{Element, FieldSet, Node};
 use crate::object::place::Place;
 use crate::object::schema::ListKind;
 use crate::object::{Map, Value};
 use bumpalo::Bump;
+use bumpalo::collections::Vec as BumpVec;
 
 /// Fields that differ between an old and a new object; none is in two of the sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,6 +84,9 @@ fn form(place: Place<'_>, value: &Value<'_>) -> Form {
     }
 }
 
+/// The rank of a member that the type does not know: custom resources have some.
+const UNRANKED: u16 = u16::MAX;
+
 struct Walk<'a, 'e> {
     arena: &'a Bump,
     empty: &'e Value<'a>,
@@ -142,33 +146,72 @@ impl<'a> Walk<'a, '_> {
         if Self::is_leaf(place, form, |form| is_empty(place, form, value)) {
             return Ok(FieldSet::EMPTY);
         }
-        let mut nodes = Vec::new();
-        let mut push = |element, below| {
-            nodes.push(Node { element, member: true, children: below });
-        };
-        if form == Form::List {
-            let (named, item) = (self.named(place, items(value))?, place.item());
-            let mut rest = named.as_slice();
-            while let Some((element, value)) = rest.first() {
-                let (run, others) = take_run(rest, *element);
-                // A repeated item is one field.
-                let is_one = run.len() == 1;
-                push(*element, if is_one { self.all_below(item, value)? } else { FieldSet::EMPTY });
-                rest = others;
-            }
-        } else if let Some(map) = value.as_map() {
-            for (key, value) in map.iter() {
-                push(Element::Field(key), self.all_below(place.member(key), value)?);
-            }
-            if let Place::Message(ty, _) = place {
-                for field in shown_fields(ty).filter(|field| map.get(field.name).is_none()) {
-                    let Some(zero) = zero_of(field, self.empty) else { continue };
-                    let below = self.all_below(place.member(field.name), zero)?;
-                    push(Element::Field(field.name), below);
-                }
-            }
+        if form == Form::Map {
+            return match value.as_map() {
+                Some(map) => self.members_below(place, map),
+                None => Ok(FieldSet::EMPTY),
+            };
+        }
+        let (named, item) = (self.named(place, items(value))?, place.item());
+        let mut nodes = Vec::with_capacity(named.len());
+        let mut rest = named.as_slice();
+        while let Some((element, value)) = rest.first() {
+            let (run, others) = take_run(rest, *element);
+            // A repeated item is one field.
+            let is_one = run.len() == 1;
+            let children = if is_one { self.all_below(item, value)? } else { FieldSet::EMPTY };
+            nodes.push(Node { element: *element, member: true, children });
+            rest = others;
         }
         Ok(FieldSet::from_nodes(nodes, self.arena))
+    }
+
+    /// All fields of a map that stands on one side only. What the schema knows of a message's
+    /// fields is looked up once for each, the order of their names with it.
+    fn members_below(
+        &self,
+        place: Place<'_>,
+        map: &Map<'a>,
+    ) -> Result<FieldSet<'a>, BadElement> {
+        let node = |name, children| Node { element: Element::Field(name), member: true, children };
+        let Place::Message(ty, _) = place else {
+            let mut nodes = Vec::with_capacity(map.len());
+            for (key, value) in map.iter() {
+                nodes.push(node(key, self.all_below(place.member(key), value)?));
+            }
+            return Ok(FieldSet::from_nodes(nodes, self.arena));
+        };
+        let rank = |index: u16| ty.ranks.get(usize::from(index)).copied().unwrap_or(UNRANKED);
+        let mut nodes = BumpVec::with_capacity_in(map.len() + ty.shown.len(), self.arena);
+        let mut there = 0u64;
+        for (key, value) in map.iter() {
+            let index = ty.index_of(key);
+            let below = match index.and_then(|index| ty.fields.get(usize::from(index))) {
+                Some(field) => Place::of_field(field),
+                None => place.member(key),
+            };
+            there |= index.and_then(|index| 1u64.checked_shl(index.into())).unwrap_or(0);
+            let rank = index.map_or(UNRANKED, rank);
+            nodes.push((rank, node(key, self.all_below(below, value)?)));
+        }
+        for index in &ty.shown {
+            let Some(field) = ty.fields.get(usize::from(*index)) else { continue };
+            let is_there = match 1u64.checked_shl((*index).into()) {
+                Some(bit) => there & bit != 0,
+                None => map.get(field.name).is_some(),
+            };
+            if let Some(zero) = zero_of(field, self.empty).filter(|_| !is_there) {
+                let below = self.all_below(Place::of_field(field), zero)?;
+                nodes.push((rank(*index), node(field.name, below)));
+            }
+        }
+        if nodes.iter().all(|(rank, _)| *rank != UNRANKED) {
+            nodes.sort_unstable_by_key(|(rank, _)| *rank);
+        } else {
+            nodes.sort_unstable_by_key(|(_, node)| node.element);
+        }
+        let nodes = nodes.iter().map(|(_, node)| *node);
+        Ok(FieldSet::of_sorted(self.arena.alloc_slice_fill_iter(nodes)))
     }
 
     fn walk(
@@ -329,7 +372,7 @@ fn items<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
 fn is_empty(place: Place<'_>, form: Form, value: &Value<'_>) -> bool {
     match value {
         Value::Map(map) if form == Form::Map => {
-            let shows = matches!(place, Place::Message(ty, _) if shown_fields(ty).next().is_some());
+            let shows = matches!(place, Place::Message(ty, _) if !ty.shown.is_empty());
             map.is_empty() && !shows
         }
         Value::List(list) if form == Form::List => list.is_empty(),

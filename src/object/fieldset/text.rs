@@ -130,38 +130,40 @@ fn atom<'a>(reader: &mut Reader<'a>) -> Result<Atom<'a>, BadJson> {
 }
 
 fn push_nodes(set: FieldSet<'_>, member: bool, out: &mut String, step: &mut String) {
-    out.push('{');
-    let mut first = true;
-    if member && !set.is_empty() {
-        out.push_str("\".\":{}");
-        first = false;
+    if set.is_empty() {
+        out.push_str("{}");
+        return;
+    }
+    let mut lead = '{';
+    if member {
+        out.push_str("{\".\":{}");
+        lead = ',';
     }
     for node in set.nodes() {
-        if !first {
-            out.push(',');
-        }
-        first = false;
+        out.push(lead);
+        lead = ',';
         match node.element {
             // Names are mostly plain, and need no second pass for escapes.
-            Element::Field(name) if name.bytes().all(is_plain) => {
+            Element::Field(name) if is_plain(name) => {
                 out.push_str("\"f:");
                 out.push_str(name);
-                out.push('"');
+                out.push_str("\":");
             }
             element => {
                 step.clear();
                 push_element(element, step);
                 json_text::push_string(out, step, false);
+                out.push(':');
             }
         }
-        out.push(':');
         push_nodes(node.children, node.member, out, step);
     }
     out.push('}');
 }
 
-fn is_plain(byte: u8) -> bool {
-    byte >= 0x20 && byte != b'"' && byte != b'\\'
+/// True if JSON shows `name` as it is. Without branches, so that it compiles to vector compares.
+fn is_plain(name: &str) -> bool {
+    name.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'"') & (byte != b'\\'))
 }
 
 fn push_element(element: Element<'_>, out: &mut String) {

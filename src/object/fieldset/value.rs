@@ -3,7 +3,7 @@
 
 use crate::object::fieldset::{Atom, Element, FieldSet, Node};
 use crate::object::place::Place;
-use crate::object::schema::{Field, ListKind, Type};
+use crate::object::schema::{Field, ListKind};
 use crate::object::structural::Constant;
 use crate::object::{List, Map, Value};
 use bumpalo::Bump;
@@ -158,11 +158,6 @@ pub(super) fn zero_of<'e, 'a>(field: &Field, empty: &'e Value<'a>) -> Option<&'e
         text if text.starts_with('{') => empty,
         _ => &Value::Null,
     })
-}
-
-/// The fields of `ty` that JSON always shows.
-pub(super) fn shown_fields(ty: &Type) -> impl Iterator<Item = &Field> {
-    ty.fields.iter().filter(|field| field.absent.shown().is_some())
 }
 
 /// True if the two values are the same object state: an always shown field that is missing on one

@@ -183,6 +183,9 @@ fn decode_entry<'a>(
     })
 }
 
+/// Room for the fields of one manager: those of a pod take about half of it.
+const FIELDS_TEXT_BYTES: usize = 2_048;
+
 /// The list as JSON shows it: appliers first, then by time and name; `None` if there is no entry.
 /// A text is written anew only where its fields changed; `trusted` says that the texts read were
 /// written by a server, else all are written anew.
@@ -196,7 +199,7 @@ pub fn encode<'a>(
     }
     entries.sort_by_key(|e| (!e.applied, e.time, e.manager, e.api_version, e.subresource));
     let mut list = List::with_capacity_in(entries.len(), arena);
-    let mut out = String::new();
+    let mut out = String::with_capacity(FIELDS_TEXT_BYTES);
     for entry in entries {
         let text = match entry.text {
             Some((text, fields)) if trusted && fields.is_shared_with(entry.fields) => text,

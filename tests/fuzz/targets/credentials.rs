@@ -1,9 +1,12 @@
-//! Tokens, keys and the files that say what is audited and sealed.
+//! Tokens, keys and the files that say who is let in, what is audited and what is sealed.
 
 use kubering::audit::Policy;
 use kubering::authn::jwt::{Token, claimed_issuer};
 use kubering::authn::key::PublicKey;
+use kubering::authn::oidc::AuthenticationConfig;
 use kubering::authn::{TokenFile, user_of_certificate};
+use kubering::authz::AuthorizerConfig;
+use kubering::authz::abac::Policies;
 use kubering::seal::Sealer;
 
 /// What can be read as a token says the same of itself both ways, and no key takes junk for its
@@ -14,8 +17,11 @@ pub(crate) fn run(data: &[u8]) {
     let keys = PublicKey::all_of_pem(data).unwrap_or_default();
     let _ = Policy::parse(data);
     let _ = Sealer::parse(data);
+    let _ = AuthorizerConfig::parse(data, &|_| Ok(()));
+    let _ = AuthenticationConfig::parse(data, &[]);
     let Ok(text) = std::str::from_utf8(data) else { return };
     let _ = TokenFile::parse(text);
+    let _ = Policies::parse(text);
     for key in &keys {
         assert_eq!(PublicKey::of_jwk(&key.jwk()).as_ref(), Some(key));
     }
