@@ -168,11 +168,7 @@ impl<'a> Walk<'a, '_> {
 
     /// All fields of a map that stands on one side only. What the schema knows of a message's
     /// fields is looked up once for each, the order of their names with it.
-    fn members_below(
-        &self,
-        place: Place<'_>,
-        map: &Map<'a>,
-    ) -> Result<FieldSet<'a>, BadElement> {
+    fn members_below(&self, place: Place<'_>, map: &Map<'a>) -> Result<FieldSet<'a>, BadElement> {
         let node = |name, children| Node { element: Element::Field(name), member: true, children };
         let Place::Message(ty, _) = place else {
             let mut nodes = Vec::with_capacity(map.len());
