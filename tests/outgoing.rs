@@ -2,12 +2,15 @@
 //! kubelets.
 #![cfg(test)]
 
-#[expect(dead_code, reason = "the harness of all tests can do more")]
 mod harness;
 #[path = "outgoing/kubelet.rs"]
 mod kubelet;
 #[path = "outgoing/other.rs"]
 mod other;
+#[path = "outgoing/plugin.rs"]
+mod plugin;
+#[path = "outgoing/sealed.rs"]
+mod sealed;
 #[path = "outgoing/streams.rs"]
 mod streams;
 #[path = "harness/tools.rs"]

@@ -167,6 +167,12 @@ pub const CLIENT_KEEPALIVE_SECONDS: u64 = 30;
 /// Another server that a client's request is passed on to must begin its answer in this time;
 /// requests that are not long-running have their own deadline.
 pub const CLIENT_FORWARD_SECONDS_MAX: u64 = 24 * 60 * 60;
+/// Sources of keys that a KMS plugin has opened and that are kept; beyond it begins anew.
+pub const KMS_SOURCES_MAX: usize = 4_096;
+/// At the start a KMS plugin is waited for this long.
+pub const KMS_START_SECONDS_MAX: u64 = 60;
+/// Secrets that may wait to be labelled with the day of their token's last use.
+pub const LEGACY_USES_WAITING_MAX: usize = 256;
 /// Largest message of a WebSocket client.
 pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest control frame of a kubelet that speaks SPDY.

@@ -315,6 +315,67 @@ pub const FLOW_FAIR_PART: Family = family(
     Kind::Gauge,
     "[ALPHA] Part of their targets that priority levels get.",
 );
+/// See its help.
+pub const KMS_SECONDS: Family = family(
+    "apiserver_envelope_encryption_kms_operations_latency_seconds",
+    Kind::Histogram,
+    "[ALPHA] KMS operation duration with gRPC error code status total.",
+);
+/// See its help.
+pub const KMS_INVALID_KEY_IDS: Family = family(
+    "apiserver_envelope_encryption_invalid_key_id_from_status_total",
+    Kind::Counter,
+    "[ALPHA] Number of times an invalid keyID is returned by the Status RPC call split by error.",
+);
+/// See its help.
+pub(in crate::metrics) const AUTHENTICATED: Family = family(
+    "authenticated_user_requests",
+    Kind::Counter,
+    "[ALPHA] Counter of authenticated requests broken out by username.",
+);
+/// See its help.
+pub(in crate::metrics) const CERTIFICATES: Family = family(
+    "apiserver_client_certificate_expiration_seconds",
+    Kind::Histogram,
+    "[ALPHA] Distribution of the remaining lifetime on the certificate used to authenticate a \
+     request.",
+);
+/// See its help.
+const LEGACY_TOKENS: Family = family(
+    "serviceaccount_legacy_tokens_total",
+    Kind::Counter,
+    "[ALPHA] Cumulative legacy service account tokens used.",
+);
+/// See its help.
+const STALE_TOKENS: Family = family(
+    "serviceaccount_stale_tokens_total",
+    Kind::Counter,
+    "[ALPHA] Cumulative stale projected service account tokens used.",
+);
+/// See its help.
+const VALID_TOKENS: Family = family(
+    "serviceaccount_valid_tokens_total",
+    Kind::Counter,
+    "[ALPHA] Cumulative valid projected service account tokens used.",
+);
+/// See its help.
+const AUTO_LEGACY_TOKENS: Family = family(
+    "serviceaccount_legacy_auto_token_uses_total",
+    Kind::Counter,
+    "[ALPHA] Cumulative auto-generated legacy tokens used.",
+);
+/// See its help.
+const MANUAL_LEGACY_TOKENS: Family = family(
+    "serviceaccount_legacy_manual_token_uses_total",
+    Kind::Counter,
+    "[ALPHA] Cumulative manually created legacy tokens used.",
+);
+/// See its help.
+const INVALID_LEGACY_TOKENS: Family = family(
+    "serviceaccount_invalid_legacy_auto_token_uses_total",
+    Kind::Counter,
+    "[ALPHA] Cumulative invalid auto-generated legacy tokens used.",
+);
 /// Time of requests by phase.
 pub const PHASE_SECONDS: Family = family(
     "kubering_request_phase_seconds",
@@ -373,11 +434,23 @@ pub enum Tally {
     TerminatedTooMany,
     /// Answered 504 at the deadline.
     TerminatedTimeout,
+    /// A token of a service account without an audience.
+    LegacyTokens,
+    /// One that is used after its client should have had a new one.
+    StaleTokens,
+    /// One that is bound and not stale.
+    ValidTokens,
+    /// The token of a secret that its account lists.
+    AutoLegacyTokens,
+    /// The token of a secret that it does not list.
+    ManualLegacyTokens,
+    /// The token of a secret that is marked invalid.
+    InvalidLegacyTokens,
 }
 
 impl Tally {
     /// All of them, in the order of their cells.
-    pub(in crate::metrics) const ALL: [Self; 9] = [
+    pub(in crate::metrics) const ALL: [Self; 15] = [
         Self::AuthenticationSuccess,
         Self::AuthenticationFailure,
         Self::AuthorizationAllowed,
@@ -387,6 +460,12 @@ impl Tally {
         Self::Aborted,
         Self::TerminatedTooMany,
         Self::TerminatedTimeout,
+        Self::LegacyTokens,
+        Self::StaleTokens,
+        Self::ValidTokens,
+        Self::AutoLegacyTokens,
+        Self::ManualLegacyTokens,
+        Self::InvalidLegacyTokens,
     ];
 
     /// The metric and its label.
@@ -403,6 +482,12 @@ impl Tally {
             Self::Aborted => (&ABORTS, None),
             Self::TerminatedTooMany => (&TERMINATIONS, Some(("code", "429"))),
             Self::TerminatedTimeout => (&TERMINATIONS, Some(("code", "504"))),
+            Self::LegacyTokens => (&LEGACY_TOKENS, None),
+            Self::StaleTokens => (&STALE_TOKENS, None),
+            Self::ValidTokens => (&VALID_TOKENS, None),
+            Self::AutoLegacyTokens => (&AUTO_LEGACY_TOKENS, None),
+            Self::ManualLegacyTokens => (&MANUAL_LEGACY_TOKENS, None),
+            Self::InvalidLegacyTokens => (&INVALID_LEGACY_TOKENS, None),
         }
     }
 }

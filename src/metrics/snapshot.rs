@@ -68,7 +68,7 @@ pub(in crate::metrics) struct WatchSnapshot {
 #[derive(Debug, Clone)]
 pub(in crate::metrics) struct Buckets {
     pub(in crate::metrics) family: &'static Family,
-    pub(in crate::metrics) label: Option<(&'static str, String)>,
+    pub(in crate::metrics) labels: Vec<(&'static str, String)>,
     /// Upper bound and count of each bucket, not cumulative.
     pub(in crate::metrics) counts: Vec<(f64, u64)>,
     pub(in crate::metrics) sum: f64,
@@ -118,7 +118,7 @@ impl Snapshot {
         sum: f64,
     ) {
         let counts = counts.into_iter().collect();
-        self.buckets.push(Buckets { family, label: None, counts, sum });
+        self.buckets.push(Buckets { family, labels: Vec::new(), counts, sum });
     }
 
     /// As [`Self::add_histogram`], with one label. Those of one family must come together.
@@ -129,8 +129,20 @@ impl Snapshot {
         counts: impl IntoIterator<Item = (f64, u64)>,
         sum: f64,
     ) {
-        let (label, counts) = (Some((name, text.into())), counts.into_iter().collect());
-        self.buckets.push(Buckets { family, label, counts, sum });
+        let counts = counts.into_iter().collect();
+        self.buckets.push(Buckets { family, labels: vec![(name, text.into())], counts, sum });
+    }
+
+    /// As [`Self::add_labelled_histogram`], with as many labels as there are.
+    pub fn add_histogram_of(
+        &mut self,
+        family: &'static Family,
+        labels: Vec<(&'static str, String)>,
+        counts: impl IntoIterator<Item = (f64, u64)>,
+        sum: f64,
+    ) {
+        let counts = counts.into_iter().collect();
+        self.buckets.push(Buckets { family, labels, counts, sum });
     }
 
     /// Adds another shard's figures to these.
@@ -160,7 +172,18 @@ impl Snapshot {
             }
         }
         self.samples.extend(other.samples);
-        self.buckets.extend(other.buckets);
+        for more in other.buckets {
+            let same =
+                |known: &&mut Buckets| known.family == more.family && known.labels == more.labels;
+            let Some(sum) = self.buckets.iter_mut().find(same) else {
+                self.buckets.push(more);
+                continue;
+            };
+            sum.sum += more.sum;
+            for ((_, count), (_, more)) in sum.counts.iter_mut().zip(more.counts) {
+                *count += more;
+            }
+        }
     }
 }
 

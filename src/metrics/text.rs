@@ -55,8 +55,7 @@ impl Snapshot {
                 text.head(histogram.family);
                 headed = histogram.family.name;
             }
-            let label = histogram.label.as_ref();
-            let label = label.map_or(String::new(), |(name, text)| labels([(*name, &**text)]));
+            let label = labels(histogram.labels.iter().map(|(name, text)| (*name, &**text)));
             let counts = histogram.counts.iter().copied();
             text.histogram(histogram.family, &label, counts, histogram.sum);
         }

@@ -6,7 +6,7 @@ use crate::metrics::Phase;
 use crate::object::Value;
 use crate::request::{Attributes, Fault, Result};
 use crate::seal::Sealer;
-use crate::store::{Outcome, StoreError, Txn};
+use crate::store::{Outcome, StoreError, Txn, Write};
 use bumpalo::Bump;
 use std::sync::Arc;
 
@@ -104,6 +104,9 @@ impl<A: Admit> Registry<A> {
 
     /// Sends a write to the store.
     pub(super) async fn commit(&self, txn: Txn) -> Result<Outcome<Entry>> {
+        if let (Some(sealer), Write::Put { .. }) = (&self.options.sealer, &txn.write) {
+            sealer.check(&txn.key).map_err(Fault::Internal)?;
+        }
         self.cache.commit(txn).await.map_err(store_fault)
     }
 }

@@ -1,8 +1,10 @@
 //! The EncryptionConfiguration (`apiserver.config.k8s.io/v1`): which resources, which providers,
 //! which keys.
 
+use super::kms::Plugin;
 use super::provider::{Chain, Key, Kind, Provider};
 use crate::base::hash::HashMap;
+use crate::codec::scalar::duration;
 use crate::codec::yaml;
 use crate::object::Value;
 use base64::Engine as _;
@@ -10,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use bumpalo::Bump;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a file is no configuration; the text for the operator, without any key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,12 @@ pub struct ConfigError(String);
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl From<String> for ConfigError {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 
@@ -42,6 +51,7 @@ impl Rules {
             return wrong("must be an EncryptionConfiguration of apiserver.config.k8s.io/v1");
         }
         let mut rules = Self::default();
+        let mut names: Vec<String> = Vec::new();
         let entries = config.list_at(&["resources"]);
         if entries.is_empty() {
             return wrong("resources: Required value: at least one resource is needed");
@@ -53,7 +63,7 @@ impl Rules {
                 return wrong(format!("resources[{at}]: resources and providers are required"));
             }
             let providers: Result<Vec<Provider>, ConfigError> =
-                providers.iter().map(provider).collect();
+                providers.iter().map(|value| provider(value, &mut names)).collect();
             let chain = Arc::new(Chain::new(providers?));
             for name in named {
                 let place = place(name.as_str().unwrap_or_default())?;
@@ -62,6 +72,18 @@ impl Rules {
             }
         }
         Ok(rules)
+    }
+
+    /// All plugins, each once.
+    pub(super) fn plugins(&self) -> Vec<Arc<Plugin>> {
+        let mut plugins: Vec<Arc<Plugin>> = Vec::new();
+        for plugin in self.chains.values().flat_map(|chain| chain.plugins()) {
+            if !plugins.iter().any(|known| Arc::ptr_eq(known, plugin)) {
+                plugins.push(Arc::clone(plugin));
+            }
+        }
+        plugins.sort_by(|a, b| a.name().cmp(b.name()));
+        plugins
     }
 
     /// The providers of a resource (`transformerFromOverrides`).
@@ -91,7 +113,7 @@ fn place(name: &str) -> Result<(String, String), ConfigError> {
     Ok((group.to_owned(), resource.to_owned()))
 }
 
-fn provider(value: &Value<'_>) -> Result<Provider, ConfigError> {
+fn provider(value: &Value<'_>, names: &mut Vec<String>) -> Result<Provider, ConfigError> {
     let Some(map) = value.as_map() else { return wrong("providers: a map was expected") };
     let mut found = map.iter();
     let (Some((name, settings)), None) = (found.next(), found.next()) else {
@@ -102,7 +124,7 @@ fn provider(value: &Value<'_>) -> Result<Provider, ConfigError> {
         "aesgcm" => Kind::Gcm,
         "identity" => return Ok(Provider::identity()),
         "secretbox" => Kind::SecretBox,
-        "kms" => return wrong("providers: kms is not built yet in this version of kubering"),
+        "kms" => return plugin(settings, names),
         other => return wrong(format!("providers: unknown field {other:?}")),
     };
     let listed = settings.list_at(&["keys"]);
@@ -133,4 +155,68 @@ fn provider(value: &Value<'_>) -> Result<Provider, ConfigError> {
         keys.push(key);
     }
     Ok(Provider::new(kind, keys))
+}
+
+/// How long a plugin may take unless told otherwise.
+const KMS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A plugin of version 2 (`validateKMSConfiguration`).
+fn plugin(settings: &Value<'_>, names: &mut Vec<String>) -> Result<Provider, ConfigError> {
+    let (name, endpoint) = (settings.str_at(&["name"]), settings.str_at(&["endpoint"]));
+    match settings.str_at(&["apiVersion"]) {
+        "v2" => {}
+        "" | "v1" => {
+            return wrong(
+                "KMSv1 is deprecated and will only receive security updates going forward. Use \
+                 KMSv2 instead.",
+            );
+        }
+        other => {
+            return wrong(format!(
+                "kms.apiVersion: Invalid value: {other:?}: unsupported apiVersion {other} for KMS \
+                 provider, only v1 and v2 are supported"
+            ));
+        }
+    }
+    if name.is_empty() {
+        return wrong("kms.name: Required value: name is a mandatory field for a provider");
+    }
+    if name.contains(':') {
+        return wrong(format!(
+            "kms.name: Invalid value: {name:?}: invalid KMS provider name {name}, must not contain \
+             ':'"
+        ));
+    }
+    if names.iter().any(|known| known == name) {
+        return wrong(format!(
+            "kms.name: Invalid value: {name:?}: duplicate KMS provider name {name}, names must be \
+             unique"
+        ));
+    }
+    names.push(name.to_owned());
+    if settings.get("cachesize").is_some() {
+        return wrong("kms.cachesize: Invalid value: cachesize is not supported in v2");
+    }
+    let nanos = match settings.str_at(&["timeout"]) {
+        "" => i64::try_from(KMS_TIMEOUT.as_nanos()).unwrap_or(i64::MAX),
+        text => duration::parse(text).unwrap_or(0),
+    };
+    let timeout = Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+    if timeout.is_zero() {
+        return wrong("kms.timeout: Invalid value: timeout should be a positive value");
+    }
+    if endpoint.is_empty() {
+        return wrong("kms.endpoint: Required value: endpoint is a mandatory field for a kms");
+    }
+    let Some(path) = endpoint.strip_prefix("unix://") else {
+        let scheme = endpoint.split_once(':').map_or("", |(scheme, _)| scheme);
+        return wrong(format!(
+            "kms.endpoint: Invalid value: {endpoint:?}: unsupported scheme {scheme:?} for KMS \
+             provider, only unix is supported"
+        ));
+    };
+    if path.is_empty() || path.starts_with("/@") {
+        return wrong(format!("kms.endpoint: Invalid value: {endpoint:?}: no path of a socket"));
+    }
+    Ok(Provider::plugin(Plugin::start(name, endpoint, timeout)?))
 }

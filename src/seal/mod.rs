@@ -5,12 +5,14 @@
 //! The first provider of a resource writes, all of them read. The keys can be exchanged while the
 //! server runs; readers and writers see the old ones or the new ones, never a mixture.
 //!
-//! Left out: KMS, whose providers are an error in the configuration.
+//! Left out: version 1 of KMS, which is off by default upstream.
 
 mod config;
+mod kms;
 mod provider;
 
 pub use config::ConfigError;
+pub use kms::{Figures, LATENCY_BOUNDS};
 
 use crate::catalog::catalog;
 use arc_swap::ArcSwap;
@@ -36,6 +38,8 @@ struct Plan {
     /// Prefixes of keys of known resources that are not.
     plain: Vec<Vec<u8>>,
     rules: Rules,
+    /// All plugins of the rules.
+    plugins: Vec<Arc<kms::Plugin>>,
     /// Something may stand in the store that the first key would write differently.
     stale: AtomicBool,
 }
@@ -90,8 +94,40 @@ impl Sealer {
     /// # Errors
     /// The first thing that is wrong; then nothing changes.
     pub fn replace(&self, source: &[u8]) -> Result<(), ConfigError> {
-        self.plan.store(Arc::new(Plan::new(Rules::parse(source)?, true)));
+        let plan = Plan::new(Rules::parse(source)?, true);
+        plan.health().map_err(ConfigError::from)?;
+        self.plan.store(Arc::new(plan));
         Ok(())
+    }
+
+    /// Whether what is to be stored under a key can be sealed now; to be asked before it is sent to
+    /// the store.
+    ///
+    /// # Errors
+    /// The plugin that seals it has not been heard of for too long; upstream's text.
+    pub fn check(&self, key: &[u8]) -> Result<(), String> {
+        let chain = self.plan.load().chain(key);
+        chain.as_ref().and_then(|chain| chain.writer()).map_or(Ok(()), |plugin| plugin.check())
+    }
+
+    /// True if a plugin keeps keys.
+    pub fn has_plugins(&self) -> bool {
+        !self.plan.load().plugins.is_empty()
+    }
+
+    /// How the plugins are (`kmsHealthChecker.Check`).
+    ///
+    /// # Errors
+    /// What is wrong with them, as upstream tells it.
+    pub fn health(&self) -> Result<(), String> {
+        self.plan.load().health()
+    }
+
+    /// What is counted of each plugin, by name.
+    pub fn figures(&self) -> Vec<(String, Arc<Figures>)> {
+        let plan = self.plan.load();
+        let all = plan.plugins.iter();
+        all.map(|plugin| (plugin.name().to_owned(), Arc::clone(plugin.figures()))).collect()
     }
 
     /// The bytes to store under a key; `place` is how the key is called where they are stored,
@@ -124,7 +160,8 @@ impl Sealer {
     /// be sealed with an older key.
     pub fn may_be_stale(&self, key: &[u8]) -> bool {
         let plan = self.plan.load();
-        plan.stale.load(Ordering::Relaxed) && plan.chain(key).is_some()
+        let rotated = || plan.plugins.iter().any(|plugin| plugin.has_rotated());
+        (plan.stale.load(Ordering::Relaxed) || rotated()) && plan.chain(key).is_some()
     }
 }
 
@@ -138,7 +175,20 @@ impl Plan {
                 None => plain.push(prefix),
             }
         }
-        Self { known, plain, rules, stale: AtomicBool::new(stale) }
+        let plugins = rules.plugins();
+        Self { known, plain, rules, plugins, stale: AtomicBool::new(stale) }
+    }
+
+    fn health(&self) -> Result<(), String> {
+        let told = self.plugins.iter().enumerate().filter_map(|(at, plugin)| {
+            plugin.health().err().map(|why| format!("kms-provider-{at}: {why}"))
+        });
+        let told: Vec<String> = told.collect();
+        match told.as_slice() {
+            [] => Ok(()),
+            [one] => Err(one.clone()),
+            many => Err(format!("[{}]", many.join(", "))),
+        }
     }
 
     fn chain(&self, key: &[u8]) -> Option<Arc<Chain>> {

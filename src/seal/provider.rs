@@ -2,6 +2,7 @@
 //! secretbox. Nonces are random; ciphers are RustCrypto's, for ring has neither CBC nor 192-bit
 //! keys nor XSalsa20.
 
+use super::kms::{self, Plugin};
 use super::{Opened, SEALED, SealError};
 use crate::base::ids;
 use aes::{Aes128, Aes192, Aes256};
@@ -13,6 +14,7 @@ use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockDecryptMut as _, BlockEncryptMut as _, KeyIvInit as _};
 use crypto_secretbox::XSalsa20Poly1305;
 use std::fmt;
+use std::sync::Arc;
 
 const BLOCK_BYTES: usize = 16;
 const GCM_NONCE_BYTES: usize = 12;
@@ -24,6 +26,7 @@ pub(super) enum Kind {
     Cbc,
     Gcm,
     Identity,
+    Kms,
     SecretBox,
 }
 
@@ -34,6 +37,7 @@ impl Kind {
             Self::Cbc => "k8s:enc:aescbc:v1:",
             Self::Gcm => "k8s:enc:aesgcm:v1:",
             Self::Identity => "",
+            Self::Kms => kms::PREFIX,
             Self::SecretBox => "k8s:enc:secretbox:v1:",
         }
     }
@@ -42,7 +46,7 @@ impl Kind {
     pub(super) const fn lengths(self) -> &'static [usize] {
         match self {
             Self::Cbc | Self::Gcm => &[16, 24, 32],
-            Self::Identity => &[],
+            Self::Identity | Self::Kms => &[],
             Self::SecretBox => &[32],
         }
     }
@@ -122,7 +126,7 @@ impl Key {
     }
 }
 
-fn seal_gcm<C: Aead<NonceSize = U12>>(
+pub(super) fn seal_gcm<C: Aead<NonceSize = U12>>(
     cipher: &C,
     key: &[u8],
     plain: &[u8],
@@ -135,7 +139,11 @@ fn seal_gcm<C: Aead<NonceSize = U12>>(
     Some(())
 }
 
-fn open_gcm<C: Aead<NonceSize = U12>>(cipher: &C, key: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn open_gcm<C: Aead<NonceSize = U12>>(
+    cipher: &C,
+    key: &[u8],
+    sealed: &[u8],
+) -> Option<Vec<u8>> {
     let (nonce, text) = sealed.split_first_chunk::<GCM_NONCE_BYTES>()?;
     cipher.decrypt(Nonce::from_slice(nonce), Payload { msg: text, aad: key }).ok()
 }
@@ -180,16 +188,22 @@ fn decrypt_cbc(secret: &[u8], iv: &[u8; BLOCK_BYTES], text: &[u8]) -> Option<Vec
 pub(super) struct Provider {
     kind: Kind,
     keys: Vec<Key>,
+    plugin: Option<Arc<Plugin>>,
 }
 
 impl Provider {
     pub(super) const fn new(kind: Kind, keys: Vec<Key>) -> Self {
-        Self { kind, keys }
+        Self { kind, keys, plugin: None }
     }
 
     /// Plain bytes.
     pub(super) const fn identity() -> Self {
-        Self { kind: Kind::Identity, keys: Vec::new() }
+        Self { kind: Kind::Identity, keys: Vec::new(), plugin: None }
+    }
+
+    /// Keys of a plugin.
+    pub(super) const fn plugin(plugin: Arc<Plugin>) -> Self {
+        Self { kind: Kind::Kms, keys: Vec::new(), plugin: Some(plugin) }
     }
 }
 
@@ -204,7 +218,22 @@ impl Chain {
         Self { providers }
     }
 
+    /// The plugin that writes, if one does.
+    pub(super) fn writer(&self) -> Option<&Arc<Plugin>> {
+        self.providers.first()?.plugin.as_ref()
+    }
+
+    /// The plugins that read.
+    pub(super) fn plugins(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.providers.iter().filter_map(|provider| provider.plugin.as_ref())
+    }
+
     pub(super) fn seal(&self, key: &[u8], plain: &Bytes) -> Bytes {
+        if let Some(plugin) = self.writer() {
+            // Nothing is taken that cannot be sealed, see `Sealer::check`, and no plain text may be
+            // stored.
+            return plugin.seal(key, plain).expect("the plugin has answered at the start");
+        }
         let Some((provider, secret)) =
             self.providers.first().and_then(|first| Some((first, first.keys.first()?)))
         else {
@@ -233,6 +262,19 @@ impl Chain {
             let Some(rest) = stored.strip_prefix(provider.kind.prefix().as_bytes()) else {
                 continue;
             };
+            if let Some(plugin) = &provider.plugin {
+                let Some(sealed) = rest
+                    .strip_prefix(plugin.name().as_bytes())
+                    .and_then(|rest| rest.strip_prefix(b":"))
+                else {
+                    continue;
+                };
+                match plugin.open(key, stored.slice_ref(sealed)) {
+                    Ok(opened) => return Ok(Opened { stale: opened.stale || at > 0, ..opened }),
+                    Err(why) => error = why,
+                }
+                continue;
+            }
             for (number, secret) in provider.keys.iter().enumerate() {
                 let named = rest.strip_prefix(secret.name.as_bytes());
                 let Some(sealed) = named.and_then(|rest| rest.strip_prefix(b":")) else { continue };

@@ -4,6 +4,7 @@ use crate::http::Response;
 use crate::http::StatusCode;
 use crate::server::shard::Shard;
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ impl Endpoint {
 }
 
 /// One check: its name and, if it fails, why.
-type Check = (&'static str, Result<(), &'static str>);
+type Check = (&'static str, Result<(), Cow<'static, str>>);
 
 /// Checks that hold from the moment requests are served: what upstream does in the background after
 /// its start is done here before. Named as upstream, since probes may name them.
@@ -100,26 +101,32 @@ fn checks(shard: &Shard, endpoint: Endpoint) -> Vec<Check> {
     };
     let patience = timeout + ETCD_PROBE_INTERVAL;
     let store = if !shard.store.alive() {
-        Err("the store has stopped")
+        Err(Cow::Borrowed("the store has stopped"))
     } else if shard.store.silent_for() > STORE_SILENCE_MAX {
-        Err("the store does not answer")
+        Err("the store does not answer".into())
     } else if shard.store.etcd.as_ref().is_some_and(|etcd| etcd.silent_for() > patience) {
-        Err("etcd failed: it does not answer")
+        Err("etcd failed: it does not answer".into())
     } else {
         Ok(())
     };
     let mut checks: Vec<Check> = vec![("ping", Ok(())), ("log", Ok(()))];
     if endpoint == Endpoint::Readyz {
-        let synced = if shard.lifecycle.is_ready() { Ok(()) } else { Err("shards are starting") };
+        let synced =
+            if shard.lifecycle.is_ready() { Ok(()) } else { Err("shards are starting".into()) };
         checks.push(("informer-sync", synced));
     } else {
-        checks.push(("etcd", store));
+        checks.push(("etcd", store.clone()));
+    }
+    let sealer = shard.gate.api().registry.options.sealer.as_deref();
+    if let Some(sealer) = sealer.filter(|sealer| sealer.has_plugins()) {
+        checks.push(("kms-providers", sealer.health().map_err(Cow::Owned)));
     }
     checks.extend(BOOT_CHECKS.map(|name| (name, Ok(()))));
     checks.push(("poststarthook/storage-readiness", store));
     if endpoint == Endpoint::Readyz {
         let stopping = shard.lifecycle.is_stopping();
-        checks.push(("shutdown", if stopping { Err("process is shutting down") } else { Ok(()) }));
+        let shutdown = if stopping { Err("process is shutting down".into()) } else { Ok(()) };
+        checks.push(("shutdown", shutdown));
     }
     checks
 }

@@ -8,6 +8,7 @@ use crate::http::StatusCode;
 use crate::http::header;
 use crate::metrics;
 use crate::metrics::{Latency, Snapshot};
+use crate::seal::{LATENCY_BOUNDS, Sealer};
 use crate::server::gather::gather;
 use crate::server::shard::Shard;
 use crate::store::Histogram;
@@ -109,5 +110,33 @@ fn of_the_process(shard: &Shard, sum: &mut Snapshot) {
         let (syncs, total) = scaled(&store.sync_micros, 1e-6);
         sum.add_histogram(&metrics::STORAGE_SYNC_SECONDS, syncs, total);
     }
+    if let Some(sealer) = &shard.gate.api().registry.options.sealer {
+        of_plugins(sealer, sum);
+    }
     sum.extend(metrics::process_samples(clock::unix_time()));
+}
+
+/// The calls of KMS plugins.
+fn of_plugins(sealer: &Sealer, sum: &mut Snapshot) {
+    for (name, figures) in sealer.figures() {
+        let invalid = figures.invalid_key_ids.load(Relaxed);
+        if invalid > 0 {
+            let label = ("provider_name", name.clone());
+            sum.add_labelled(&metrics::KMS_INVALID_KEY_IDS, label, invalid as f64);
+        }
+        for (method, code, latency) in figures.calls() {
+            let labels = vec![
+                ("grpc_status_code", code),
+                ("method_name", method.to_owned()),
+                ("provider_name", name.clone()),
+            ];
+            let counts: Vec<u64> =
+                latency.buckets.iter().map(|count| count.load(Relaxed)).collect();
+            let more = latency.count.load(Relaxed).saturating_sub(counts.iter().sum());
+            let bounds = LATENCY_BOUNDS.iter().map(|micros| *micros as f64 * 1e-6);
+            let counts = bounds.zip(counts).chain([(f64::INFINITY, more)]);
+            let total = latency.micros.load(Relaxed) as f64 * 1e-6;
+            sum.add_histogram_of(&metrics::KMS_SECONDS, labels, counts, total);
+        }
+    }
 }

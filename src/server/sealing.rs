@@ -1,11 +1,15 @@
 //! The configuration of encryption at rest: read at start, and again when it changes.
 
+use crate::base::limits::KMS_START_SECONDS_MAX;
 use crate::config::Config;
 use crate::seal::Sealer;
 use crate::server::pki;
 use std::fs;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often a plugin is looked at that is waited for.
+const POLL: Duration = Duration::from_millis(100);
 
 /// `--encryption-provider-config`, if it is given.
 ///
@@ -16,7 +20,20 @@ pub(in crate::server) fn read(config: &Config) -> Result<Option<Arc<Sealer>>, St
     let source = pki::read("encryption-provider-config", &encryption.file)?;
     let sealer = Sealer::parse(&source);
     let sealer = sealer.map_err(|error| format!("--encryption-provider-config: {error}"))?;
+    wait(&sealer)?;
     Ok(Some(Arc::new(sealer)))
+}
+
+/// Waits for plugins that keep keys: without them nothing could be read.
+fn wait(sealer: &Sealer) -> Result<(), String> {
+    let begun = Instant::now();
+    while let Err(why) = sealer.health() {
+        if begun.elapsed() > Duration::from_secs(KMS_START_SECONDS_MAX) {
+            return Err(format!("--encryption-provider-config: {why}"));
+        }
+        std::thread::park_timeout(POLL);
+    }
+    Ok(())
 }
 
 /// Takes over a configuration that has changed since `stamp`. One that cannot be used is told, and

@@ -22,7 +22,8 @@ const STOP: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Server {
     home: TempDir,
-    port: u16,
+    /// Where it listens, on the loopback.
+    pub(crate) port: u16,
     flags: Vec<String>,
     child: Option<Child>,
 }
@@ -74,11 +75,6 @@ impl Server {
             assert!(Instant::now() < deadline, "not ready after {START:?}: {last}");
             pause(Duration::from_millis(20));
         }
-    }
-
-    /// Where it listens, on the loopback.
-    pub(crate) const fn port(&self) -> u16 {
-        self.port
     }
 
     /// The text of a path, by the administrator.

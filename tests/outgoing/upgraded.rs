@@ -36,7 +36,7 @@ impl Upgraded {
             .with_no_client_auth();
         let name = ServerName::try_from("localhost").expect("a name");
         let session = rustls::ClientConnection::new(Arc::new(config), name).expect("a session");
-        let stream = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
+        let stream = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let mut stream = rustls::StreamOwned::new(session, stream);
         let mut request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n");
