@@ -25,7 +25,9 @@ pub use certificate::{ClientCertificate, user_of_certificate};
 pub use failure::Failure;
 pub use front_proxy::{FrontProxy, unescaped};
 pub use objects::Objects;
-pub use service_account::{Issued, Order, Reference, ServiceAccounts, TokenIssuer, user_name};
+pub use service_account::{
+    Issued, LAST_USED, Order, Reference, ServiceAccounts, TokenIssuer, UsedSecret, user_name,
+};
 pub use token::{Asked, Issuers, Tokens};
 pub use token_cache::TokenCache;
 pub use token_file::{TokenFile, TokenFileError};

@@ -4,8 +4,8 @@ use crate::base::hash::HashMap;
 use crate::base::limits::METRIC_SERIES_MAX;
 use crate::base::limits::SLOW_WATCHERS_MAX;
 use crate::base::ticks::Ticks;
-use crate::metrics::family::IN_FLIGHT;
 use crate::metrics::family::Tally;
+use crate::metrics::family::{AUTHENTICATED, CERTIFICATES, IN_FLIGHT};
 use crate::metrics::latency::Deliveries;
 use crate::metrics::latency::Laps;
 use crate::metrics::latency::Latency;
@@ -131,6 +131,44 @@ pub struct Recorder {
     mutating: Cell<usize>,
     read_only: Cell<usize>,
     slow_watchers: RefCell<Vec<SlowWatcher>>,
+    users: [Cell<u64>; USERS.len()],
+    certificates: RefCell<Certificates>,
+}
+
+/// Users by whom requests are counted, and two kinds of others (`compressUsername`).
+const USERS: [&str; 7] = [
+    "admin",
+    "client",
+    "kube_proxy",
+    "kubelet",
+    "system:serviceaccount:kube-system:default",
+    "email_id",
+    "other",
+];
+/// Upper bounds of `apiserver_client_certificate_expiration_seconds`.
+const EXPIRY_BOUNDS: [u64; 15] = [
+    0,
+    1_800,
+    3_600,
+    7_200,
+    21_600,
+    43_200,
+    86_400,
+    172_800,
+    345_600,
+    604_800,
+    2_592_000,
+    7_776_000,
+    15_552_000,
+    31_104_000,
+    u64::MAX,
+];
+
+/// How long certificates of clients still hold.
+#[derive(Default)]
+struct Certificates {
+    counts: [u64; EXPIRY_BOUNDS.len()],
+    seconds: f64,
 }
 
 impl fmt::Debug for Recorder {
@@ -148,6 +186,8 @@ impl Default for Recorder {
             mutating: Cell::new(0),
             read_only: Cell::new(0),
             slow_watchers: RefCell::default(),
+            users: USERS.map(|_| Cell::new(0)),
+            certificates: RefCell::default(),
         }
     }
 }
@@ -268,6 +308,39 @@ impl Recorder {
         Rc::clone(watches.entry(hash).or_insert_with(made))
     }
 
+    /// Counts a request of a user that is known.
+    pub fn authenticated(&self, user: &str) {
+        let named = USERS.iter().take(USERS.len() - 2).position(|known| *known == user);
+        let kind = if user.contains('@') { USERS.len() - 2 } else { USERS.len() - 1 };
+        if let Some(cell) = self.users.get(named.unwrap_or(kind)) {
+            cell.set(cell.get() + 1);
+        }
+    }
+
+    /// Counts a request with a client certificate that holds for so many seconds more.
+    pub fn certificate(&self, seconds_left: i64) {
+        let mut certificates = self.certificates.borrow_mut();
+        let left = u64::try_from(seconds_left).unwrap_or(0);
+        let place = EXPIRY_BOUNDS.iter().position(|bound| left <= *bound);
+        if let Some(count) = place.and_then(|place| certificates.counts.get_mut(place)) {
+            *count += 1;
+        }
+        certificates.seconds += seconds_left as f64;
+    }
+
+    fn add_callers(&self, snapshot: &mut Snapshot) {
+        for (name, count) in USERS.iter().zip(&self.users) {
+            if count.get() > 0 {
+                let label = ("username", *name);
+                snapshot.add_labelled(&AUTHENTICATED, label, count.get() as f64);
+            }
+        }
+        let certificates = self.certificates.borrow();
+        let bound = |bound: u64| if bound == u64::MAX { f64::INFINITY } else { bound as f64 };
+        let counts = EXPIRY_BOUNDS.iter().map(|at| bound(*at)).zip(certificates.counts);
+        snapshot.add_histogram(&CERTIFICATES, counts, certificates.seconds);
+    }
+
     /// Counts one more.
     pub fn tally(&self, tally: Tally) {
         if let Some(cell) = self.tallies.get(tally as usize) {
@@ -330,6 +403,7 @@ impl Recorder {
             let labels = vec![("request_kind", name.to_owned())];
             snapshot.samples.push(Sample { family: &IN_FLIGHT, labels, value: kind.get() as f64 });
         }
+        self.add_callers(&mut snapshot);
         snapshot
     }
 }

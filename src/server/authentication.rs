@@ -5,14 +5,17 @@ use crate::authn::oidc::{AuthenticationConfig, Issuer, IssuerConfig};
 use crate::authn::sign::Signer;
 use crate::authn::{
     Anonymous, Authenticator, FrontProxy, Issuers, Objects, ServiceAccounts, TokenCache, TokenFile,
-    TokenIssuer, TokenService, TokenWebhook, Tokens,
+    TokenIssuer, TokenService, TokenWebhook, Tokens, UsedSecret,
 };
 use crate::base::ids;
+use crate::base::limits::LEGACY_USES_WAITING_MAX;
 use crate::cache::Cache;
 use crate::client::{Client, kubeconfig};
 use crate::config::Config;
+use crate::metrics::Recorder;
 use crate::server::credentials::Credentials;
 use crate::server::pki;
+use async_channel::Receiver;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -100,6 +103,8 @@ pub(in crate::server) struct Authentication {
     pub(in crate::server) issuer: Rc<TokenIssuer>,
     /// The keys that verify service accounts' tokens, for discovery.
     pub(in crate::server) keys: Rc<[PublicKey]>,
+    /// Told of secrets whose tokens are used.
+    pub(in crate::server) used: Receiver<UsedSecret>,
 }
 
 impl Authentication {
@@ -112,6 +117,7 @@ impl Authentication {
         credentials: &Credentials,
         providers: &Providers,
         cache: &Cache,
+        metrics: Rc<Recorder>,
     ) -> Result<Self, String> {
         let authentication = &config.authentication;
         let accounts = &authentication.service_accounts;
@@ -132,6 +138,7 @@ impl Authentication {
         let keys: Rc<[PublicKey]> = keys.into();
         let audiences: Rc<[String]> = accounts.api_audiences.as_slice().into();
         let objects = Objects::new(cache.clone());
+        let (uses, used) = async_channel::bounded(LEGACY_USES_WAITING_MAX);
         let tokens = Tokens {
             file,
             accounts: ServiceAccounts {
@@ -140,6 +147,8 @@ impl Authentication {
                 audiences: Rc::clone(&audiences),
                 lookup: accounts.lookup,
                 objects: objects.clone(),
+                used: uses,
+                metrics,
             },
             bootstrap: authentication.bootstrap_tokens.then_some(objects),
             issuers: RefCell::new(Arc::clone(&providers.issuers)),
@@ -178,6 +187,7 @@ impl Authentication {
             max_seconds: i64::try_from(accounts.max_expiration.as_secs()).unwrap_or(i64::MAX),
             extends: accounts.extend_expiration,
         };
-        Ok(Self { authenticator: Rc::new(authenticator), issuer: Rc::new(issuer), keys })
+        let (authenticator, issuer) = (Rc::new(authenticator), Rc::new(issuer));
+        Ok(Self { authenticator, issuer, keys, used })
     }
 }

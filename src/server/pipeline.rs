@@ -15,9 +15,9 @@ use crate::api::documents;
 use crate::api::form::{Asked, Form, for_status};
 use crate::api::issuer::Issuer;
 use crate::api::{Api, Head};
-use crate::authn::{Authenticator, ClientCertificate, Issuers, Shown};
+use crate::authn::{Authenticator, ClientCertificate, Issuers, Shown, UsedSecret};
 use crate::authz::{self, Action, Authorizer, Decision, Verdict};
-use crate::base::ids;
+use crate::base::{clock, ids};
 use crate::cache::Cache;
 use crate::catalog::catalog;
 use crate::client::Client;
@@ -37,6 +37,7 @@ use crate::server::authentication::Authentication;
 use crate::server::filters::{self, Entered};
 use crate::server::shard::{Shard, Shared};
 use crate::server::{credentials, debug, health, scrape, turn};
+use async_channel::Receiver;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -69,6 +70,7 @@ pub struct Gate {
     issuer: Option<Issuer>,
     flow: Flow,
     aggregator: Aggregator,
+    used: Receiver<UsedSecret>,
 }
 
 impl Gate {
@@ -84,8 +86,14 @@ impl Gate {
         metrics: Rc<Recorder>,
         shared: Shared,
     ) -> Result<Self, String> {
-        let Authentication { authenticator, issuer: token_issuer, keys } =
-            Authentication::new(config, credentials, &shared.providers, cache)?;
+        let Authentication { authenticator, issuer: token_issuer, keys, used } =
+            Authentication::new(
+                config,
+                credentials,
+                &shared.providers,
+                cache,
+                Rc::clone(&metrics),
+            )?;
         let services = &config.services;
         let ranges = services.cluster_ip_ranges.iter();
         let options = registry::Options {
@@ -123,7 +131,7 @@ impl Gate {
         let flow = Flow::new(turn::seats(config, cache.shard()));
         let identity = credentials.proxy_client.clone();
         let aggregator = Aggregator::new(shared.client, cache.clone(), identity);
-        Ok(Self { authenticator, authorizer, api, discovery, issuer, flow, aggregator })
+        Ok(Self { authenticator, authorizer, api, discovery, issuer, flow, aggregator, used })
     }
 }
 
@@ -171,6 +179,11 @@ impl Gate {
     /// API services of other servers.
     pub const fn aggregator(&self) -> &Aggregator {
         &self.aggregator
+    }
+
+    /// Told of secrets whose tokens are used.
+    pub fn used_secrets(&self) -> Receiver<UsedSecret> {
+        self.used.clone()
     }
 
     /// Flow control.
@@ -276,11 +289,12 @@ impl Gate {
         } else {
             Cow::Owned(head.method.to_ascii_lowercase())
         };
-        let known = self.authenticate(&request, info.path, context).await;
+        let known = self.authenticate(shard, &request, info.path, context).await;
         context.laps.lap(Phase::Authn);
         match known {
             Ok(user) => {
                 shard.metrics.tally(Tally::AuthenticationSuccess);
+                shard.metrics.authenticated(&user.name);
                 context.user = user;
                 self.authenticator.clear(&mut request.headers);
             }
@@ -380,6 +394,7 @@ impl Gate {
 
     async fn authenticate(
         &self,
+        shard: &Shard,
         request: &Request,
         path: &str,
         context: &Context,
@@ -389,12 +404,11 @@ impl Gate {
         let known =
             peer.known.get_or_init(|| Rc::new(certificates.map(ClientCertificate::of_peer)));
         let certificate = known.downcast_ref::<Option<ClientCertificate>>();
-        let shown = Shown {
-            headers: &request.headers,
-            certificates,
-            certificate: certificate.and_then(Option::as_ref),
-            path,
-        };
+        let certificate = certificate.and_then(Option::as_ref);
+        if let Some(ClientCertificate::Verified(_, end)) = certificate {
+            shard.metrics.certificate(*end - clock::unix_seconds());
+        }
+        let shown = Shown { headers: &request.headers, certificates, certificate, path };
         let found = self.authenticator.authenticate(shown, context).await;
         found.map(|identity| identity.user).map_err(|failure| {
             log::debug!("not authenticated: {failure}");

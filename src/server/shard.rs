@@ -202,6 +202,7 @@ async fn prepare(shard: &Rc<Shard>, port: u16) -> Result<(), String> {
     rt::spawn(look_after_connections(Rc::clone(shard)));
     rt::spawn(shard.gate.flow().clone().follow(shard.cache.clone()));
     rt::spawn(shard.gate.flow().clone().adjust());
+    rt::spawn(keep::keep_legacy_tokens(Rc::clone(shard), shard.gate.used_secrets()));
     rt::spawn(shard.gate.aggregator().clone().follow(shard.cache.clone()));
     let followed = shard.gate.authorizer().follow(&shard.cache).await;
     followed.map_err(|fault| format!("roles and bindings cannot be read: {fault:?}"))?;

@@ -7,6 +7,7 @@ use super::super::{Asked, Failure};
 use super::{Account, ServiceAccounts};
 use crate::base::clock;
 use crate::cache::Entry;
+use crate::metrics::{Recorder, Tally};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -58,7 +59,7 @@ pub(super) async fn check(
         let found = accounts.objects.get("nodes", "", node.name).await;
         stands(found, "node UID", "node ref", node, limit)?;
     }
-    warn(token, claims, now, asked);
+    warn(token, claims, now, (asked, &accounts.metrics));
     let owned = |reference: Reference<'_>| (reference.name.to_owned(), reference.uid.to_owned());
     Ok(Account {
         namespace: namespace.to_owned(),
@@ -110,8 +111,9 @@ fn stands(
 }
 
 /// Tells the audit of a token that lives longer than its client asked for and is used after that.
-fn warn(token: &Token<'_>, claims: &Value, now: i64, asked: &Asked<'_>) {
+fn warn(token: &Token<'_>, claims: &Value, now: i64, (asked, metrics): (&Asked<'_>, &Recorder)) {
     let Some(after) = claims.get("warnafter").and_then(seconds).filter(|after| *after != 0) else {
+        metrics.tally(Tally::ValidTokens);
         return;
     };
     if now > after {
@@ -121,6 +123,9 @@ fn warn(token: &Token<'_>, claims: &Value, now: i64, asked: &Asked<'_>) {
             now - after
         );
         asked.annotate("authentication.k8s.io/stale-token", &text);
+        metrics.tally(Tally::StaleTokens);
+    } else {
+        metrics.tally(Tally::ValidTokens);
     }
 }
 

@@ -6,11 +6,13 @@ mod issue;
 mod legacy;
 
 pub use issue::{Issued, Order, Reference, TokenIssuer};
+pub use legacy::LAST_USED;
 
 use super::jwt::{Token, claimed_issuer};
 use super::key::PublicKey;
 use super::objects::Objects;
 use super::{Asked, Failure, Identity, Verdict};
+use crate::metrics::{Recorder, Tally};
 use crate::request::User;
 use std::rc::Rc;
 
@@ -38,6 +40,21 @@ pub struct ServiceAccounts {
     pub lookup: bool,
     /// Where accounts, secrets, pods and nodes are read.
     pub objects: Objects,
+    /// Told of secrets whose tokens are used.
+    pub used: async_channel::Sender<UsedSecret>,
+    /// Where tokens are counted.
+    pub metrics: Rc<Recorder>,
+}
+
+/// A secret whose token is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedSecret {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
 }
 
 /// Whom a token names and what it is bound to (`serviceaccount.ServiceAccountInfo`).
@@ -78,6 +95,9 @@ impl ServiceAccounts {
                 quoted(&own),
                 quoted(asked.audiences)
             )));
+        }
+        if token.audiences().is_empty() {
+            self.metrics.tally(Tally::LegacyTokens);
         }
         let account = if legacy {
             legacy::check(self, text, &token, asked).await?

@@ -4,7 +4,10 @@
 mod api_services;
 mod availability;
 mod flow;
+mod legacy_tokens;
 mod objects;
+
+pub(in crate::server) use legacy_tokens::keep as keep_legacy_tokens;
 
 use crate::request::Result;
 use crate::rt;
