@@ -1,6 +1,6 @@
 //! KMS version 2 (`pkg/storage/value/encrypt/envelope/kmsv2`): a plugin keeps the key, and opens
-//! and seals seeds for this server. Values are sealed here, with keys derived from the seed; what the
-//! plugin has made of the seed is stored with each value.
+//! and seals seeds for this server. Values are sealed here, with keys derived from the seed; what
+//! the plugin has made of the seed is stored with each value.
 //!
 //! A seed is used until the plugin tells of another key. Without word from the plugin values are
 //! still opened, and sealed for `WRITE_SECONDS_MAX` more.
