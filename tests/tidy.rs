@@ -27,7 +27,7 @@ const WRAPPED: &[(&str, &str)] = &[
     ("hyper", "http client"),
     ("hyper_util", "client"),
     ("fjall", "store"),
-    ("tokio", "store client"),
+    ("tokio", "store client seal"),
     ("tokio_rustls", "client"),
     ("etcd_client", "store"),
     ("StatusCode", "http api server"),
