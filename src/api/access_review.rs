@@ -3,17 +3,19 @@
 
 use super::Api;
 use super::answer::Answer;
-use super::call::Call;
+use super::call::{Call, WriterNames};
 use super::object::encode_value;
 use super::verb::create::check_namespace;
 use crate::authz::rbac::aggregate;
 use crate::authz::{Action, Decision, Rule, Verdict};
+use crate::base::{clock, timestamp};
 use crate::object::field::{FieldError, Path};
 use crate::object::selector::{
     FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector,
 };
-use crate::object::{List, Map, Value};
-use crate::request::{Fault, Result, Subject, User};
+use crate::object::{List, Map, Value, managed};
+use crate::registry::validation::selector;
+use crate::request::{Fault, Result, Subject, User, WriteOptions};
 use bumpalo::Bump;
 
 const LOCAL: &str = "localsubjectaccessreviews";
@@ -30,9 +32,19 @@ pub fn is_access_review(resource: &str) -> bool {
 /// # Errors
 /// 400 for a namespace that is missing or another one, 422 for a review that asks for nothing or
 /// for two things.
-pub async fn serve(api: &Api, call: &Call<'_>, review: &Value<'_>, arena: &Bump) -> Result<Answer> {
+pub async fn serve<'a>(
+    api: &Api,
+    call: &Call<'_>,
+    options: &WriteOptions,
+    review: &Value<'a>,
+    arena: &'a Bump,
+) -> Result<Answer> {
     let resource = call.target.resource;
     let mut review = review.copy_in(arena);
+    let now = timestamp::rfc3339(clock::unix_seconds());
+    let mut names = WriterNames::default();
+    let writer = call.writer(options, &now, &mut names);
+    managed::update(arena, Some(resource.ty), None, &mut review, &writer);
     if resource.namespaced {
         check_namespace(call, &mut review, arena)?;
     }
@@ -307,7 +319,12 @@ fn check_selectors(attributes: &Value<'_>, path: &Path<'_>, errors: &mut Vec<Fie
         }
         let list = path.child("requirements");
         for (at, requirement) in requirements.iter().enumerate() {
-            check_requirement(requirement, &list.index(at), errors);
+            let at = list.index(at);
+            if name == "labelSelector" {
+                selector::requirement(requirement, true, &at, errors);
+            } else {
+                check_requirement(requirement, &at, errors);
+            }
         }
     }
 }

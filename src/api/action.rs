@@ -68,7 +68,7 @@ pub async fn create<'a>(
             identity_review::serve(api, call, options, &object, arena).await
         }
         (resource, "") if access_review::is_access_review(resource) => {
-            access_review::serve(api, call, &object, arena).await
+            access_review::serve(api, call, options, &object, arena).await
         }
         _ => Err(not_built(&call.target)),
     }

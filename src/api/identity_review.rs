@@ -81,19 +81,25 @@ async fn review_token<'a>(
     {
         return Err(Fault::Internal("error validating audience".into()));
     }
-    set_status(&mut review, |status| match &found {
+    // What nobody is asked about stays as it was sent.
+    let Some(status) = review.as_map_mut().map(|review| review.entry_map("status")) else {
+        return Ok(review);
+    };
+    match &found {
         Ok(Identity { user, audiences, .. }) => {
-            status.push_unique("authenticated", Value::Bool(true));
-            status.push_unique("user", user_info(user, arena));
+            status.insert("authenticated", Value::Bool(true));
+            status.insert("user", user_info(user, arena));
+            status.remove("audiences");
             if !audiences.is_empty() {
-                status.push_unique("audiences", texts(audiences, arena));
+                status.insert("audiences", texts(audiences, arena));
             }
         }
         Err(failure) => {
-            status.push_unique("user", Value::map_in(arena));
-            status.push_unique("error", Value::str_in(&failure.to_string(), arena));
+            status.remove("authenticated");
+            status.entry_map("user");
+            status.insert("error", Value::str_in(&failure.to_string(), arena));
         }
-    });
+    }
     Ok(review)
 }
 

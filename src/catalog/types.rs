@@ -18,7 +18,9 @@
 //! `union=<discriminator>(<fields>)` is `x-kubernetes-unions`.
 
 use crate::base::hash::HashMap;
-use crate::object::schema::{Absent, Field, Kind, ListKind, Patch, Scalar, Shape, Type, TypeCell};
+use crate::object::schema::{
+    Absent, Field, GoNames, Kind, ListKind, Patch, Scalar, Shape, Type, TypeCell,
+};
 use std::sync::OnceLock;
 
 const FILES: [&str; 9] = [
@@ -32,6 +34,8 @@ const FILES: [&str; 9] = [
     include_str!("data/types/storage.txt"),
     include_str!("data/types/workloads.txt"),
 ];
+
+const GO_NAMES: &str = include_str!("data/go_names.txt");
 
 /// Fields whose elements JSON shows with their kind and apiVersion, which nothing stores
 /// (`Convert_apps_StatefulSetSpec_To_v1_StatefulSetSpec`), and the type that is a variant for them.
@@ -57,6 +61,8 @@ pub(super) struct Types {
     pub(super) all: Vec<&'static Type>,
     /// Cells of `typed` fields: what is to be in them, and its names.
     typed: Vec<(&'static TypeCell, &'static TypeCell, &'static str)>,
+    /// By type and field.
+    go_names: HashMap<(&'static str, &'static str), GoNames>,
 }
 
 impl Types {
@@ -65,7 +71,7 @@ impl Types {
     /// # Panics
     /// If a file is malformed: it is part of the program.
     pub(super) fn load() -> Self {
-        let mut types = Self::default();
+        let mut types = Self { go_names: go_names(), ..Self::default() };
         for file in FILES {
             types.read(file);
         }
@@ -99,8 +105,9 @@ impl Types {
         while let Some(line) = lines.next() {
             let heading = line.strip_prefix("type ").unwrap_or_else(|| bad(line));
             let mut fields = Vec::with_capacity(8);
+            let owner = heading.split(' ').next().unwrap_or_else(|| bad(heading));
             while let Some(line) = lines.next_if(|line| line.starts_with("  ")) {
-                fields.push(self.field(line));
+                fields.push(self.field(owner, line));
             }
             self.add(heading, fields);
         }
@@ -154,7 +161,7 @@ impl Types {
         self.cells.entry(name).or_insert_with(|| Box::leak(Box::new(OnceLock::new())))
     }
 
-    fn field(&mut self, line: &'static str) -> Field {
+    fn field(&mut self, owner: &'static str, line: &'static str) -> Field {
         let mut words = line.trim_start().split(' ');
         let mut next = || words.next().unwrap_or_else(|| bad(line));
         let (name, numbers, kind) = (next(), next(), next());
@@ -178,6 +185,7 @@ impl Types {
             default: None,
             values: &[],
             wrapped: false,
+            go: self.go_names.get(&(short_name(owner), name)).copied().unwrap_or_default(),
         };
         for word in words {
             match (word.strip_prefix("typed="), field.kind) {
@@ -214,6 +222,26 @@ impl Types {
         };
         (Kind::Message(self.cell(name)), shape)
     }
+}
+
+/// The lines of `data/go_names.txt`.
+fn go_names() -> HashMap<(&'static str, &'static str), GoNames> {
+    let lines = GO_NAMES.lines().filter(|line| !line.starts_with('#'));
+    let entries = lines.map(|line| {
+        let mut words = line.split(' ');
+        let (Some(ty), Some(field)) = (words.next(), words.next()) else { bad(line) };
+        let mut names = GoNames::default();
+        for word in words {
+            match word.split_once('=') {
+                Some(("el", name)) => names.element = Some(name),
+                Some(("go", name)) => names.whole = Some(name),
+                Some(("in", name)) => names.embedded = Some(name),
+                _ => bad(line),
+            }
+        }
+        ((ty, field), names)
+    });
+    entries.collect()
 }
 
 /// A copy of `ty` that always shows `apiVersion` and `kind`.

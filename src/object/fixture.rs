@@ -1,6 +1,8 @@
 //! Values and types from JSON text, for the unit tests of this layer.
 
-use crate::object::schema::{Absent, Field, Kind, ListKind, Patch, Scalar, Shape, Type, TypeCell};
+use crate::object::schema::{
+    Absent, Field, GoNames, Kind, ListKind, Patch, Scalar, Shape, Type, TypeCell,
+};
 use crate::object::{Map, Value};
 use bumpalo::Bump;
 
@@ -82,6 +84,7 @@ pub(crate) fn field(name: &'static str, kind: Kind, shape: Shape) -> Field {
         default: None,
         values: &[],
         wrapped: false,
+        go: GoNames::default(),
     }
 }
 

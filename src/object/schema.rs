@@ -86,6 +86,19 @@ pub struct Field {
     pub values: &'static [&'static str],
     /// Protobuf carries the list in a message of its own, as its field 1 (`metav1.Verbs`).
     pub wrapped: bool,
+    /// What error texts call the field's type.
+    pub go: GoNames,
+}
+
+/// Go's names for a field where they do not follow from its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GoNames {
+    /// The type of the value, or of one element: `v1.Protocol`.
+    pub element: Option<&'static str>,
+    /// The type of the list as a whole: `v1.ValidationRules`.
+    pub whole: Option<&'static str>,
+    /// The embedded structs that the field stands in, joined by dots.
+    pub embedded: Option<&'static str>,
 }
 
 /// What one element of a field is.
@@ -338,7 +351,7 @@ impl Wire {
 
 #[cfg(test)]
 mod tests {
-    use super::{Absent, Field, Kind, ListKind, Patch, Scalar, Shape, Slot, Type};
+    use super::{Absent, Field, GoNames, Kind, ListKind, Patch, Scalar, Shape, Slot, Type};
 
     fn field(name: &'static str, number: u32, nested: &'static [u32]) -> Field {
         Field {
@@ -356,6 +369,7 @@ mod tests {
             default: None,
             values: &[],
             wrapped: false,
+            go: GoNames::default(),
         }
     }
 

@@ -14,8 +14,8 @@ use bumpalo::Bump;
 const LABEL: &str = "resource.kubernetes.io/admin-access";
 
 impl<A: Admit> Registry<A> {
-    /// The errors of a new or changed claim or claim template that asks for admin access; `None`
-    /// where nothing is to be asked.
+    /// Adds the error of a new claim or claim template that asks for admin access, or of a claim's
+    /// new status that grants it, before those that are there.
     ///
     /// # Errors
     /// 500 if the namespace cannot be read.
@@ -26,14 +26,23 @@ impl<A: Admit> Registry<A> {
         old: Option<&Value<'_>>,
         errors: &mut Errors,
     ) -> Result<()> {
-        let steps: &[&str] = match at.resource.name {
-            "resourceclaims" => &["spec", "devices", "requests"],
-            "resourceclaimtemplates" => &["spec", "spec", "devices", "requests"],
+        const RESULTS: [&str; 4] = ["status", "allocation", "devices", "results"];
+        // Upstream names a template's requests as it does a claim's.
+        const REQUESTS: &str = "spec.devices.requests";
+        let (steps, shown): (&[&str], _) = match (at.resource.name, old) {
+            ("resourceclaims", None) => (&["spec", "devices", "requests"], REQUESTS),
+            ("resourceclaimtemplates", None) => {
+                (&["spec", "spec", "devices", "requests"], REQUESTS)
+            }
+            ("resourceclaims", Some(old)) if at.subresource == "status" => {
+                if old.list_at(&RESULTS).iter().any(asks) {
+                    return Ok(());
+                }
+                (&RESULTS, "status.allocation.devices.results")
+            }
             _ => return Ok(()),
         };
-        if old.is_some() || !object.list_at(steps).iter().any(asks) {
-            return Ok(());
-        }
+        let Some(index) = object.list_at(steps).iter().position(asks) else { return Ok(()) };
         let Some(storage) = catalog().storage("namespaces") else { return Ok(()) };
         let arena = Bump::new();
         if let Some(entry) = self.read(storage, "", meta::namespace(object)).await? {
@@ -42,27 +51,17 @@ impl<A: Admit> Registry<A> {
                 return Ok(());
             }
         }
-        let text = steps.join(".");
-        let path = Path::root(&text);
         let detail = "admin access to devices requires the `resource.kubernetes.io/admin-access: \
                       true` label on the containing namespace";
-        for (index, request) in object.list_at(steps).iter().enumerate() {
-            let at = path.index(index);
-            if request.bool_at(&["exactly", "adminAccess"]) {
-                errors.forbidden(&at.child("adminAccess"), detail);
-            }
-            let at = at.child("firstAvailable");
-            for (index, one) in request.items("firstAvailable").iter().enumerate() {
-                if one.flag("adminAccess") {
-                    errors.forbidden(&at.index(index).child("adminAccess"), detail);
-                }
-            }
-        }
+        let path = Path::root(shown);
+        let mut found = Errors::new();
+        found.forbidden(&path.index(index).child("adminAccess"), detail);
+        errors.splice(0..0, found);
         Ok(())
     }
 }
 
-fn asks(request: &Value<'_>) -> bool {
-    request.bool_at(&["exactly", "adminAccess"])
-        || request.items("firstAvailable").iter().any(|one| one.flag("adminAccess"))
+/// True of a request or of a result with admin access; alternatives cannot ask for it.
+fn asks(one: &Value<'_>) -> bool {
+    one.bool_at(&["exactly", "adminAccess"]) || one.flag("adminAccess")
 }

@@ -106,7 +106,8 @@ impl<A: Admit> Registry<A> {
         let mut scope = stored::scope(at, storage, arena, &now, privileged, &mut warnings);
         strategy.begin_update(&mut new, old, &mut scope);
         let taken = self.allocate(at, &mut new, Some(old), arena).await?;
-        let errors = strategy.check_update(&new, old, &scope);
+        let mut errors = strategy.check_update(&new, old, &scope);
+        self.check_admin_access(at, &new, Some(old), &mut errors).await?;
         let finished = if errors.is_empty() {
             strategy.warn_update(&new, old, &mut scope);
             strategy.finish(&mut new, &mut scope);

@@ -69,6 +69,7 @@ impl Place<'_> {
             if let Step::Field(ty, name) = at.step {
                 owner = owner.or(Some(ty.go_name));
                 names.push(name);
+                names.extend(ty.field(name).and_then(|field| field.go.embedded));
             }
             place = at.parent;
         }
@@ -77,14 +78,43 @@ impl Place<'_> {
     }
 }
 
-/// The Go type of a field, as far as the schema tells: names of string types are not known.
+impl Place<'_> {
+    /// The Go type of a scalar at this place: that of the innermost field, if it has a name.
+    pub(super) fn scalar_type(&self, scalar: Scalar) -> String {
+        let mut place = Some(self);
+        while let Some(at) = place {
+            if let Step::Field(ty, name) = at.step {
+                let field = ty.field(name).filter(|field| field.shape != Shape::MapOfLists);
+                let known = field.and_then(|field| field.go.element);
+                return known.map_or_else(|| element_type(Kind::Scalar(scalar)), str::to_owned);
+            }
+            place = at.parent;
+        }
+        element_type(Kind::Scalar(scalar))
+    }
+
+    /// The Go type of a list in a map of lists.
+    pub(super) fn list_type(&self, kind: Kind) -> String {
+        let named = match self.parent.map(|parent| parent.step) {
+            Some(Step::Field(ty, name)) => ty.field(name).and_then(|field| field.go.element),
+            _ => None,
+        };
+        named.map_or_else(|| format!("[]{}", element_type(kind)), str::to_owned)
+    }
+}
+
+/// The Go type of a field.
 pub(super) fn go_type(owner: &'static Type, field: &Field) -> String {
-    let element = element_type(field.kind);
+    if let Some(whole) = field.go.whole {
+        return whole.to_owned();
+    }
+    let element = field.go.element.map_or_else(|| element_type(field.kind), str::to_owned);
     match field.shape {
         Shape::One => element,
         Shape::List => format!("[]{element}"),
         Shape::Map if is_resource_list(owner, field) => "v1.ResourceList".to_owned(),
         Shape::Map => format!("map[string]{element}"),
+        Shape::MapOfLists if field.go.element.is_some() => format!("map[string]{element}"),
         Shape::MapOfLists => format!("map[string][]{element}"),
         Shape::MapOrStrings => format!("map[string]{element}OrStringArray"),
         Shape::OneOrBool => format!("{element}OrBool"),
@@ -124,4 +154,45 @@ pub(crate) fn is_resource_list(owner: &Type, field: &Field) -> bool {
     field.shape == Shape::Map
         && matches!(field.kind, Kind::Scalar(Scalar::Quantity))
         && owner.name.starts_with("io.k8s.api.core.v1.")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::catalog;
+    use crate::codec::json::{Strictness, decode};
+    use bumpalo::Bump;
+
+    #[test]
+    fn a_wrong_type_is_told_with_the_names_that_go_has() {
+        let arena = Bump::new();
+        let told = |ty: &str, text: &str| {
+            let ty = catalog().type_named(ty).expect("a type");
+            decode(text.as_bytes(), ty, &arena, Strictness::Report).err().map(|e| e.to_string())
+        };
+        for (ty, text, end) in [
+            (
+                "networking.v1.NetworkPolicy",
+                r#"{"spec":{"policyTypes":[7]}}"#,
+                "NetworkPolicySpec.spec.policyTypes of type v1.PolicyType",
+            ),
+            (
+                "networking.v1.NetworkPolicy",
+                r#"{"spec":{"policyTypes":"x"}}"#,
+                "NetworkPolicySpec.spec.policyTypes of type []v1.PolicyType",
+            ),
+            (
+                "networking.v1.Ingress",
+                r#"{"spec":{"rules":[{"http":"x"}]}}"#,
+                "IngressRule.spec.rules.IngressRuleValue.http of type v1.HTTPIngressRuleValue",
+            ),
+            (
+                "authorization.v1.SubjectAccessReview",
+                r#"{"spec":{"extra":{"k":"v"}}}"#,
+                "SubjectAccessReviewSpec.spec.extra of type v1.ExtraValue",
+            ),
+        ] {
+            let found = told(ty, text).unwrap_or_default();
+            assert!(found.ends_with(end), "{found}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! collected and decoding goes on; so is the first value of a wrong type; a malformed scalar with
 //! a decoder of its own ends it at once. What the canonical form does not show is left out here.
 
-use super::context::{Place, element_type, go_type, is_resource_list, message_type};
+use super::context::{Place, go_type, is_resource_list, message_type};
 use super::custom;
 use super::document::Document;
 use super::error::DecodeError;
@@ -305,7 +305,7 @@ impl<'a, 't> Decoder<'a, 't> {
             Node::Array { len, .. } => self.list(kind, len, place),
             _ => {
                 if !self.null() {
-                    self.mismatch(place, format!("[]{}", element_type(kind)));
+                    self.mismatch(place, place.list_type(kind));
                 }
                 Ok(Value::list_in(self.arena))
             }

@@ -1,13 +1,13 @@
 //! Scalars from the tape, each in its canonical form.
 
-use super::context::{Place, element_type};
+use super::context::Place;
 use super::decode::{Decoder, Decoding};
 use super::error::DecodeError;
 use super::tape;
 use crate::codec::scalar::time::{self, Layout};
 use crate::codec::scalar::{Quantity, QuantityError, ScalarError, base64_normalize, duration};
 use crate::object::Value;
-use crate::object::schema::{Kind, Scalar};
+use crate::object::schema::Scalar;
 use simd_json::{Node, StaticNode};
 use std::borrow::Cow;
 
@@ -52,7 +52,7 @@ impl<'a> Decoder<'a, '_> {
     }
 
     fn wrong(&mut self, scalar: Scalar, place: &Place<'_>) -> Decoding<Value<'a>> {
-        self.mismatch(place, element_type(Kind::Scalar(scalar)));
+        self.mismatch(place, place.scalar_type(scalar));
         Ok(None)
     }
 

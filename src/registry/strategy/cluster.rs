@@ -48,6 +48,9 @@ pub(super) fn signing_update<'a>(
         return;
     }
     let before = old.list_at(&["status", "conditions"]);
+    if scope.subresource == "approval" {
+        keep_all_but_conditions(object, old, scope.arena);
+    }
     if scope.subresource == "status" {
         let now = object.list_at_mut(&["status", "conditions"]);
         preserve(now, before, "Approved", scope.arena);
@@ -67,6 +70,21 @@ pub(super) fn signing_update<'a>(
             map.insert("lastTransitionTime", time);
         }
     }
+}
+
+/// The approver writes nothing but conditions.
+fn keep_all_but_conditions<'a>(object: &mut Value<'a>, old: &Value<'_>, arena: &'a Bump) {
+    let Some(map) = object.as_map_mut() else { return };
+    let sent = map.get_mut("status").and_then(Value::as_map_mut);
+    let conditions = sent.and_then(|status| status.remove("conditions"));
+    let mut status = old.get("status").map_or_else(|| Value::map_in(arena), |s| s.copy_in(arena));
+    if let Some(status) = status.as_map_mut() {
+        status.remove("conditions");
+        if let Some(conditions) = conditions {
+            status.insert("conditions", conditions);
+        }
+    }
+    map.insert("status", status);
 }
 
 /// Conditions of this type become what they were, unless there are more or fewer of them now

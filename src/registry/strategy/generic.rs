@@ -3,9 +3,11 @@
 
 use super::gated;
 use super::{Generation, MetaCheck, Recheck, Scope, Status, StatusMeta, Strategy};
+use crate::catalog::catalog;
 use crate::object::Map;
 use crate::object::Value;
-use crate::registry::read::same;
+use crate::object::schema::Type;
+use crate::registry::read::{same, same_member};
 use crate::registry::validation::{Errors, format, metadata};
 
 /// Metadata members that an update never takes from the client once they are set.
@@ -65,10 +67,17 @@ impl Strategy {
         } else if self.status != Status::Plain && scope.subresource != "approval" {
             copy_member(object, old, "status", scope);
         }
+        let ty = catalog().kind(scope.group, scope.version, scope.kind);
+        let ty = ty.filter(|_| scope.custom.is_none());
+        let moves_first = self.moves_generation_first() && self.moves_generation(object, old, ty);
         gated::drop(object, Some(old), scope.group, scope.resource);
         (self.prepare_update)(object, old, scope);
-        if scope.subresource != "status" {
-            self.move_generation(object, old);
+        if scope.subresource != "status"
+            && (moves_first
+                || (!self.moves_generation_first() && self.moves_generation(object, old, ty)))
+        {
+            let stored = old.i64_at(&["metadata", "generation"]).unwrap_or(0);
+            set_generation(object, stored.saturating_add(1));
         }
         let metadata = object.as_map_mut().map(|map| map.entry_map("metadata"));
         let Some(metadata) = metadata else { return };
@@ -156,8 +165,16 @@ impl Strategy {
         }
     }
 
-    fn move_generation(&self, object: &mut Value<'_>, old: &Value<'_>) {
-        let differs = |name: &str| !same(object.get(name), old.get(name));
+    /// The kinds that compare what was sent, before they drop fields of it.
+    fn moves_generation_first(&self) -> bool {
+        matches!(self.generation, Generation::AllOrLabels | Generation::SpecAsSent)
+    }
+
+    fn moves_generation(&self, object: &Value<'_>, old: &Value<'_>, ty: Option<&Type>) -> bool {
+        let differs = |name: &str| match ty {
+            Some(ty) => !same_member(ty, name, object, old),
+            None => !same(object.get(name), old.get(name)),
+        };
         let meta_differs =
             |name: &str| !same(object.at(&["metadata", name]), old.at(&["metadata", name]));
         let rest_differs = |status: bool| {
@@ -165,17 +182,13 @@ impl Strategy {
             let maps: [Option<&Map<'_>>; 2] = [object.as_map(), old.as_map()];
             maps.into_iter().flatten().flat_map(Map::keys).any(|name| !skip(name) && differs(name))
         };
-        let moved = match self.generation {
+        match self.generation {
             Generation::Unset | Generation::Created => false,
             Generation::Members(members) => members.iter().any(|name| differs(name)),
-            Generation::SpecLate => differs("spec"),
+            Generation::SpecAsSent | Generation::SpecLate => differs("spec"),
             Generation::SpecOrAnnotations => differs("spec") || meta_differs("annotations"),
             Generation::AllOrLabels => rest_differs(false) || meta_differs("labels"),
             Generation::AllButMetadata { status } => rest_differs(status),
-        };
-        if moved {
-            let stored = old.i64_at(&["metadata", "generation"]).unwrap_or(0);
-            set_generation(object, stored.saturating_add(1));
         }
     }
 }

@@ -13,11 +13,6 @@ fn any_name(_: &str) -> Messages {
     Messages::new()
 }
 
-/// CSI drivers may have upper-case names.
-fn driver_name(name: &str) -> Messages {
-    format::dns_subdomain(&name.to_lowercase())
-}
-
 /// The name of an IPAddress is the address.
 fn ip_name(name: &str) -> Messages {
     let mut errors = check::Errors::new();
@@ -248,8 +243,8 @@ pub(super) fn storage(resource: &str) -> &'static Strategy {
         ..BASE
     };
     static DRIVER: Strategy = Strategy {
-        name: driver_name,
         generation: Generation::SpecLate,
+        warn: warn::storage::driver,
         validate_create: check::storage::driver,
         validate_update: check::storage::driver_update,
         ..BASE
@@ -290,7 +285,8 @@ pub(super) fn device(resource: &str) -> &'static Strategy {
     };
     static POOL: Strategy = Strategy { status: Status::Split(StatusMeta::Reset), ..BASE };
     static SLICE: Strategy = Strategy {
-        generation: SPEC,
+        generation: Generation::SpecAsSent,
+        warn: warn::storage::slice,
         default: cluster::resource_slice,
         prepare_create: own::slice_taints,
         prepare_update: own::slice_taints_update,

@@ -94,6 +94,8 @@ pub enum Generation {
     Created,
     /// 1 on create, one more when one of these top-level members changes.
     Members(&'static [&'static str]),
+    /// As `Members(["spec"])`, with the fields that are dropped because their feature is off.
+    SpecAsSent,
     /// As `Members(["spec"])`, but not set on create.
     SpecLate,
     /// As `Members(["spec"])`, and when annotations change.

@@ -10,8 +10,8 @@ use crate::registry::strategy::Scope;
 const CONDITIONS_MAX: usize = 64;
 const POLICIES: [&str; 2] = ["Fail", "Ignore"];
 const MATCHES: [&str; 2] = ["Equivalent", "Exact"];
-pub(super) const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
-pub(super) const MUTATING: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
+const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+const MUTATING: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
 
 /// ValidatingWebhookConfiguration and MutatingWebhookConfiguration.
 pub fn webhooks(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
@@ -36,7 +36,7 @@ fn one_webhook(webhook: &Value<'_>, scope: &Scope<'_, '_>, path: &Path<'_>, erro
     qualified_domain(webhook.text("name"), &path.child("name"), errors);
     let at = path.child("rules");
     for (index, rule) in webhook.items("rules").iter().enumerate() {
-        rule_with_operations(rule, &OPERATIONS, &at.index(index), true, errors);
+        rule_with_operations(rule, &at.index(index), errors);
     }
     optional(webhook, "failurePolicy", &POLICIES, path, errors);
     optional(webhook, "matchPolicy", &MATCHES, path, errors);
@@ -111,7 +111,10 @@ fn client_config(config: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Error
     let config = config.unwrap_or(&null);
     match (config.get("url").and_then(Value::as_str), config.get("service")) {
         (Some(url), None) => webhook_url(url, &path.child("url"), errors),
-        (None, Some(service)) => webhook_service(service, &path.child("service"), errors),
+        (None, Some(service)) => {
+            // Upstream passes name and namespace the other way round.
+            webhook_service(service, ["namespace", "name"], &path.child("service"), errors);
+        }
         _ => errors.required(path, "exactly one of url or service is required"),
     }
 }
@@ -149,11 +152,16 @@ pub fn webhook_url(url: &str, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-/// `webhook.ValidateWebhookService`.
-pub fn webhook_service(service: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    for name in ["name", "namespace"] {
+/// `webhook.ValidateWebhookService`; `names` are the members that it is given as name and namespace.
+pub fn webhook_service(
+    service: &Value<'_>,
+    names: [&str; 2],
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    for (name, told) in names.into_iter().zip(["name", "namespace"]) {
         if service.text(name).is_empty() {
-            errors.required(&path.child(name), "");
+            errors.required(&path.child(told), "");
         }
     }
     let port = service.int("port").unwrap_or(0);
@@ -168,7 +176,9 @@ pub fn webhook_service(service: &Value<'_>, path: &Path<'_>, errors: &mut Errors
     if !target.starts_with('/') {
         errors.invalid(&at, target, "must start with a '/'");
     }
-    let inner = target.strip_prefix('/').unwrap_or(target);
+    let mut inner = target.chars();
+    inner.next();
+    let inner = inner.as_str();
     let inner = inner.strip_suffix('/').unwrap_or(inner);
     for (index, step) in inner.split('/').enumerate() {
         if step.is_empty() {
@@ -201,14 +211,16 @@ fn review_versions(webhook: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-/// `validateRuleWithOperations`. `indexed`: bad operations are shown one by one.
-fn rule_with_operations(
-    rule: &Value<'_>,
-    allowed: &[&str],
-    path: &Path<'_>,
-    indexed: bool,
-    errors: &mut Errors,
-) {
+/// `validateNamedRuleWithOperations`; rules of webhooks have no names.
+fn rule_with_operations(rule: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let names: Vec<&str> = rule.texts("resourceNames").collect();
+    let at = path.child("resourceNames");
+    for (index, name) in names.iter().enumerate() {
+        errors.messages(&at.index(index), name, format::path_segment(name));
+        if names.get(..index).is_some_and(|before| before.contains(name)) {
+            errors.duplicate(&at.index(index), *name);
+        }
+    }
     let at = path.child("operations");
     let operations: Vec<&str> = rule.texts("operations").collect();
     let shown = |name: &str| go_form::plain(rule.get(name));
@@ -220,12 +232,8 @@ fn rule_with_operations(
         errors.invalid(&at, Verbatim(&shown("operations")), detail);
     }
     for (index, operation) in operations.iter().enumerate() {
-        if !allowed.contains(operation) {
-            if indexed {
-                errors.unsupported(&at.index(index), *operation, allowed);
-            } else {
-                errors.unsupported(&at, *operation, allowed);
-            }
+        if !OPERATIONS.contains(operation) {
+            errors.unsupported(&at.index(index), *operation, &OPERATIONS);
         }
     }
     for (name, what) in [("apiGroups", "API groups"), ("apiVersions", "API versions")] {
@@ -246,14 +254,6 @@ fn rule_with_operations(
     }
     rule_resources(rule, &path.child("resources"), errors);
     optional(rule, "scope", &["*", "Cluster", "Namespaced"], path, errors);
-    let names: Vec<&str> = rule.texts("resourceNames").collect();
-    let at = path.child("resourceNames");
-    for (index, name) in names.iter().enumerate() {
-        errors.messages(&at.index(index), name, format::path_segment(name));
-        if names.get(..index).is_some_and(|before| before.contains(name)) {
-            errors.duplicate(&at.index(index), *name);
-        }
-    }
 }
 
 fn rule_resources(rule: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -331,10 +331,8 @@ pub fn validating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Err
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
-    policy_basics(spec, &OPERATIONS, true, &path, errors);
-    let policy = Policy::new(spec, false, &path, errors);
-    let at = path.child("matchConditions");
-    match_conditions(spec.items("matchConditions"), Some(&policy), &at, errors);
+    policy_basics(spec, &path, errors);
+    let policy = policy_expressions(spec, false, &path, errors);
     let (rules, notes) = (spec.items("validations"), spec.items("auditAnnotations"));
     if rules.is_empty() && notes.is_empty() {
         let detail = "validations or auditAnnotations must contain at least one item";
@@ -349,7 +347,10 @@ pub fn validating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Err
     }
     let at = path.child("auditAnnotations");
     if notes.len() > 20 {
-        let shown = go_form::plain(spec.get("auditAnnotations"));
+        let shown = notes
+            .iter()
+            .map(|note| go_form::compact(Some(note), "admissionregistration.v1.AuditAnnotation"));
+        let shown = format!("[{}]", shown.collect::<Vec<_>>().join(","));
         let detail = "must not have more than 20 auditAnnotations";
         errors.invalid(&at, Verbatim(&shown), detail);
     }
@@ -360,8 +361,12 @@ pub fn validating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Err
         if notes.iter().take(index).any(|other| other.text("key") == key) {
             errors.duplicate(&at.child("key"), key);
         }
-        let full = format!("{name}/{key}");
-        errors.messages(&at.child("key"), &full, format::label_key(&full));
+        if name.is_empty() {
+            errors.invalid(&at.child("key"), key, "requires metadata.name be non-empty");
+        } else {
+            let full = format!("{name}/{key}");
+            errors.messages(&at.child("key"), &full, format::label_key(&full));
+        }
         let text = note.text("valueExpression").trim();
         let at = at.child("valueExpression");
         if text.is_empty() {
@@ -404,13 +409,7 @@ fn validation(rule: &Value<'_>, policy: &Policy, path: &Path<'_>, errors: &mut E
 }
 
 /// What validating and mutating policies share.
-fn policy_basics(
-    spec: &Value<'_>,
-    operations: &[&str],
-    indexed: bool,
-    path: &Path<'_>,
-    errors: &mut Errors,
-) {
+fn policy_basics(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     given(spec, "failurePolicy", &POLICIES, path, errors);
     if let Some(kind) = spec.get("paramKind") {
         param_kind(kind, &path.child("paramKind"), errors);
@@ -419,7 +418,7 @@ fn policy_basics(
     match spec.get("matchConstraints") {
         None => errors.required(&at, ""),
         Some(found) => {
-            match_resources(found, operations, indexed, &at, errors);
+            match_resources(found, &at, errors);
             if found.items("resourceRules").is_empty() {
                 errors.required(&at.child("resourceRules"), "");
             }
@@ -427,13 +426,23 @@ fn policy_basics(
     }
 }
 
-pub(super) fn match_resources(
-    found: &Value<'_>,
-    operations: &[&str],
-    indexed: bool,
+/// The expressions of a policy's conditions and variables, told in this order.
+fn policy_expressions(
+    spec: &Value<'_>,
+    mutating: bool,
     path: &Path<'_>,
     errors: &mut Errors,
-) {
+) -> Policy {
+    let mut of_variables = Errors::new();
+    let policy = Policy::new(spec, mutating, path, &mut of_variables);
+    let at = path.child("matchConditions");
+    match_conditions(spec.items("matchConditions"), Some(&policy), &at, errors);
+    errors.append(&mut of_variables);
+    policy
+}
+
+/// `validateMatchResources`.
+pub(super) fn match_resources(found: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     given(found, "matchPolicy", &MATCHES, path, errors);
     for name in ["namespaceSelector", "objectSelector"] {
         if found.has(name) {
@@ -445,11 +454,7 @@ pub(super) fn match_resources(
     for name in ["resourceRules", "excludeResourceRules"] {
         let at = path.child(name);
         for (index, rule) in found.items(name).iter().enumerate() {
-            if indexed {
-                rule_with_operations(rule, operations, &at.index(index), true, errors);
-            } else {
-                rule_with_operations(rule, operations, &at, false, errors);
-            }
+            rule_with_operations(rule, &at.index(index), errors);
         }
     }
 }
@@ -518,10 +523,14 @@ pub fn mutating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Error
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
-    policy_basics(spec, &MUTATING, false, &path, errors);
-    let policy = Policy::new(spec, true, &path, errors);
-    let at = path.child("matchConditions");
-    match_conditions(spec.items("matchConditions"), Some(&policy), &at, errors);
+    policy_basics(spec, &path, errors);
+    let at = path.child("matchConstraints.resourceRules.operations");
+    for rule in spec.list_at(&["matchConstraints", "resourceRules"]) {
+        for operation in rule.texts("operations").filter(|one| !MUTATING.contains(one)) {
+            errors.unsupported(&at, operation, &MUTATING);
+        }
+    }
+    let policy = policy_expressions(spec, true, &path, errors);
     let mutations = spec.items("mutations");
     let at = path.child("mutations");
     if mutations.is_empty() {
@@ -549,7 +558,9 @@ fn one_mutation(mutation: &Value<'_>, policy: &Policy, path: &Path<'_>, errors: 
     if !errors.one_of(&path.child("patchType"), kind, &names) || kind.is_empty() {
         return;
     }
-    for (known, name) in KINDS {
+    let mut members = KINDS;
+    members.sort_by_key(|(known, _)| *known != kind);
+    for (known, name) in members {
         let at = path.child(name);
         match (known == kind, mutation.get(name)) {
             (true, None) => {
@@ -558,15 +569,14 @@ fn one_mutation(mutation: &Value<'_>, policy: &Policy, path: &Path<'_>, errors: 
             }
             (true, Some(patch)) => {
                 if patch.text("expression").trim().is_empty() {
-                    errors.required(&at.child("expression"), "expression is not specified");
+                    errors.required(&at.child("expression"), "");
                 }
                 let text = patch.text("expression");
                 policy.mutation(kind, text, &at.child("expression"), errors);
             }
-            (false, Some(patch)) => {
-                let shown = go_form::plain(Some(patch));
+            (false, Some(_)) => {
                 let detail = format!("must not be specified when patchType is {kind}");
-                errors.invalid(&at, Verbatim(&shown), &detail);
+                errors.invalid(&at, &*format!("{{{name}}}"), &detail);
             }
             (false, None) => {}
         }

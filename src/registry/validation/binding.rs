@@ -1,6 +1,6 @@
 //! The bindings of admission policies.
 
-use super::admission::{MUTATING, OPERATIONS, match_resources};
+use super::admission::match_resources;
 use super::{Errors, Report as _, Verbatim, format, go_form, selector};
 use crate::object::Value;
 use crate::object::field::Path;
@@ -18,8 +18,7 @@ pub fn binding(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
         param_ref(reference, &path.child("paramRef"), errors);
     }
     if let Some(found) = spec.get("matchResources") {
-        let operations: &[&str] = if validating { &OPERATIONS } else { &MUTATING };
-        match_resources(found, operations, validating, &path.child("matchResources"), errors);
+        match_resources(found, &path.child("matchResources"), errors);
     }
     if validating {
         actions(spec, &path.child("validationActions"), errors);
@@ -28,11 +27,10 @@ pub fn binding(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
 
 fn actions(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let list: Vec<&str> = spec.texts("validationActions").collect();
-    if list.is_empty() {
-        errors.required(path, "at least one validation action is required");
-    }
     for (index, action) in list.iter().enumerate() {
-        errors.one_of(&path.index(index), action, &["Audit", "Deny", "Warn"]);
+        if !matches!(*action, "Audit" | "Deny" | "Warn") {
+            errors.unsupported(&path.index(index), *action, &["Audit", "Deny", "Warn"]);
+        }
         if list.get(..index).is_some_and(|before| before.contains(action)) {
             errors.duplicate(&path.index(index), *action);
         }
@@ -43,30 +41,37 @@ fn actions(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
                       information in the API response and headers serves no purpose)";
         errors.invalid(path, Verbatim(&shown), detail);
     }
+    if list.is_empty() {
+        errors.required(path, "at least one validation action is required");
+    }
 }
 
 fn param_ref(reference: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let name = reference.text("name");
-    if !name.is_empty() {
+    let (named, selects) = (!name.is_empty(), reference.has("selector"));
+    let detail = "name and selector are mutually exclusive";
+    if named {
         errors.messages(&path.child("name"), name, format::path_segment(name));
-        if reference.has("selector") {
-            let detail = "name and selector are mutually exclusive";
+        if selects {
             errors.forbidden(&path.child("name"), detail);
-            errors.forbidden(&path.child("selector"), detail);
         }
-    } else if !reference.has("selector") {
-        errors.required(path, "one of name or selector must be specified");
-    } else {
+    }
+    if selects {
         let at = path.child("selector");
         selector::label_selector(reference.get("selector"), &at, errors);
-    }
-    let at = path.child("parameterNotFoundAction");
-    match reference.get("parameterNotFoundAction").and_then(Value::as_str) {
-        None => errors.required(&at, ""),
-        Some(action) => {
-            errors.one_of(&at, action, &["Allow", "Deny"]);
+        if named {
+            errors.forbidden(&at, detail);
         }
     }
+    if !named && !selects {
+        errors.required(path, "one of name or selector must be specified");
+    }
+    let at = path.child("parameterNotFoundAction");
+    let action = reference.text("parameterNotFoundAction");
+    if action.is_empty() {
+        errors.required(&at, "");
+    }
+    errors.one_of(&at, action, &["Deny", "Allow"]);
 }
 
 /// Both bindings, updated.

@@ -41,6 +41,9 @@ pub fn priority(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
         errors.forbidden(&Path::root("value"), &detail);
     }
     let policies = ["PreemptLowerPriority", "Never"];
+    if object.get("preemptionPolicy").and_then(Value::as_str) == Some("") {
+        errors.required(&Path::root("preemptionPolicy"), "");
+    }
     errors.one_of(&Path::root("preemptionPolicy"), object.text("preemptionPolicy"), &policies);
 }
 

@@ -1,16 +1,23 @@
 //! resource.k8s.io.
 
 use super::expression;
+pub(super) use super::volume_source::driver_name as driver;
 use super::{Errors, IMMUTABLE, Report as _, Verbatim, format, go_form, selector};
 use crate::object::Value;
 use crate::object::field::Path;
-use crate::registry::read::{Read as _, same};
+use crate::registry::read::{Read as _, same_as};
 use crate::registry::strategy::Scope;
+use std::borrow::Cow;
 
 /// Most requests, constraints, configurations, selectors and results.
 pub(super) const LISTS_MAX: usize = 32;
 const BINDING_CONDITIONS_MAX: usize = 4;
+const ALTERNATIVES_MAX: usize = 8;
 const EXPRESSION_BYTES_MAX: usize = 10 * 1_024;
+/// `OpaqueParametersMaxLength`.
+const PARAMETERS_BYTES_MAX: usize = 10 * 1_024;
+/// Of an attribute or a capacity: domain, slash, identifier.
+const KEY_BYTES_MAX: usize = 63 + 1 + 32;
 /// What taints do.
 pub(super) const EFFECTS: [&str; 3] = ["NoExecute", "NoSchedule", "None"];
 
@@ -40,48 +47,93 @@ fn claim_spec(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let path = path.child("devices");
     let requests = devices.items("requests");
     let at = path.child("requests");
-    if requests.len() > LISTS_MAX {
-        errors.too_many(&at, requests.len(), LISTS_MAX);
-    }
-    for (index, request) in requests.iter().enumerate() {
-        let at = at.index(index);
-        one_request(request, &at, errors);
-        let name = request.text("name");
-        if requests.iter().take(index).any(|other| other.text("name") == name) {
-            errors.duplicate(&at, name);
+    if fits(requests, LISTS_MAX, &at, errors) {
+        for (index, request) in requests.iter().enumerate() {
+            one_request(request, &at.index(index), errors);
         }
+        duplicates(&members(requests, "name"), &at, errors);
     }
     let at = path.child("constraints");
-    for (index, constraint) in devices.items("constraints").iter().enumerate() {
-        let at = at.index(index);
-        request_names(constraint, requests, &at, errors);
-        let (one, other) = (constraint.has("matchAttribute"), constraint.has("distinctAttribute"));
-        if !one && !other {
-            errors.required(&at.child("matchAttribute"), "");
-        }
-        for name in ["matchAttribute", "distinctAttribute"] {
-            if let Some(attribute) = constraint.get(name).and_then(Value::as_str) {
-                attribute_name(attribute, true, &at.child(name), errors);
-            }
+    let constraints = devices.items("constraints");
+    if fits(constraints, LISTS_MAX, &at, errors) {
+        for (index, constraint) in constraints.iter().enumerate() {
+            one_constraint(constraint, requests, &at.index(index), errors);
         }
     }
     let at = path.child("config");
-    for (index, config) in devices.items("config").iter().enumerate() {
-        let at = at.index(index);
-        request_names(config, requests, &at, errors);
-        opaque(config, &at, errors);
+    let configs = devices.items("config");
+    if fits(configs, LISTS_MAX, &at, errors) {
+        for (index, config) in configs.iter().enumerate() {
+            let at = at.index(index);
+            request_names(config, requests, &at, errors);
+            opaque(config, &at, errors);
+        }
     }
 }
 
-fn request_names(owner: &Value<'_>, requests: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
-    let names: Vec<&str> = owner.texts("requests").collect();
-    let at = path.child("requests");
-    for (index, name) in names.iter().enumerate() {
-        known_request(name, requests, &at.index(index), errors);
-        if names.get(..index).is_some_and(|before| before.contains(name)) {
-            errors.duplicate(&at.index(index), *name);
+fn one_constraint(
+    constraint: &Value<'_>,
+    requests: &[Value<'_>],
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    request_names(constraint, requests, path, errors);
+    let names = ["matchAttribute", "distinctAttribute"];
+    let set = names.into_iter().find_map(|name| Some((name, constraint.get(name)?.as_str()?)));
+    match set {
+        Some((name, attribute)) => attribute_name(attribute, true, &path.child(name), errors),
+        None => {
+            let detail = "exactly one of \"matchAttribute\" or \"distinctAttribute\" is required, \
+                          but multiple fields are set";
+            errors.required(path, detail);
         }
     }
+}
+
+/// `validateSlice`, `validateSet`: a list that is too long is not looked into.
+pub(super) fn fits(
+    items: &[Value<'_>],
+    items_max: usize,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> bool {
+    let fits = items.len() <= items_max;
+    if !fits {
+        errors.too_many(path, items.len(), items_max);
+    }
+    fits
+}
+
+/// An error for each key that stood there before; errors of the items come first.
+pub(super) fn duplicates(keys: &[&str], path: &Path<'_>, errors: &mut Errors) {
+    for (index, key) in keys.iter().enumerate() {
+        if keys.iter().take(index).any(|other| other == key) {
+            errors.duplicate(&path.index(index), *key);
+        }
+    }
+}
+
+/// The same member of each item.
+pub(super) fn members<'a>(items: &[Value<'a>], name: &str) -> Vec<&'a str> {
+    items.iter().map(|item| item.text(name)).collect()
+}
+
+/// The names in `requests` of a constraint or a configuration.
+pub(super) fn request_names(
+    owner: &Value<'_>,
+    requests: &[Value<'_>],
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let at = path.child("requests");
+    if !fits(owner.items("requests"), LISTS_MAX, &at, errors) {
+        return;
+    }
+    let names: Vec<&str> = owner.texts("requests").collect();
+    for (index, name) in names.iter().enumerate() {
+        known_request(name, requests, &at.index(index), errors);
+    }
+    duplicates(&names, &at, errors);
 }
 
 /// `validateRequestNameRef`: a request of the claim, or `request/subrequest`.
@@ -95,14 +147,21 @@ pub(super) fn known_request(
         Some((first, sub)) => (first, Some(sub)),
         None => (name, None),
     };
+    let detail = "must be the name of a request in the claim or the name of a request and a \
+                  subrequest separated by '/'";
+    if sub.is_some_and(|sub| sub.contains('/')) {
+        errors.invalid(path, name, detail);
+        return;
+    }
+    for part in name.split('/') {
+        errors.messages(path, part, format::dns_label(part));
+    }
     let request = requests.iter().find(|request| request.text("name") == first);
     let known = request.is_some_and(|request| {
         let below = request.items("firstAvailable");
         sub.is_none_or(|sub| below.iter().any(|request| request.text("name") == sub))
     });
     if !known {
-        let detail = "must be the name of a request in the claim or the name of a request and a \
-                      subrequest separated by '/'";
         errors.invalid(path, name, detail);
     }
 }
@@ -173,28 +232,26 @@ pub(super) fn opaque(config: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     driver(opaque.text("driver"), &at.child("driver"), errors);
     match opaque.get("parameters") {
         None => errors.required(&at.child("parameters"), ""),
-        Some(Value::Map(_)) => {}
-        Some(other) => {
-            let shown = go_form::plain(Some(other));
-            errors.invalid(
-                &at.child("parameters"),
-                Verbatim(&shown),
-                "must be a valid JSON object",
-            );
-        }
+        parameters => raw_object(parameters, PARAMETERS_BYTES_MAX, &at.child("parameters"), errors),
     }
 }
 
-/// A driver's name.
-pub(super) fn driver(name: &str, path: &Path<'_>, errors: &mut Errors) {
-    if name.is_empty() {
-        errors.required(path, "");
-        return;
+/// `validateRawExtension`, if there is one.
+pub(super) fn raw_object(
+    data: Option<&Value<'_>>,
+    bytes_max: usize,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    match data {
+        None => {}
+        Some(data) if go_form::plain(Some(data)).len() > bytes_max => {
+            errors.too_long(path, bytes_max);
+        }
+        Some(Value::Null) => errors.required(path, ""),
+        Some(Value::Map(_)) => {}
+        Some(_) => errors.invalid(path, "<value omitted>", "must be a valid JSON object"),
     }
-    if name.len() > 63 {
-        errors.too_long(path, 63);
-    }
-    errors.messages(path, name, format::dns_subdomain(name));
 }
 
 fn one_request(request: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -211,18 +268,16 @@ fn one_request(request: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         (Some(exactly), true) => one_device(exactly, &path.child("exactly"), errors),
         (None, false) => {
             let at = path.child("firstAvailable");
-            if alternatives.len() > 8 {
-                errors.too_many(&at, alternatives.len(), 8);
+            if !fits(alternatives, ALTERNATIVES_MAX, &at, errors) {
+                return;
             }
             for (index, alternative) in alternatives.iter().enumerate() {
                 let at = at.index(index);
                 let name = alternative.text("name");
                 errors.messages(&at.child("name"), name, format::dns_label(name));
                 one_device(alternative, &at, errors);
-                if alternatives.iter().take(index).any(|other| other.text("name") == name) {
-                    errors.duplicate(&at, name);
-                }
             }
+            duplicates(&members(alternatives, "name"), &at, errors);
         }
     }
 }
@@ -255,13 +310,11 @@ fn one_device(request: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 /// `validateDeviceToleration`.
-pub(super) fn device_toleration(toleration: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+fn device_toleration(toleration: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let (key, operator) = (toleration.text("key"), toleration.text("operator"));
     let value = toleration.text("value");
     if !key.is_empty() {
         errors.messages(&path.child("key"), key, format::label_key(key));
-    } else if operator == "Equal" {
-        errors.required(&path.child("key"), "must not be empty when operator is Equal");
     }
     match operator {
         "Exists" => {
@@ -280,8 +333,8 @@ pub(super) fn device_toleration(toleration: &Value<'_>, path: &Path<'_>, errors:
 fn selectors(owner: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let list = owner.items("selectors");
     let at = path.child("selectors");
-    if list.len() > LISTS_MAX {
-        errors.too_many(&at, list.len(), LISTS_MAX);
+    if !fits(list, LISTS_MAX, &at, errors) {
+        return;
     }
     for (index, selector) in list.iter().enumerate() {
         let at = at.index(index);
@@ -291,9 +344,7 @@ fn selectors(owner: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             continue;
         };
         let text = cel.text("expression");
-        if text.is_empty() {
-            errors.required(&at.child("expression"), "");
-        } else if text.len() > EXPRESSION_BYTES_MAX {
+        if text.len() > EXPRESSION_BYTES_MAX {
             errors.too_long(&at.child("expression"), EXPRESSION_BYTES_MAX);
         } else {
             expression::device_selector(text, &at.child("expression"), errors);
@@ -301,46 +352,61 @@ fn selectors(owner: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-/// `domain/identifier`, the domain given or implied.
+/// `domain/identifier`; the domain may be implied unless the name is to be a `full` one. Upstream
+/// looks at no name of more than two parts.
 pub(super) fn attribute_name(name: &str, full: bool, path: &Path<'_>, errors: &mut Errors) {
-    let (domain, id) = match name.split_once('/') {
-        Some((domain, id)) => (Some(domain), id),
-        None => (None, name),
-    };
-    match domain {
-        Some("") => errors.required(path, "the domain must not be empty"),
-        Some(domain) => {
-            if domain.len() > 63 {
-                errors.too_long(path, 63);
+    match name.split_once('/') {
+        None => identifier(name, path, errors),
+        Some((_, rest)) if rest.contains('/') => {}
+        Some((domain, id)) => {
+            if domain.is_empty() {
+                errors.invalid(path, "", "the domain must not be empty");
+            } else {
+                driver(domain, path, errors);
             }
-            errors.messages(path, domain, format::dns_subdomain(domain));
+            if id.is_empty() {
+                errors.invalid(path, "", "the name must not be empty");
+            } else {
+                identifier(id, path, errors);
+            }
         }
-        None if full => errors.invalid(path, name, "must include a domain"),
-        None => {}
     }
-    if id.is_empty() {
-        errors.required(path, "the name must not be empty");
-    } else {
-        if id.len() > 32 {
-            errors.too_long(path, 32);
+    if full && !name.contains('/') {
+        let detail = "a fully qualified name must be a domain and a name separated by a slash";
+        errors.invalid(path, name, detail);
+    }
+}
+
+/// `validateCIdentifier`.
+fn identifier(id: &str, path: &Path<'_>, errors: &mut Errors) {
+    if id.len() > 32 {
+        errors.too_long(path, 32);
+    }
+    errors.messages(path, id, format::c_identifier(id));
+}
+
+/// A key as paths show it (`truncateIfTooLong`).
+pub(super) fn shortened(key: &str) -> Cow<'_, str> {
+    let ends =
+        (KEY_BYTES_MAX - 3).div_ceil(2)..key.len() - ((KEY_BYTES_MAX - 3) / 2).min(key.len());
+    match (key.get(..ends.start), key.get(ends.end..)) {
+        (Some(head), Some(tail)) if key.len() > KEY_BYTES_MAX => {
+            Cow::Owned(format!("{head}...{tail}"))
         }
-        errors.messages(path, id, format::c_identifier(id));
+        _ => Cow::Borrowed(key),
     }
 }
 
 fn immutable_spec(new: &Value<'_>, old: &Value<'_>, ty: &str, errors: &mut Errors) {
-    if !same(new.get("spec"), old.get("spec")) {
+    if !same_as(ty, new.get("spec"), old.get("spec")) {
         let shown = go_form::compact(new.get("spec"), ty);
         errors.invalid(&Path::root("spec"), Verbatim(&shown), IMMUTABLE);
     }
 }
 
 /// ResourceClaim, updated: the spec stays.
-pub fn claim_update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
+pub fn claim_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     immutable_spec(new, old, "resource.v1.ResourceClaimSpec", errors);
-    if errors.is_empty() {
-        claim(new, scope, errors);
-    }
 }
 
 /// ResourceClaimTemplate, updated: the spec stays.
@@ -362,11 +428,10 @@ pub fn class(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     selectors(spec, &path, errors);
     let config = spec.items("config");
     let at = path.child("config");
-    if config.len() > LISTS_MAX {
-        errors.too_many(&at, config.len(), LISTS_MAX);
-    }
-    for (index, config) in config.iter().enumerate() {
-        opaque(config, &at.index(index), errors);
+    if fits(config, LISTS_MAX, &at, errors) {
+        for (index, config) in config.iter().enumerate() {
+            opaque(config, &at.index(index), errors);
+        }
     }
     if let Some(name) = spec.get("extendedResourceName").and_then(Value::as_str)
         && !super::resources::is_extended(name)

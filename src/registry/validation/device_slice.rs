@@ -1,6 +1,6 @@
 //! ResourceSlice.
 
-use super::device::{EFFECTS, attribute_name, bindings, driver, label_name, pool_name};
+use super::device::{EFFECTS, attribute_name, bindings, driver, label_name, pool_name, shortened};
 use super::resources::quantity;
 use super::{Errors, IMMUTABLE, Report as _, Verbatim, format, go_form, scheduling};
 use crate::object::field::Path;
@@ -80,7 +80,9 @@ fn immutable(new: &Value<'_>, old: &Value<'_>, path: &Path<'_>, errors: &mut Err
     for steps in [&["pool", "name"][..], &["driver"], &["nodeName"]] {
         let steps = [&["spec"], steps].concat();
         if new.at(&steps) != old.at(&steps) {
-            let shown = new.at(&steps).unwrap_or(&Value::Null);
+            // A name is text, and shows so even if there is none; the node's is a pointer.
+            let none = if steps.contains(&"nodeName") { Value::Null } else { Value::Str("") };
+            let shown = new.at(&steps).unwrap_or(&none);
             match steps.get(1..) {
                 Some([first, second]) => {
                     errors.invalid(&path.child(first).child(second), shown, IMMUTABLE);
@@ -114,7 +116,7 @@ fn counters(owner: &Value<'_>, name: &'static str, path: &Path<'_>, errors: &mut
         errors.too_many(&at, count, COUNTERS_MAX);
     }
     for (name, _) in owner.entries("counters").filter(|_| count <= COUNTERS_MAX) {
-        errors.messages(&at.key(name), name, format::dns_label(name));
+        errors.messages(&at, name, format::dns_label(name));
     }
 }
 
@@ -139,7 +141,7 @@ fn placement(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         let at = path.child("nodeSelector");
         scheduling::node_selector(selector, &at, errors);
         if selector.items("nodeSelectorTerms").len() != 1 {
-            let shown = go_form::plain(selector.get("nodeSelectorTerms"));
+            let shown = node_terms(selector);
             let detail = "must have exactly one node selector term";
             errors.invalid(&at.child("nodeSelectorTerms"), Verbatim(&shown), detail);
         }
@@ -156,6 +158,16 @@ fn placement(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             let shown = format!("{{{}}}", set.join(", "));
             errors.invalid(path, &shown, &format!("{detail}, but multiple fields are set"));
         }
+    }
+}
+
+/// The terms as Go shows them.
+fn node_terms(selector: &Value<'_>) -> String {
+    let terms = selector.items("nodeSelectorTerms").iter();
+    let terms = terms.map(|term| go_form::compact(Some(term), "core.v1.NodeSelectorTerm"));
+    match selector.get("nodeSelectorTerms") {
+        Some(_) => format!("[{}]", terms.collect::<Vec<_>>().join(",")),
+        None => "null".to_owned(),
     }
 }
 
@@ -191,7 +203,7 @@ fn switch<'s>(
     }
 }
 
-/// `validateDevice`; capacity and taints that are as before are not looked at.
+/// `validateDevice`; taints that are as before are not looked at.
 fn one_device(
     device: &Value<'_>,
     old: Option<&Value<'_>>,
@@ -220,27 +232,23 @@ fn one_device(
     }
     let at = path.child("attributes");
     for (name, attribute) in device.entries("attributes") {
-        let at = at.key(name);
         attribute_name(name, false, &at, errors);
-        one_attribute(attribute, &at, errors);
+        one_attribute(attribute, &at.key(&shortened(name)), errors);
     }
-    let changed = |name: &str| old.is_none_or(|old| !same(old.get(name), device.get(name)));
-    if changed("capacity") {
-        let at = path.child("capacity");
-        for (name, capacity) in device.entries("capacity") {
-            let at = at.key(name);
-            attribute_name(name, false, &at, errors);
-            if let Some(policy) = capacity.get("requestPolicy") {
-                let at = at.child("requestPolicy");
-                if device.flag("allowMultipleAllocations") {
-                    request_policy(capacity, policy, &at, errors);
-                } else {
-                    errors.forbidden(&at, "allowMultipleAllocations must be true");
-                }
-            }
+    let at = path.child("capacity");
+    for (name, capacity) in device.entries("capacity") {
+        attribute_name(name, false, &at, errors);
+        let Some(policy) = capacity.get("requestPolicy") else { continue };
+        let key = shortened(name);
+        let at = at.key(&key);
+        let at = at.child("requestPolicy");
+        if device.flag("allowMultipleAllocations") {
+            request_policy(capacity, policy, &at, errors);
+        } else {
+            errors.forbidden(&at, "allowMultipleAllocations must be true");
         }
     }
-    if changed("taints") {
+    if old.is_none_or(|old| !same(old.get("taints"), device.get("taints"))) {
         taints(device.items("taints"), &path.child("taints"), errors);
     }
     consumptions(device.items("consumesCounters"), &path.child("consumesCounters"), errors);
@@ -322,7 +330,7 @@ fn one_attribute(attribute: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         0 => errors.invalid(path, "", detail),
         1 => {}
         _ => {
-            let shown = go_form::plain(Some(attribute));
+            let shown = go_form::compact(Some(attribute), "resource.v1.DeviceAttribute");
             errors.invalid(path, Verbatim(&shown), detail);
         }
     }
@@ -435,7 +443,7 @@ fn valid_range(
         wrong("min", min, format!("min is larger than capacity value: {capacity}"));
     }
     if default < min {
-        wrong("default", default, format!("default is less than min: {min}"));
+        wrong("min", default, format!("default is less than min: {min}"));
     }
     let max = bound("max");
     if let Some(max) = max {
@@ -446,7 +454,7 @@ fn valid_range(
             wrong("max", max, format!("max is larger than capacity value: {capacity}"));
         }
         if default > max {
-            wrong("default", default, format!("default is more than max: {max}"));
+            wrong("max", default, format!("default is more than max: {max}"));
         }
     }
     let Some(step) = bound("step") else { return };

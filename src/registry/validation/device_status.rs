@@ -1,7 +1,8 @@
 //! Status of a ResourceClaim.
 
 use super::device::{
-    LISTS_MAX, bindings, device_toleration, driver, known_request, label_name, opaque, pool_name,
+    LISTS_MAX, bindings, driver, duplicates, known_request, label_name, members, opaque, pool_name,
+    raw_object, request_names,
 };
 use super::{Errors, IMMUTABLE, Report as _, Verbatim, go_form, ip, scheduling};
 use crate::object::Value;
@@ -22,8 +23,10 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut 
     let null = Value::Null;
     let (now, was) = (new.get("status").unwrap_or(&null), old.get("status").unwrap_or(&null));
     let path = Path::root("status");
-    reserved(now, was, new.at(&["metadata", "deletionTimestamp"]).is_some(), &path, errors);
+    reserved(now, &path, errors);
     allocated_devices(now, &path, errors);
+    let deleting = new.at(&["metadata", "deletionTimestamp"]).is_some();
+    reservable(now, was, deleting, &path.child("reservedFor"), errors);
     let requests = new.list_at(&["spec", "devices", "requests"]);
     let at = path.child("allocation");
     match (was.get("allocation"), now.get("allocation")) {
@@ -36,13 +39,7 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut 
     }
 }
 
-fn reserved(
-    now: &Value<'_>,
-    was: &Value<'_>,
-    deleting: bool,
-    path: &Path<'_>,
-    errors: &mut Errors,
-) {
+fn reserved(now: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let reserved = now.items("reservedFor");
     let at = path.child("reservedFor");
     if reserved.len() > RESERVED_MAX {
@@ -57,20 +54,26 @@ fn reserved(
             }
         }
     }
-    for (index, consumer) in reserved.iter().enumerate() {
-        let uid = consumer.text("uid");
-        if reserved.iter().take(index).any(|other| other.text("uid") == uid) {
-            errors.duplicate(&at.index(index), uid);
-        }
-    }
+    duplicates(&members(reserved, "uid"), &at, errors);
+}
+
+/// Only an allocated claim is reserved, and none that is being deleted for anyone new.
+fn reservable(
+    now: &Value<'_>,
+    was: &Value<'_>,
+    deleting: bool,
+    at: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let reserved = now.items("reservedFor");
     let added = reserved.iter().any(|consumer| !was.items("reservedFor").contains(consumer));
     if reserved.is_empty() {
     } else if !now.has("allocation") {
-        errors.forbidden(&at, "may not be specified when `allocated` is not set");
+        errors.forbidden(at, "may not be specified when `allocated` is not set");
     } else if deleting && added {
         let detail = "new entries may not be added while `deallocationRequested` or \
                       `deletionTimestamp` are set";
-        errors.forbidden(&at, detail);
+        errors.forbidden(at, detail);
     }
 }
 
@@ -88,7 +91,7 @@ fn allocated_devices(status: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         label_name(device.text("device"), &at.child("device"), errors);
         share_id(device, &at, errors);
         if !results.iter().any(|result| same_device(result, device)) {
-            let shown = go_form::plain(Some(device));
+            let shown = device_id(device);
             let detail = "must be an allocated device in the claim";
             errors.invalid(&at, Verbatim(&shown), detail);
         }
@@ -98,30 +101,24 @@ fn allocated_devices(status: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             errors.too_many(&below, conditions.len(), CONDITIONS_MAX);
         }
         super::metadata::conditions(conditions, &below, errors);
-        data(device.get("data"), &at.child("data"), errors);
+        raw_object(device.get("data"), DATA_BYTES_MAX, &at.child("data"), errors);
         if let Some(network) = device.get("networkData") {
             network_data(network, &at.child("networkData"), errors);
         }
     }
     for (index, device) in devices.iter().enumerate() {
         if devices.iter().take(index).any(|other| same_device(other, device)) {
-            let shown = go_form::plain(Some(device));
+            let shown = device_id(device);
             errors.duplicate(&path.index(index), Verbatim(&shown));
         }
     }
 }
 
-/// `validateRawExtension` of what may be left out.
-fn data(data: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Errors) {
-    match data {
-        None => {}
-        Some(data) if go_form::plain(Some(data)).len() > DATA_BYTES_MAX => {
-            errors.too_long(path, DATA_BYTES_MAX);
-        }
-        Some(Value::Null) => errors.required(path, ""),
-        Some(Value::Map(_)) => {}
-        Some(_) => errors.invalid(path, "<value omitted>", "must be a valid JSON object"),
-    }
+/// What names a device, as Go shows it (`structured.SharedDeviceID`).
+fn device_id(device: &Value<'_>) -> String {
+    let text = |name| go_form::plain(Some(&Value::Str(device.text(name))));
+    let [driver, pool, name, share] = DEVICE.map(text);
+    format!(r#"{{"Driver":{driver},"Pool":{pool},"Device":{name},"ShareID":{share}}}"#)
 }
 
 fn network_data(network: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -193,9 +190,7 @@ fn new_allocation(
                     errors.one_of(&at.child("source"), source, &["FromClaim", "FromClass"]);
                 }
             }
-            for (index, name) in config.texts("requests").enumerate() {
-                known_request(name, requests, &at.child("requests").index(index), errors);
-            }
+            request_names(config, requests, &at, errors);
             opaque(config, &at, errors);
         }
     }
@@ -210,10 +205,6 @@ fn one_result(result: &Value<'_>, requests: &[Value<'_>], path: &Path<'_>, error
     pool_name(result.text("pool"), &path.child("pool"), errors);
     label_name(result.text("device"), &path.child("device"), errors);
     bindings(result, path, errors);
-    let at = path.child("tolerations");
-    for (index, toleration) in result.items("tolerations").iter().enumerate() {
-        device_toleration(toleration, &at.index(index), errors);
-    }
     share_id(result, path, errors);
 }
 

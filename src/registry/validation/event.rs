@@ -1,9 +1,10 @@
 //! Events of both groups, in core/v1 shape (`ValidateEventCreate`, `legacyValidateEvent`).
 
-use super::{Errors, IMMUTABLE, Report as _, format, metadata};
+use super::{Errors, IMMUTABLE, Report as _, Verbatim, format, go_form, metadata};
+use crate::catalog::catalog;
 use crate::object::Value;
-use crate::object::field::{ErrorKind, FieldError, Path};
-use crate::registry::read::{Read as _, same};
+use crate::object::field::Path;
+use crate::registry::read::{Read as _, same, same_member};
 use crate::registry::strategy::Scope;
 
 const FIELD_BYTES_MAX: usize = 128;
@@ -41,7 +42,8 @@ fn legacy(event: &Value<'_>, strict: bool, errors: &mut Errors) {
     let fits = match (timed, about.is_empty()) {
         (false, true) => matches!(namespace, "" | "default"),
         (true, true) => matches!(namespace, "default" | "kube-system"),
-        (_, false) => namespace == about,
+        (false, false) => namespace == about,
+        (true, false) => true,
     };
     if !fits {
         let path = Path::root("involvedObject");
@@ -114,14 +116,61 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
         ("reportingComponent", "reportingController"),
         ("reportingInstance", "reportingInstance"),
     ] {
-        if !same(new.get(name), old.get(name)) {
-            let value = new.get(name).unwrap_or(&Value::Null);
-            errors.push(immutable(shown, value));
+        let kept = match catalog().type_named("core.v1.Event") {
+            Some(ty) => same_member(ty, name, new, old),
+            None => same(new.get(name), old.get(name)),
+        };
+        if !kept {
+            let value = go_value(name, new.get(name));
+            errors.invalid(&Path::root(shown), Verbatim(&value), IMMUTABLE);
         }
     }
 }
 
-fn immutable(name: &str, value: &Value<'_>) -> FieldError {
-    let error = FieldError::invalid(&Path::root(name), value, IMMUTABLE);
-    FieldError { kind: ErrorKind::Invalid, ..error }
+/// A member as Go shows it, also if it is not set.
+fn go_value(name: &str, value: Option<&Value<'_>>) -> String {
+    match (name, value) {
+        ("involvedObject", _) | ("related", Some(_)) => {
+            go_form::compact(value, "core.v1.ObjectReference")
+        }
+        ("source", _) => go_form::compact(value, "core.v1.EventSource"),
+        ("count", None) => "0".to_owned(),
+        ("related" | "firstTimestamp" | "lastTimestamp" | "eventTime", None) => "null".to_owned(),
+        (_, None) => "\"\"".to_owned(),
+        (_, Some(_)) => go_form::plain(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::update;
+    use crate::registry::sample::{lines, scope, tree};
+    use bumpalo::Bump;
+    use serde_json::json;
+
+    #[test]
+    fn what_may_not_change_shows_as_go_has_it() {
+        let arena = Bump::new();
+        let event = |about: serde_json::Value| {
+            tree(
+                &arena,
+                &json!({"metadata": {"namespace": "default", "resourceVersion": "1"},
+                    "involvedObject": about, "reason": "r", "action": "a",
+                    "eventTime": "2026-01-01T00:00:00.000000Z", "reportingComponent": "c",
+                    "reportingInstance": "i", "type": "Normal"}),
+            )
+        };
+        let mut warnings = Vec::new();
+        let mut scope = scope(&arena, "", "events", &mut warnings);
+        scope.served_group = "events.k8s.io";
+        let mut errors = Vec::new();
+        let (new, old) = (event(json!({"kind": "Node"})), event(json!({"kind": "Pod"})));
+        update(&new, &old, &scope, &mut errors);
+        assert_eq!(
+            lines(&errors),
+            ["involvedObject: Invalid value: {\"Kind\":\"Node\",\"Namespace\":\"\",\"Name\":\"\",\
+              \"UID\":\"\",\"APIVersion\":\"\",\"ResourceVersion\":\"\",\"FieldPath\":\"\"}: field is \
+              immutable"]
+        );
+    }
 }

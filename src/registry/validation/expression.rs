@@ -49,9 +49,6 @@ impl Policy {
             let at = at.index(index);
             let name = variable.text("name");
             variable_name(name, &at.child("name"), errors);
-            if !name.is_empty() && list.iter().take(index).any(|other| other.text("name") == name) {
-                errors.duplicate(&at.child("name"), name);
-            }
             let text = variable.text("expression").trim();
             let at = at.child("expression");
             if text.is_empty() {

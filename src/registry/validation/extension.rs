@@ -252,7 +252,9 @@ fn conversion(conversion: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Erro
                 (Some(url), None) => {
                     webhook_url(url.as_str().unwrap_or(""), &at.child("url"), errors);
                 }
-                (None, Some(service)) => webhook_service(service, &at.child("service"), errors),
+                (None, Some(service)) => {
+                    webhook_service(service, ["name", "namespace"], &at.child("service"), errors);
+                }
                 _ => errors.required(&at, "exactly one of url or service is required"),
             },
         }

@@ -163,7 +163,11 @@ fn resource_rule(rule: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
     alone(rule, "namespaces", "namespaces", &at, errors);
     for (index, name) in rule.texts("namespaces").enumerate().filter(|(_, name)| *name != "*") {
-        errors.messages(&at.index(index), name, format::dns_label(name));
+        for message in format::dns_label(name) {
+            let detail =
+                format!("each member of this list must be '*' or a DNS-1123 label; {message}");
+            errors.invalid(&at.index(index), name, &detail);
+        }
     }
 }
 
@@ -313,10 +317,9 @@ fn queues(queuing: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         let detail = format!("should not be greater than queues ({queues})");
         errors.invalid(&at, hand, &detail);
     } else if entropy_bits(queues, hand) > 60 {
-        let bits = entropy_bits(queues, hand);
         let detail = format!(
-            "required entropy bits of deckSize {queues} and handSize {hand} \
-                              should not be greater than 60 ({bits})"
+            "required entropy bits of deckSize {queues} and handSize {hand} should not be greater \
+             than 60"
         );
         errors.invalid(&at, hand, &detail);
     }

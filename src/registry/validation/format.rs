@@ -318,6 +318,28 @@ pub fn range(number: i64, low: i64, high: i64) -> Messages {
     vec![Cow::Owned(format!("must be between {low} and {high}, inclusive"))]
 }
 
+/// `IsFullyQualifiedDomainName`.
+pub fn full_domain(text: &str, path: &Path<'_>, errors: &mut Errors) {
+    if text.is_empty() {
+        errors.required(path, "");
+        return;
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let messages = dns_subdomain(name);
+    if !messages.is_empty() {
+        errors.invalid(path, name, &messages.join(","));
+    } else if !name.contains('.') {
+        let detail = "should be a domain with at least two segments separated by dots";
+        errors.invalid(path, name, detail);
+    } else if let Some((label, messages)) = name
+        .split('.')
+        .map(|label| (label, dns_label(label)))
+        .find(|(_, messages)| !messages.is_empty())
+    {
+        errors.invalid(path, label, &messages.join(","));
+    }
+}
+
 /// `IsDomainPrefixedPath`.
 pub fn domain_path(text: &str, path: &Path<'_>, errors: &mut Errors) {
     const PATH: &str = "Invalid path (regex used for validation is \

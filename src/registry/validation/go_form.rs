@@ -15,6 +15,7 @@ const NAMES: &[(&str, &str)] = &[
     ("apiVersion", "APIVersion"),
     ("awsElasticBlockStore", "AWSElasticBlockStore"),
     ("cephfs", "CephFS"),
+    ("cel", "CEL"),
     ("cidrs", "CIDRs"),
     ("csi", "CSI"),
     ("dnsConfig", "DNSConfig"),
@@ -45,6 +46,18 @@ const NAMES: &[(&str, &str)] = &[
     ("wwids", "WWIDs"),
 ];
 
+/// Go names of the fields of one type.
+const TYPE_NAMES: &[(&str, &str, &str)] = &[
+    ("DeviceAttribute", "bool", "BoolValue"),
+    ("DeviceAttribute", "bools", "BoolValues"),
+    ("DeviceAttribute", "int", "IntValue"),
+    ("DeviceAttribute", "ints", "IntValues"),
+    ("DeviceAttribute", "string", "StringValue"),
+    ("DeviceAttribute", "strings", "StringValues"),
+    ("DeviceAttribute", "version", "VersionValue"),
+    ("DeviceAttribute", "versions", "VersionValues"),
+];
+
 /// Internal structs whose fields stand in another order, or elsewhere, than in v1.
 const LAYOUTS: &[(&str, &str)] = &[
     (
@@ -66,6 +79,10 @@ const LAYOUTS: &[(&str, &str)] = &[
          projected portworxVolume scaleIO storageos csi ephemeral image",
     ),
     ("io.k8s.api.core.v1.PersistentVolumeSpec", VOLUME_SOURCES),
+    (
+        "io.k8s.api.resource.v1.DeviceAttribute",
+        "int bool string version ints bools strings versions",
+    ),
     (
         "io.k8s.api.core.v1.PodSecurityContext",
         "seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot supplementalGroups \
@@ -212,7 +229,7 @@ impl Out {
         let value = value.unwrap_or(&empty);
         if ty.name.starts_with("io.k8s.apimachinery.") {
             self.tagged(value, ty);
-        } else if ty.name == "io.k8s.api.core.v1.PodTemplateSpec" {
+        } else if matches!(ty.go_name, "PodTemplateSpec" | "ResourceClaimTemplateSpec") {
             if let Some(meta) = catalog().type_named("meta.v1.ObjectMeta") {
                 self.tagged(value.get("metadata").unwrap_or(&empty), meta);
             }
@@ -228,7 +245,7 @@ impl Out {
         } else {
             for field in &ty.fields {
                 if !matches!(field.name, "kind" | "apiVersion") || field.number != 0 {
-                    self.field(value, field);
+                    self.field(value, ty, field);
                 }
             }
         }
@@ -268,14 +285,17 @@ impl Out {
     fn fields(&mut self, value: &Value<'_>, ty: &'static Type, names: &[&str]) {
         for name in names {
             if let Some(field) = ty.field(name) {
-                self.field(value, field);
+                self.field(value, ty, field);
             }
         }
     }
 
-    fn field(&mut self, owner: &Value<'_>, field: &Field) {
-        match NAMES.iter().find(|(json, _)| *json == field.name) {
-            Some((_, go)) => self.key(go),
+    fn field(&mut self, owner: &Value<'_>, ty: &'static Type, field: &Field) {
+        let own = TYPE_NAMES.iter().find(|(of, json, _)| *of == ty.go_name && *json == field.name);
+        let own = own.map(|(_, _, go)| go);
+        let known = NAMES.iter().find(|(json, _)| *json == field.name).map(|(_, go)| go);
+        match own.or(known) {
+            Some(go) => self.key(go),
             None => {
                 let mut letters = field.name.chars();
                 let first = letters.next().unwrap_or('_').to_ascii_uppercase();
@@ -292,6 +312,16 @@ impl Out {
                     self.message(Some(item), ty, None);
                 }
                 self.close(']');
+            }
+            (Shape::Map, Some(ty), Some(_)) => {
+                let mut entries: Vec<_> = owner.entries(field.name).collect();
+                entries.sort_unstable_by_key(|(key, _)| *key);
+                self.open('{');
+                for (key, item) in entries {
+                    self.key(key);
+                    self.message(Some(item), ty, None);
+                }
+                self.close('}');
             }
             (Shape::One, Some(_), None) if field.pointer => self.text.push_str("null"),
             (Shape::One, Some(ty), value) => self.message(value, ty, Some(owner)),

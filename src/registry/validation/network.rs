@@ -1,6 +1,5 @@
 //! networking.k8s.io and discovery.k8s.io.
 
-use super::probe::port as port_or_name;
 use super::service::host_name;
 use super::{Errors, IMMUTABLE, Report as _, Verbatim, format, go_form, ip, selector};
 use crate::object::Value;
@@ -12,6 +11,11 @@ const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
 /// NetworkPolicy.
 pub fn policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    policy_against(object, &[], errors);
+}
+
+/// A policy; ranges that stand in `known` may be in any form.
+fn policy_against(object: &Value<'_>, known: &[&str], errors: &mut Errors) {
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
@@ -26,15 +30,15 @@ pub fn policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
             }
             let below = at.child(peers);
             for (index, peer) in rule.items(peers).iter().enumerate() {
-                policy_peer(peer, &below.index(index), errors);
+                policy_peer(peer, known, &below.index(index), errors);
             }
         }
     }
     let at = path.child("policyTypes");
     let types = spec.items("policyTypes");
     if types.len() > 2 {
-        let shown = spec.get("policyTypes").unwrap_or(&null);
-        errors.invalid(&at, shown, "may not specify more than two policyTypes");
+        let shown = go_form::plain(spec.get("policyTypes"));
+        errors.invalid(&at, Verbatim(&shown), "may not specify more than two policyTypes");
         return;
     }
     for (index, kind) in types.iter().filter_map(Value::as_str).enumerate() {
@@ -45,8 +49,9 @@ pub fn policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
 }
 
 fn policy_port(port: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
-    let protocol = port.text("protocol");
-    if !matches!(protocol, "" | "TCP" | "UDP" | "SCTP") {
+    if let Some(protocol) = port.get("protocol").and_then(Value::as_str)
+        && !matches!(protocol, "TCP" | "UDP" | "SCTP")
+    {
         errors.unsupported(&path.child("protocol"), protocol, &["TCP", "UDP", "SCTP"]);
     }
     let at = path.child("endPort");
@@ -82,7 +87,7 @@ fn policy_port(port: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn policy_peer(peer: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+fn policy_peer(peer: &Value<'_>, known: &[&str], path: &Path<'_>, errors: &mut Errors) {
     let mut count = 0;
     for name in ["podSelector", "namespaceSelector"] {
         if peer.has(name) {
@@ -92,7 +97,7 @@ fn policy_peer(peer: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
     if let Some(block) = peer.get("ipBlock") {
         count += 1;
-        ip_block(block, &path.child("ipBlock"), errors);
+        ip_block(block, known, &path.child("ipBlock"), errors);
     }
     if count == 0 {
         errors.required(path, "must specify a peer");
@@ -101,18 +106,23 @@ fn policy_peer(peer: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn ip_block(block: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+fn ip_block(block: &Value<'_>, known: &[&str], path: &Path<'_>, errors: &mut Errors) {
+    let form = |text: &str, path: &Path<'_>, errors: &mut Errors| {
+        if !known.contains(&text) {
+            ip::legacy_cidr(text, path, errors);
+        }
+    };
     let text = block.text("cidr");
     if text.is_empty() {
         errors.required(&path.child("cidr"), "");
         return;
     }
-    ip::legacy_cidr(text, &path.child("cidr"), errors);
+    form(text, &path.child("cidr"), errors);
     let Some(whole) = ip::parse_cidr(text) else { return };
     let at = path.child("except");
     for (index, except) in block.texts("except").enumerate() {
         let at = at.index(index);
-        ip::legacy_cidr(except, &at, errors);
+        form(except, &at, errors);
         if let Some(part) = ip::parse_cidr(except)
             && (!whole.contains(part.network()) || part.bits <= whole.bits)
         {
@@ -121,33 +131,59 @@ fn ip_block(block: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-/// NetworkPolicy, updated.
-pub fn policy_update(new: &Value<'_>, _: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
-    // The strategy validates the new object, and so does `ValidateNetworkPolicyUpdate`.
-    policy(new, scope, errors);
-    policy(new, scope, errors);
+/// NetworkPolicy, updated: a range that was stored may stay.
+pub fn policy_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    let mut known = Vec::new();
+    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+        for rule in old.list_at(&["spec", direction]) {
+            for block in rule.items(peers).iter().filter_map(|peer| peer.get("ipBlock")) {
+                known.push(block.text("cidr"));
+                known.extend(block.texts("except"));
+            }
+        }
+    }
+    policy_against(new, &known, errors);
 }
 
 /// Ingress.
 pub fn ingress(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    let old = object.str_at(&["metadata", "annotations", CLASS_ANNOTATION]);
-    let class = object.str_at(&["spec", "ingressClassName"]);
-    ingress_spec(object, true, errors);
-    if !old.is_empty() && !class.is_empty() && old != class {
+    ingress_spec(object, None, errors);
+    let old = object.at(&["metadata", "annotations", CLASS_ANNOTATION]).and_then(Value::as_str);
+    let class = object.at(&["spec", "ingressClassName"]).and_then(Value::as_str);
+    if let (Some(old), Some(class)) = (old, class)
+        && old != class
+    {
         let path = Path::root("annotations");
         let detail = "must match `ingressClassName` when both are specified";
         errors.invalid(&path.child(CLASS_ANNOTATION), old, detail);
     }
 }
 
-fn ingress_spec(object: &Value<'_>, new: bool, errors: &mut Errors) {
+/// The spec; what was wrong in the one before may stay wrong.
+fn ingress_spec(object: &Value<'_>, old: Option<&Value<'_>>, errors: &mut Errors) {
+    let bad_secret = |tls: &Value<'_>| {
+        let name = tls.text("secretName");
+        !name.is_empty() && !format::dns_subdomain(name).is_empty()
+    };
+    let any_secret = old.is_some_and(|old| old.list_at(&["spec", "tls"]).iter().any(bad_secret));
+    let bad_wildcard = |rule: &Value<'_>| {
+        let mut found = Errors::new();
+        ingress_rule(rule, &Path::root("http"), &mut found);
+        rule.text("host").contains('*') && !found.is_empty()
+    };
+    let any_wildcard =
+        old.is_some_and(|old| old.list_at(&["spec", "rules"]).iter().any(bad_wildcard));
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
     let rules = spec.items("rules");
     if rules.is_empty() && !spec.has("defaultBackend") {
-        let shown = Verbatim("null");
-        errors.invalid(&path, shown, "either `defaultBackend` or `rules` must be specified");
+        let shown = go_form::plain(spec.get("rules"));
+        errors.invalid(
+            &path,
+            Verbatim(&shown),
+            "either `defaultBackend` or `rules` must be specified",
+        );
     }
     if let Some(backend) = spec.get("defaultBackend") {
         ingress_backend(backend, &path.child("defaultBackend"), errors);
@@ -156,15 +192,8 @@ fn ingress_spec(object: &Value<'_>, new: bool, errors: &mut Errors) {
     for (index, rule) in rules.iter().enumerate() {
         let at = at.index(index);
         ingress_host(rule.text("host"), &at.child("host"), errors);
-        let Some(http) = rule.get("http") else { continue };
-        let at = at.child("http");
-        let at = at.child("paths");
-        let paths = http.items("paths");
-        if paths.is_empty() {
-            errors.required(&at, "");
-        }
-        for (index, path) in paths.iter().enumerate() {
-            ingress_path(path, &at.index(index), errors);
+        if !(any_wildcard && rule.text("host").contains('*')) {
+            ingress_rule(rule, &at.child("http"), errors);
         }
     }
     let at = path.child("tls");
@@ -177,12 +206,24 @@ fn ingress_spec(object: &Value<'_>, new: bool, errors: &mut Errors) {
             errors.messages(&below.index(index), host, rule(host));
         }
         let secret = tls.text("secretName");
-        if new && !secret.is_empty() {
+        if !any_secret && !secret.is_empty() {
             errors.messages(&at.child("secretName"), secret, format::dns_subdomain(secret));
         }
     }
     if let Some(class) = spec.get("ingressClassName").and_then(Value::as_str) {
         errors.messages(&path.child("ingressClassName"), class, format::dns_subdomain(class));
+    }
+}
+
+fn ingress_rule(rule: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let Some(http) = rule.get("http") else { return };
+    let at = path.child("paths");
+    let paths = http.items("paths");
+    if paths.is_empty() {
+        errors.required(&at, "");
+    }
+    for (index, path) in paths.iter().enumerate() {
+        ingress_path(path, &at.index(index), errors);
     }
 }
 
@@ -202,7 +243,10 @@ fn ingress_path(path: &Value<'_>, at: &Path<'_>, errors: &mut Errors) {
     let text = path.text("path");
     let below = at.child("path");
     match path.get("pathType").and_then(Value::as_str) {
-        None => errors.required(&at.child("pathType"), "pathType must be specified"),
+        None => {
+            errors.required(&at.child("pathType"), "pathType must be specified");
+            return;
+        }
         Some("Exact" | "Prefix") => {
             if !text.starts_with('/') {
                 errors.invalid(&below, text, "must be an absolute path");
@@ -238,8 +282,7 @@ fn ingress_backend(backend: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         }
         (Some(resource), None) => {
             let at = path.child("resource");
-            let group = resource.text("apiGroup");
-            if !group.is_empty() {
+            if let Some(group) = resource.get("apiGroup").and_then(Value::as_str) {
                 errors.messages(&at.child("apiGroup"), group, format::dns_subdomain(group));
             }
             for name in ["kind", "name"] {
@@ -273,17 +316,18 @@ fn ingress_backend(backend: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 /// Ingress, updated.
-pub fn ingress_update(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    ingress_spec(new, false, errors);
+pub fn ingress_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    ingress_spec(new, Some(old), errors);
 }
 
 /// Status of an ingress.
-pub fn ingress_status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+pub fn ingress_status(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    let known = old.list_at(&["status", "loadBalancer", "ingress"]);
     let path = Path::root("status.loadBalancer.ingress");
     for (index, entry) in new.list_at(&["status", "loadBalancer", "ingress"]).iter().enumerate() {
         let at = path.index(index);
         let address = entry.text("ip");
-        if !address.is_empty() {
+        if !address.is_empty() && !known.iter().any(|old| old.text("ip") == address) {
             ip::legacy_ip(address, &at.child("ip"), errors);
         }
         host_name(entry.text("hostname"), &at.child("hostname"), errors);
@@ -300,8 +344,7 @@ pub fn class(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     format::domain_path(controller, &path.child("controller"), errors);
     let Some(parameters) = object.at(&["spec", "parameters"]) else { return };
     let at = path.child("parameters");
-    let group = parameters.text("apiGroup");
-    if !group.is_empty() {
+    if let Some(group) = parameters.get("apiGroup").and_then(Value::as_str) {
         errors.messages(&at.child("apiGroup"), group, format::dns_subdomain(group));
     }
     for name in ["kind", "name"] {
@@ -311,7 +354,7 @@ pub fn class(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     match parameters.get("scope").and_then(Value::as_str) {
         None => errors.required(&at.child("scope"), ""),
         Some("Namespace") => match namespace {
-            None | Some("") => {
+            None => {
                 let detail = "`parameters.scope` is set to 'Namespace'";
                 errors.required(&at.child("namespace"), detail);
             }
@@ -359,11 +402,20 @@ pub fn address(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
 }
 
 /// IPAddress, updated.
-pub fn address_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+pub fn address_update(
+    new: &Value<'_>,
+    old: &Value<'_>,
+    scope: &Scope<'_, '_>,
+    errors: &mut Errors,
+) {
+    address(new, scope, errors);
     let path = ["spec", "parentRef"];
     if !same(new.at(&path), old.at(&path)) {
         let root = Path::root("spec");
-        let shown = go_form::compact(new.at(&path), "networking.v1.ParentReference");
+        let shown = match new.at(&path) {
+            Some(parent) => go_form::compact(Some(parent), "networking.v1.ParentReference"),
+            None => "null".to_owned(),
+        };
         errors.invalid(&root.child("parentRef"), Verbatim(&shown), IMMUTABLE);
     }
 }
@@ -380,6 +432,7 @@ pub fn range(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     if list.len() > 2 {
         let shown = go_form::compact(object.get("spec"), "networking.v1.ServiceCIDRSpec");
         errors.invalid(&path, Verbatim(&shown), "may only hold up to 2 values");
+        return;
     }
     let parsed: Vec<bool> = list
         .iter()
@@ -421,35 +474,33 @@ pub fn range_update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, err
 
 /// EndpointSlice.
 pub fn slice(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    slice_against(object, &[], errors);
+    slice_against(object, None, errors);
 }
 
-/// A slice; addresses that stand in `stored` endpoints are not checked again.
-fn slice_against(object: &Value<'_>, stored: &[Value<'_>], errors: &mut Errors) {
+/// A slice; endpoints that stay as `stored` has them are not checked again.
+fn slice_against(object: &Value<'_>, stored: Option<&Value<'_>>, errors: &mut Errors) {
     let kind = object.text("addressType");
     let path = Path::root("addressType");
     if kind.is_empty() {
         errors.required(&path, "");
     }
     errors.one_of(&path, kind, &["FQDN", "IPv4", "IPv6"]);
+    slice_ports(object.items("ports"), &Path::root("ports"), errors);
+    if stored.is_some_and(|old| same(old.get("endpoints"), object.get("endpoints"))) {
+        return;
+    }
     let endpoints = object.items("endpoints");
     let path = Path::root("endpoints");
     if endpoints.len() > 1_000 {
         errors.too_many(&path, endpoints.len(), 1_000);
     } else {
         for (index, endpoint) in endpoints.iter().enumerate() {
-            slice_endpoint(endpoint, (kind, stored), &path.index(index), errors);
+            slice_endpoint(endpoint, kind, &path.index(index), errors);
         }
     }
-    slice_ports(object.items("ports"), &Path::root("ports"), errors);
 }
 
-fn slice_endpoint(
-    endpoint: &Value<'_>,
-    (kind, stored): (&str, &[Value<'_>]),
-    path: &Path<'_>,
-    errors: &mut Errors,
-) {
+fn slice_endpoint(endpoint: &Value<'_>, kind: &str, path: &Path<'_>, errors: &mut Errors) {
     let addresses = endpoint.items("addresses");
     let at = path.child("addresses");
     if addresses.is_empty() {
@@ -458,32 +509,24 @@ fn slice_endpoint(
         errors.too_many(&at, addresses.len(), 100);
     }
     for (index, text) in addresses.iter().filter_map(Value::as_str).enumerate() {
-        if stored.iter().any(|old| old.texts("addresses").any(|known| known == text)) {
-            continue;
-        }
+        let list = &at;
         let at = at.index(index);
+        let before = errors.len();
         match kind {
-            "IPv4" | "IPv6" => {
-                let before = errors.len();
-                ip::legacy_ip(text, &at, errors);
-                let four = ip::parse(text).is_some_and(|ip| ip.is_ipv4());
-                if errors.len() == before && four != (kind == "IPv4") {
-                    let word = kind.to_owned();
-                    errors.invalid(&at, text, &format!("must be an {word} address"));
-                }
-                if errors.len() == before {
-                    ip::not_special(text, &at, errors);
-                }
-            }
-            "FQDN" => {
-                let name = text.strip_suffix('.').unwrap_or(text);
-                errors.messages(&at, text, format::dns_subdomain(name));
-            }
+            "IPv4" => ip::legacy_ip(text, &at, errors),
+            "IPv6" => ip::strict_ip(text, &at, errors),
+            "FQDN" => format::full_domain(text, &at, errors),
             _ => {}
         }
+        if matches!(kind, "IPv4" | "IPv6") && errors.len() == before {
+            let four = ip::parse(text).is_some_and(|ip| ip.is_ipv4());
+            if four != (kind == "IPv4") {
+                errors.invalid(list, text, &format!("must be an {kind} address"));
+            }
+            ip::not_special(text, &at, errors);
+        }
     }
-    let node = endpoint.text("nodeName");
-    if !node.is_empty() {
+    if let Some(node) = endpoint.get("nodeName").and_then(Value::as_str) {
         errors.messages(&path.child("nodeName"), node, format::dns_subdomain(node));
     }
     if let Some(host) = endpoint.get("hostname").and_then(Value::as_str) {
@@ -498,14 +541,14 @@ fn slice_endpoint(
         let at = at.child(list);
         if hints.len() > 8 {
             errors.too_many(&at, hints.len(), 8);
-            continue;
+            return;
         }
         for (index, hint) in hints.iter().enumerate() {
             let name = hint.text("name");
-            errors.messages(&at.index(index).child("name"), name, rule(name));
             if hints.iter().take(index).any(|other| other.text("name") == name) {
                 errors.duplicate(&at.index(index).child("name"), name);
             }
+            errors.messages(&at.index(index).child("name"), name, rule(name));
         }
     }
 }
@@ -524,13 +567,12 @@ fn slice_ports(ports: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
         if ports.iter().take(index).any(|other| other.text("name") == name) {
             errors.duplicate(&at.child("name"), name);
         }
-        let protocol = port.text("protocol");
-        if protocol.is_empty() {
-            errors.required(&at.child("protocol"), "");
-        }
-        errors.one_of(&at.child("protocol"), protocol, &["SCTP", "TCP", "UDP"]);
-        if port.has("port") {
-            port_or_name(port.get("port"), &at.child("port"), errors);
+        match port.get("protocol").and_then(Value::as_str) {
+            None => errors.required(&at.child("protocol"), ""),
+            Some("SCTP" | "TCP" | "UDP") => {}
+            Some(other) => {
+                errors.unsupported(&at.child("protocol"), other, &["SCTP", "TCP", "UDP"]);
+            }
         }
         if let Some(protocol) = port.get("appProtocol").and_then(Value::as_str) {
             errors.messages(&at.child("appProtocol"), protocol, format::label_key(protocol));
@@ -540,7 +582,7 @@ fn slice_ports(ports: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
 
 /// EndpointSlice, updated.
 pub fn slice_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    slice_against(new, old.items("endpoints"), errors);
+    slice_against(new, Some(old), errors);
     if new.text("addressType") != old.text("addressType") {
         errors.invalid(&Path::root("addressType"), new.text("addressType"), IMMUTABLE);
     }

@@ -91,7 +91,7 @@ pub fn spec(spec: &Value<'_>, inline: bool, path: &Path<'_>, errors: &mut Errors
     let at = path.child("persistentVolumeReclaimPolicy");
     if !inline {
         errors.one_of(&at, policy, &policies);
-    } else if policy != "Retain" {
+    } else if !matches!(policy, "" | "Retain") {
         errors.forbidden(&at, "may only be Retain in the context of inline volumes");
     }
     if let Some(affinity) = spec.get("nodeAffinity") {

@@ -69,8 +69,6 @@ fn policy_rule(rule: &Value<'_>, namespaced: bool, path: &Path<'_>, errors: &mut
 
 /// Role and ClusterRole, updated.
 pub fn role_update(new: &Value<'_>, _: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
-    // The strategy validates the new object, and so does `ValidateRoleUpdate`.
-    role(new, scope, errors);
     role(new, scope, errors);
 }
 
@@ -131,8 +129,6 @@ pub fn binding_update(
     scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
-    // The strategy validates the new object, and so does `ValidateRoleBindingUpdate`.
-    binding(new, scope, errors);
     binding(new, scope, errors);
     if !same(new.get("roleRef"), old.get("roleRef")) {
         let shown = go_form::compact(new.get("roleRef"), "rbac.v1.RoleRef");

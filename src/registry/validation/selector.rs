@@ -21,11 +21,13 @@ pub fn label_selector(selector: Option<&Value<'_>>, path: &Path<'_>, errors: &mu
     labels(selector.get("matchLabels"), &path.child("matchLabels"), errors);
     let expressions = path.child("matchExpressions");
     for (index, expression) in selector.items("matchExpressions").iter().enumerate() {
-        requirement(expression, &expressions.index(index), errors);
+        requirement(expression, false, &expressions.index(index), errors);
     }
 }
 
-fn requirement(expression: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+/// `ValidateLabelSelectorRequirement`; with `unknown`, operators that are not known here may be known
+/// to others.
+pub fn requirement(expression: &Value<'_>, unknown: bool, path: &Path<'_>, errors: &mut Errors) {
     let operator = expression.text("operator");
     let values = expression.items("values");
     match operator {
@@ -38,6 +40,7 @@ fn requirement(expression: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             errors.forbidden(&path.child("values"), detail);
         }
         "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+        _ if unknown => {}
         _ => errors.invalid(&path.child("operator"), operator, "not a valid selector operator"),
     }
     let key = expression.text("key");

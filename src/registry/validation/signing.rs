@@ -128,7 +128,6 @@ fn conditions(object: &Value<'_>, errors: &mut Errors) {
     let list = object.list_at(&["status", "conditions"]);
     let root = Path::root("status");
     let path = root.child("conditions");
-    let has = |kind: &str| list.iter().any(|condition| condition.text("type") == kind);
     let (mut approved, mut denied) = (false, false);
     for (index, condition) in list.iter().enumerate() {
         let at = path.index(index);
@@ -152,7 +151,6 @@ fn conditions(object: &Value<'_>, errors: &mut Errors) {
             errors.duplicate(&at.child("type"), kind);
         }
     }
-    let _ = has;
 }
 
 /// A request, updated: the main resource or `approval`.
@@ -172,21 +170,19 @@ fn changes(new: &Value<'_>, old: &Value<'_>, subresource: &str, errors: &mut Err
     let path = root.child("conditions");
     let (now, was) =
         (new.list_at(&["status", "conditions"]), old.list_at(&["status", "conditions"]));
+    let count =
+        |list: &[Value<'_>], kind: &str| list.iter().filter(|c| c.text("type") == kind).count();
     for kind in ["Approved", "Denied", "Failed"] {
-        let find = |list: &[Value<'_>]| list.iter().position(|c| c.text("type") == kind);
-        let (after, before) = (find(now), find(was));
-        let may_add =
-            if kind == "Failed" { subresource == "status" } else { subresource == "approval" };
-        let verb = match (before, after) {
-            (None, Some(_)) if !may_add => "add",
-            (Some(_), None) => "remove",
-            (Some(before), Some(after)) if !may_add && was.get(before) != now.get(after) => {
-                "modify"
-            }
-            _ => continue,
-        };
-        let detail = format!("updates may not {verb} a condition of type {kind:?}");
-        errors.forbidden(&path, &detail);
+        if count(now, kind) < count(was, kind) {
+            let detail = format!("updates may not remove a condition of type {kind:?}");
+            errors.forbidden(&path, &detail);
+        }
+    }
+    for kind in ["Approved", "Denied"] {
+        if subresource != "approval" && count(now, kind) > count(was, kind) {
+            let detail = format!("updates may not add a condition of type {kind:?}");
+            errors.forbidden(&path, &detail);
+        }
     }
     let at = root.child("certificate");
     let (now, was) =

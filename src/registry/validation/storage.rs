@@ -8,6 +8,7 @@ use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::{Read as _, same};
 use crate::registry::strategy::Scope;
+use std::collections::{BTreeMap, BTreeSet};
 
 const PARAMETERS_MAX: usize = 512;
 const PARAMETERS_BYTES_MAX: usize = 256 * 1_024;
@@ -31,22 +32,24 @@ fn provisioner(name: &str, path: &Path<'_>, errors: &mut Errors) {
     if name.is_empty() {
         errors.required(path, "");
     } else {
-        errors.messages(path, name, format::label_key(&name.to_lowercase()));
+        let name = name.to_lowercase();
+        errors.messages(path, &name, format::label_key(&name));
     }
 }
 
 fn parameters(object: &Value<'_>, may_be_empty: bool, errors: &mut Errors) {
     let path = Path::root("parameters");
     let (mut count, mut bytes) = (0usize, 0usize);
+    if object.entries("parameters").count() > PARAMETERS_MAX {
+        errors.too_long(&path, PARAMETERS_MAX);
+        return;
+    }
     for (key, value) in object.entries("parameters") {
         if key.is_empty() {
             errors.invalid(&path, key, "field can not be empty.");
         }
         count += 1;
         bytes = bytes.saturating_add(key.len()).saturating_add(value.as_str().map_or(0, str::len));
-    }
-    if count > PARAMETERS_MAX {
-        errors.too_long(&path, PARAMETERS_MAX);
     }
     if bytes > PARAMETERS_BYTES_MAX {
         errors.too_long(&path, PARAMETERS_BYTES_MAX);
@@ -56,14 +59,13 @@ fn parameters(object: &Value<'_>, may_be_empty: bool, errors: &mut Errors) {
     }
 }
 
+/// `validateAllowedTopologies`: terms are compared with those before, and with as many empty ones as
+/// there are terms.
 fn topologies(terms: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
     for (index, term) in terms.iter().enumerate() {
         let at = path.index(index);
         let below = at.child("matchLabelExpressions");
         let expressions = term.items("matchLabelExpressions");
-        if expressions.is_empty() {
-            errors.required(&at, "");
-        }
         for (index, expression) in expressions.iter().enumerate() {
             let at = below.index(index);
             let key = expression.text("key");
@@ -81,14 +83,30 @@ fn topologies(terms: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
                 errors.duplicate(&at.child("key"), key);
             }
         }
-        if terms.iter().take(index).any(|other| same(Some(other), Some(term))) {
+        let blank = if expressions.is_empty() { terms.len() } else { 0 };
+        let equal = terms.iter().take(index).filter(|other| same_term(other, term)).count();
+        for _ in 0..blank + equal {
             errors.duplicate(&at.child("matchLabelExpressions"), "");
         }
     }
 }
 
+/// True if two terms ask for the same values of the same keys.
+fn same_term(a: &Value<'_>, b: &Value<'_>) -> bool {
+    let sets = |term: &Value<'_>| {
+        let expressions = term.items("matchLabelExpressions").iter();
+        let sets = expressions.map(|expression| {
+            let values = expression.texts("values").map(str::to_owned);
+            (expression.text("key").to_owned(), values.collect::<BTreeSet<_>>())
+        });
+        sets.collect::<BTreeMap<_, _>>()
+    };
+    sets(a) == sets(b)
+}
+
 /// StorageClass, updated: little may change.
 pub fn class_update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
+    class(new, scope, errors);
     if !same(new.get("parameters"), old.get("parameters")) {
         let shown = go_form::plain(new.get("parameters"));
         errors.invalid(&Path::root("parameters"), Verbatim(&shown), IMMUTABLE);
@@ -98,8 +116,6 @@ pub fn class_update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, err
             errors.invalid(&Path::root(name), new.text(name), IMMUTABLE);
         }
     }
-    let _ = scope;
-    topologies(new.items("allowedTopologies"), &Path::root("allowedTopologies"), errors);
 }
 
 /// VolumeAttachment.
@@ -122,14 +138,15 @@ pub fn attachment(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
             let at = at.child("persistentVolumeName");
             if name.is_empty() {
                 errors.required(&at, "must specify non empty persistentVolumeName");
-            } else {
-                errors.messages(&at, name, format::dns_subdomain(name));
             }
         }
     }
     let node = spec.text("nodeName");
     errors.messages(&path.child("nodeName"), node, format::dns_subdomain(node));
     attachment_state(object, errors);
+    if let Some(name) = source.get("persistentVolumeName").and_then(Value::as_str) {
+        errors.messages(&at.child("persistentVolumeName"), name, format::dns_subdomain(name));
+    }
 }
 
 fn attachment_state(object: &Value<'_>, errors: &mut Errors) {
@@ -146,7 +163,8 @@ fn attachment_state(object: &Value<'_>, errors: &mut Errors) {
         let Some(error) = status.get(name) else { continue };
         let at = path.child(name);
         if error.text("message").len() > 1_024 {
-            errors.too_long(&at.child("message"), 1_024);
+            // The limit that is shown is another one's.
+            errors.too_long(&at.child("message"), PARAMETERS_BYTES_MAX);
         }
         if let Some(code) = error.int("errorCode").filter(|code| *code < 0) {
             let detail = "must be between 0 and 2147483647, inclusive";
@@ -178,9 +196,6 @@ pub fn node(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
         let at = path.index(index);
         let name = driver.text("name");
         volume_source::driver_name(name, &at.child("name"), errors);
-        if drivers.iter().take(index).any(|other| other.text("name") == name) {
-            errors.duplicate(&at.child("name"), name);
-        }
         let id = driver.text("nodeID");
         if id.is_empty() {
             errors.required(&at.child("nodeID"), "");
@@ -189,15 +204,18 @@ pub fn node(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
         }
         let count = driver.i64_at(&["allocatable", "count"]);
         errors.non_negative(&at.child("allocatable").child("count"), count);
+        if drivers.iter().take(index).any(|other| other.text("name") == name) {
+            errors.duplicate(&at.child("name"), name);
+        }
         let keys: Vec<&str> = driver.texts("topologyKeys").collect();
-        let below = at.child("topologyKeys");
         for (index, key) in keys.iter().enumerate() {
             if key.is_empty() {
-                errors.required(&below, "");
-            } else if keys.get(..index).is_some_and(|before| before.contains(key)) {
-                errors.duplicate(&below, *key);
+                errors.required(&at, "");
             }
-            errors.messages(&below, key, format::label_key(key));
+            if keys.get(..index).is_some_and(|before| before.contains(key)) {
+                errors.duplicate(&at, *key);
+            }
+            errors.messages(&at, key, format::label_key(key));
         }
     }
 }
@@ -221,12 +239,8 @@ pub fn node_update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, erro
     }
 }
 
-/// CSIDriver; its name is checked besides as a driver's.
+/// CSIDriver.
 pub fn driver(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    let name = object.str_at(&["metadata", "name"]);
-    if name.len() > 63 {
-        errors.too_long(&Path::root("metadata.name"), 63);
-    }
     driver_spec(object, errors);
 }
 
@@ -238,14 +252,17 @@ fn driver_spec(object: &Value<'_>, errors: &mut Errors) {
         ("attachRequired", "attachedRequired"),
         ("podInfoOnMount", "podInfoOnMount"),
         ("storageCapacity", "storageCapacity"),
-        ("seLinuxMount", "seLinuxMount"),
     ] {
         if !spec.has(name) {
             errors.required(&path.child(shown), "");
         }
     }
     let policies = ["File", "None", "ReadWriteOnceWithFSType"];
-    errors.one_of(&path.child("fsGroupPolicy"), spec.text("fsGroupPolicy"), &policies);
+    if let Some(policy) = spec.get("fsGroupPolicy").and_then(Value::as_str)
+        && !policies.contains(&policy)
+    {
+        errors.unsupported(&path.child("fsGroupPolicy"), policy, &policies);
+    }
     let tokens = spec.items("tokenRequests");
     let at = path.child("tokenRequests");
     for (index, token) in tokens.iter().enumerate() {
@@ -253,6 +270,7 @@ fn driver_spec(object: &Value<'_>, errors: &mut Errors) {
         let audience = token.text("audience");
         if tokens.iter().take(index).any(|other| other.text("audience") == audience) {
             errors.duplicate(&at.child("audience"), audience);
+            continue;
         }
         let Some(seconds) = token.int("expirationSeconds") else { continue };
         let at = at.child("expirationSeconds");
@@ -269,13 +287,18 @@ fn driver_spec(object: &Value<'_>, errors: &mut Errors) {
             errors.unsupported(&at, mode, &["Persistent", "Ephemeral"]);
         }
     }
+    if !spec.has("seLinuxMount") {
+        errors.required(&path.child("seLinuxMount"), "");
+    }
     if let Some(seconds) = spec.int("nodeAllocatableUpdatePeriodSeconds").filter(|s| *s < 10) {
         let at = path.child("nodeAllocatableUpdatePeriodSeconds");
         errors.invalid(&at, seconds, "must be greater than or equal to 10 seconds");
     }
-    if spec.flag("serviceAccountTokenInSecrets") && tokens.is_empty() {
+    let in_secrets = spec.get("serviceAccountTokenInSecrets").and_then(Value::as_bool);
+    if let (Some(value), true) = (in_secrets, tokens.is_empty()) {
         let at = path.child("serviceAccountTokenInSecrets");
-        errors.invalid(&at, true, "can only be set if tokenRequests is not empty");
+        let detail = "serviceAccountTokenInSecrets is set but no tokenRequests are specified";
+        errors.invalid(&at, value, detail);
     }
 }
 
@@ -299,10 +322,8 @@ pub fn capacity(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     selector::label_selector(object.get("nodeTopology"), &at, errors);
     let class = object.text("storageClassName");
     errors.messages(&Path::root("storageClassName"), class, format::dns_subdomain(class));
-    for name in ["capacity", "maximumVolumeSize"] {
-        if let Some(value) = object.get(name) {
-            resources::non_negative(value, &Path::root(name), errors);
-        }
+    if let Some(value) = object.get("capacity") {
+        resources::non_negative(value, &Path::root("capacity"), errors);
     }
 }
 
@@ -331,11 +352,70 @@ pub fn attributes(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
 }
 
 /// VolumeAttributesClass, updated.
-pub fn attributes_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+pub fn attributes_update(
+    new: &Value<'_>,
+    old: &Value<'_>,
+    scope: &Scope<'_, '_>,
+    errors: &mut Errors,
+) {
     for name in ["driverName", "parameters"] {
         if !same(new.get(name), old.get(name)) {
             let detail = format!("updates to {name} are forbidden.");
             errors.forbidden(&Path::root(name), &detail);
         }
+    }
+    attributes(new, scope, errors);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{class, driver, node};
+    use crate::registry::sample::{lines, scope, tree};
+    use crate::registry::strategy::CheckFn;
+    use bumpalo::Bump;
+    use serde_json::{Value as Json, json};
+
+    fn found(check: CheckFn, object: &Json) -> Vec<String> {
+        let arena = Bump::new();
+        let mut warnings = Vec::new();
+        let scope = scope(&arena, "storage.k8s.io", "storageclasses", &mut warnings);
+        let mut errors = Vec::new();
+        check(&tree(&arena, object), &scope, &mut errors);
+        lines(&errors)
+    }
+
+    #[test]
+    fn a_topology_term_without_requirements_equals_as_many_empty_ones() {
+        let of = |terms: Json| {
+            let object = json!({"provisioner": "A.io/P", "volumeBindingMode": "Immediate",
+                "allowedTopologies": terms});
+            found(class, &object).len()
+        };
+        assert_eq!(of(json!([{}])), 1);
+        assert_eq!(of(json!([{}, {}])), 5);
+        let term = json!({"matchLabelExpressions": [{"key": "k", "values": ["a", "b"]}]});
+        let other = json!({"matchLabelExpressions": [{"key": "k", "values": ["b", "a"]}]});
+        assert_eq!(of(json!([term])), 0);
+        assert_eq!(of(json!([term, other])), 1);
+    }
+
+    #[test]
+    fn tokens_in_secrets_need_tokens_whatever_the_flag_says() {
+        let spec = json!({"attachRequired": true, "podInfoOnMount": true, "seLinuxMount": false,
+            "storageCapacity": false, "serviceAccountTokenInSecrets": false});
+        assert_eq!(
+            found(driver, &json!({"spec": spec})),
+            ["spec.serviceAccountTokenInSecrets: Invalid value: false: \
+              serviceAccountTokenInSecrets is set but no tokenRequests are specified"]
+        );
+    }
+
+    #[test]
+    fn topology_keys_of_a_node_are_told_at_their_driver() {
+        let drivers = json!([{"name": "d", "nodeID": "i", "topologyKeys": ["a", "a"]}]);
+        assert_eq!(
+            found(node, &json!({"spec": {"drivers": drivers}})),
+            ["spec.drivers[0]: Duplicate value: \"a\""]
+        );
     }
 }

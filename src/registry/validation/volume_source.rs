@@ -293,6 +293,7 @@ fn azure_disk(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 pub fn driver_name(driver: &str, path: &Path<'_>, errors: &mut Errors) {
     if driver.is_empty() {
         errors.required(path, "");
+        return;
     }
     if driver.len() > 63 {
         errors.too_long(path, 63);

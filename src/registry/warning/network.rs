@@ -103,12 +103,13 @@ pub fn endpoints(object: &Value<'_>, _: Option<&Value<'_>>, _: &str, out: &mut V
 }
 
 /// Addresses of a slice, unless a controller that cleans them wrote them.
-pub fn slice(object: &Value<'_>, _: Option<&Value<'_>>, _: &str, out: &mut Vec<String>) {
+pub fn slice(object: &Value<'_>, old: Option<&Value<'_>>, _: &str, out: &mut Vec<String>) {
     let manager = "endpointslice.kubernetes.io/managed-by";
     let clean = ["endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"];
-    if clean.contains(&object.str_at(&["metadata", "labels", manager]))
-        || object.text("addressType") == "FQDN"
-    {
+    if old.is_none() && object.text("addressType") == "FQDN" {
+        out.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
+    }
+    if clean.contains(&object.str_at(&["metadata", "labels", manager])) {
         return;
     }
     let path = Path::root("endpoints");

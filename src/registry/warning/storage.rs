@@ -3,7 +3,7 @@
 use super::{label_selector, node_label, pod};
 use crate::object::Value;
 use crate::object::field::Path;
-use crate::registry::read::Read as _;
+use crate::registry::read::{Read as _, same};
 use crate::registry::validation::resources;
 
 /// `api.BetaStorageClassAnnotation`.
@@ -100,6 +100,29 @@ pub fn class(object: &Value<'_>, _: Option<&Value<'_>>, _: &str, out: &mut Vec<S
                 out.push(format!("{}: {message}", at.index(index).child("key")));
             }
         }
+    }
+}
+
+/// Tokens that a CSI driver asks for, and does not say where to put (`csiDriverStrategy`).
+pub fn driver(object: &Value<'_>, old: Option<&Value<'_>>, _: &str, out: &mut Vec<String>) {
+    let path = ["spec", "tokenRequests"];
+    let changed = old.is_none_or(|old| !same(object.at(&path), old.at(&path)));
+    let silent = object.at(&["spec", "serviceAccountTokenInSecrets"]).is_none();
+    if changed && silent && !object.list_at(&path).is_empty() {
+        let text = "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, \
+                    set to true to prevent possible logging of tokens in volume attributes";
+        out.push(text.to_owned());
+    }
+}
+
+/// A ResourceSlice's driver with capitals (`resourceSliceStrategy`).
+pub fn slice(object: &Value<'_>, _: Option<&Value<'_>>, _: &str, out: &mut Vec<String>) {
+    let driver = object.str_at(&["spec", "driver"]);
+    if driver != driver.to_lowercase() {
+        out.push(format!(
+            "spec.driver: driver names should be lowercase; {driver:?} contains uppercase \
+             characters"
+        ));
     }
 }
 
