@@ -112,6 +112,19 @@ pub struct WriterNames {
     api_version: String,
 }
 
+/// Groups whose `/status` keeps the metadata too.
+const METADATA_KEPT: [&str; 9] = [
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "storagemigration.k8s.io",
+];
+
 /// What a write through this resource or subresource cannot change (`GetResetFields`).
 pub fn reset_fields(resource: &Resource, subresource: &str) -> Reset<'static> {
     let status = resource.subresource("status").is_some();
@@ -123,8 +136,14 @@ pub fn reset_fields(resource: &Resource, subresource: &str) -> Reset<'static> {
         ]),
         ("", "pods", "ephemeralcontainers") => Reset::AllBut(&[&["spec", "ephemeralContainers"]]),
         ("apps", "deployments", "status") => Reset::Paths(&[&["spec"], &["metadata", "labels"]]),
-        ("admissionregistration.k8s.io" | "flowcontrol.apiserver.k8s.io", _, "status")
-        | ("apiregistration.k8s.io" | "resource.k8s.io", _, "status") => {
+        ("networking.k8s.io", "servicecidrs", "status") => {
+            Reset::Paths(&[&["spec"], &["metadata"]])
+        }
+        ("networking.k8s.io", "servicecidrs", "") => Reset::Nothing,
+        ("certificates.k8s.io", "certificatesigningrequests", "status") => {
+            Reset::Paths(&[&["spec"], &["status", "conditions"]])
+        }
+        (group, _, "status") if METADATA_KEPT.contains(&group) => {
             Reset::Paths(&[&["spec"], &["metadata"]])
         }
         (_, _, "status") if resource.custom.is_some() => Reset::Paths(&[&["spec"], &["metadata"]]),

@@ -23,10 +23,10 @@ pub fn encode(target: &Target, form: &Form, entry: &Entry) -> Result<Bytes> {
         Transform::None => encode_full(target, form, entry),
         Transform::Partial(version) => encode_partial(form, entry, version),
         Transform::PartialList(_) => {
-            let kind = target.resource.kind;
+            let shown = go_type(target, target.resource.kind);
             Err(Fault::NotAcceptable(format!(
                 "you requested PartialObjectMetadataList, but the requested object is not a list \
-                 (*core.{kind})"
+                 ({shown})"
             )))
         }
         Transform::Table(version, include) => {
@@ -37,6 +37,20 @@ pub fn encode(target: &Target, form: &Form, entry: &Entry) -> Result<Bytes> {
             Ok(rows.finish(form))
         }
     }
+}
+
+/// The Go type of an object as upstream has it inside: `*apps.Deployment`.
+pub fn go_type(target: &Target, kind: &str) -> String {
+    let resource = target.resource;
+    if resource.custom.is_some() {
+        let list = if kind == resource.list_kind { "List" } else { "" };
+        return format!("*unstructured.Unstructured{list}");
+    }
+    let package = match resource.group {
+        "" | "events.k8s.io" => "core",
+        group => group.split('.').next().unwrap_or(group),
+    };
+    format!("*{package}.{kind}")
 }
 
 fn encode_full(target: &Target, form: &Form, entry: &Entry) -> Result<Bytes> {

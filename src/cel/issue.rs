@@ -26,6 +26,11 @@ fn show(text: &str, at: Option<u32>, message: &str, out: &mut String) {
         let _ = write!(out, "ERROR: <input>:-1:0: {message}");
         return;
     };
+    if text.is_empty() {
+        // No text has no places: neither a column nor a line to show.
+        let _ = write!(out, "ERROR: <input>:1:0: {message}");
+        return;
+    }
     let (mut line, mut column) = (1_usize, 0_usize);
     for c in text.chars().take(at as usize) {
         if c == '\n' {

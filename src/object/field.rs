@@ -159,14 +159,12 @@ impl FieldError {
         Self::plain(ErrorKind::Internal, path, detail)
     }
 
-    /// `Unsupported value: VALUE: supported values: "A", "B"`; `values` are sorted here.
+    /// `Unsupported value: VALUE: supported values: "A", "B"`, in the order given.
     pub fn not_supported(path: &Path<'_>, value: impl Shown, values: &[&str]) -> Self {
-        let mut sorted: Vec<&str> = values.to_vec();
-        sorted.sort_unstable();
         let mut detail = String::new();
-        if !sorted.is_empty() {
+        if !values.is_empty() {
             detail.push_str("supported values: ");
-            for (at, value) in sorted.iter().enumerate() {
+            for (at, value) in values.iter().enumerate() {
                 let _ = write!(detail, "{}\"{value}\"", if at == 0 { "" } else { ", " });
             }
         }
@@ -301,7 +299,7 @@ mod tests {
         let error = FieldError::not_supported(&path, "x", &["B", "A"]);
         assert_eq!(
             error.to_string(),
-            r#"spec: Unsupported value: "x": supported values: "A", "B""#
+            r#"spec: Unsupported value: "x": supported values: "B", "A""#
         );
         assert_eq!(FieldError::required(&path, "").to_string(), "spec: Required value");
     }

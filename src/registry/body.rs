@@ -448,3 +448,44 @@ pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<(Value<'a>, Opt
     let twice = document.yaml_duplicates();
     Ok((config, twice.map(|text| format!("error converting YAML to JSON: {text}"))))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::catalog;
+    use crate::codec::json::{Strictness, decode};
+    use bumpalo::Bump;
+
+    #[test]
+    fn a_wrong_type_is_told_with_the_names_that_go_has() {
+        let arena = Bump::new();
+        let told = |ty: &str, text: &str| {
+            let ty = catalog().type_named(ty).expect("a type");
+            decode(text.as_bytes(), ty, &arena, Strictness::Report).err().map(|e| e.to_string())
+        };
+        for (ty, text, end) in [
+            (
+                "networking.v1.NetworkPolicy",
+                r#"{"spec":{"policyTypes":[7]}}"#,
+                "NetworkPolicySpec.spec.policyTypes of type v1.PolicyType",
+            ),
+            (
+                "networking.v1.NetworkPolicy",
+                r#"{"spec":{"policyTypes":"x"}}"#,
+                "NetworkPolicySpec.spec.policyTypes of type []v1.PolicyType",
+            ),
+            (
+                "networking.v1.Ingress",
+                r#"{"spec":{"rules":[{"http":"x"}]}}"#,
+                "IngressRule.spec.rules.IngressRuleValue.http of type v1.HTTPIngressRuleValue",
+            ),
+            (
+                "authorization.v1.SubjectAccessReview",
+                r#"{"spec":{"extra":{"k":"v"}}}"#,
+                "SubjectAccessReviewSpec.spec.extra of type v1.ExtraValue",
+            ),
+        ] {
+            let found = told(ty, text).unwrap_or_default();
+            assert!(found.ends_with(end), "{found}");
+        }
+    }
+}

@@ -41,7 +41,7 @@ impl<A: Admit> Registry<A> {
         }
         for attempt in 1.. {
             let mut named = object.copy_in(arena);
-            generate_name(&mut named, arena);
+            generate_name(&mut named, at.resource.name, arena);
             let name = meta::name(&named);
             let at = Attributes { name, ..*at };
             match self.create_named(&at, options, writer, named, arena).await {
@@ -129,9 +129,15 @@ impl<A: Admit> Registry<A> {
     }
 }
 
-/// `metadata.name` from `generateName` and five random characters.
-fn generate_name<'a>(object: &mut Value<'a>, arena: &'a Bump) {
+/// `metadata.name` from `generateName` and five random characters; the name of an IPAddress is the
+/// address, to which nothing is added (`noopNameGenerator`).
+fn generate_name<'a>(object: &mut Value<'a>, resource: &str, arena: &'a Bump) {
     let base = object.str_at(&["metadata", "generateName"]);
+    if resource == "ipaddresses" {
+        let name = Value::str_in(base, arena);
+        meta::metadata_mut(object, arena).insert("name", name);
+        return;
+    }
     let mut cut = base.len().min(GENERATE_BASE_BYTES_MAX);
     while !base.is_char_boundary(cut) {
         cut -= 1;

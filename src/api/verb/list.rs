@@ -4,7 +4,7 @@
 use crate::api::Api;
 use crate::api::call::Call;
 use crate::api::form::{self, Form, Transform};
-use crate::api::object::{TableWriter, encode_value, write_partial};
+use crate::api::object::{TableWriter, encode_value, go_type, write_partial};
 use crate::api::route::Target;
 use crate::api::table;
 use crate::base::limits::{LIST_CHUNK_BYTES, LIST_PAGE_MAX};
@@ -250,10 +250,10 @@ pub fn encode(target: &Target, form: &Form, scope: Scope<'_>, page: ListPage) ->
     };
     match form.transform {
         Transform::Partial(_) => {
-            let kind = target.resource.list_kind;
+            let shown = go_type(target, target.resource.list_kind);
             Err(Fault::NotAcceptable(format!(
                 "you requested PartialObjectMetadata, but the requested object is a list \
-                 (*core.{kind})"
+                 ({shown})"
             )))
         }
         Transform::Table(version, include) => {

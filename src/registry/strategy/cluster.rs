@@ -196,6 +196,26 @@ pub(super) fn api_service_create<'a>(object: &mut Value<'a>, scope: &mut Scope<'
     }
 }
 
+/// What is told of devices that are no longer allocated is dropped
+/// (`dropDeallocatedStatusDevices`).
+pub(super) fn claim_update<'a>(object: &mut Value<'a>, old: &Value<'_>, _: &mut Scope<'a, '_>) {
+    const RESULTS: [&str; 4] = ["status", "allocation", "devices", "results"];
+    let names = |one: &Value<'_>| {
+        ["driver", "pool", "device", "shareID"].map(|name| one.text(name).to_owned())
+    };
+    let kept: Vec<_> = object.list_at(&RESULTS).iter().map(names).collect();
+    let gone: Vec<_> = old.list_at(&RESULTS).iter().map(names).collect();
+    let Some(status) = object.at_mut(&["status"]).and_then(Value::as_map_mut) else { return };
+    let Some(devices) = status.get_mut("devices").and_then(Value::as_list_mut) else { return };
+    devices.retain(|device| {
+        let device = names(device);
+        kept.contains(&device) || !gone.contains(&device)
+    });
+    if devices.is_empty() {
+        status.remove("devices");
+    }
+}
+
 /// Taints of a new slice were added now.
 pub(super) fn slice_taints<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     defaults::resource_slice(object, scope);

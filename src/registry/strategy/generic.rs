@@ -42,7 +42,10 @@ impl Strategy {
         let mut errors = Errors::new();
         if self.meta != MetaCheck::Generic {
             metadata::create(object, scope.namespaced, &self.name, &mut errors);
-            if self.meta == MetaCheck::Kube {
+            if self.meta == MetaCheck::Generated {
+                errors.retain(|error| error.field != "metadata.generateName");
+            }
+            if self.meta != MetaCheck::Plain {
                 metadata::standard_finalizers(object, &mut errors);
             }
         }
@@ -112,7 +115,7 @@ impl Strategy {
         let of_changes = !matches!(recheck, Recheck::Instead | Recheck::Twice);
         if self.meta != MetaCheck::Generic && of_changes {
             metadata::update(new, old, &mut errors);
-            if self.meta == MetaCheck::Kube {
+            if self.meta != MetaCheck::Plain {
                 metadata::standard_finalizers(new, &mut errors);
             }
         }

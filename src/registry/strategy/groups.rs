@@ -13,6 +13,17 @@ fn any_name(_: &str) -> Messages {
     Messages::new()
 }
 
+/// `validate.LongName`, which counts bytes.
+fn device_class_name(name: &str) -> Messages {
+    let messages = format::dns_subdomain(name).into_iter();
+    let counted = |message: std::borrow::Cow<'static, str>| match message.strip_suffix("characters")
+    {
+        Some(text) if text.starts_with("must be no more than") => format!("{text}bytes").into(),
+        _ => message,
+    };
+    messages.map(counted).collect()
+}
+
 /// The name of an IPAddress is the address.
 fn ip_name(name: &str) -> Messages {
     let mut errors = check::Errors::new();
@@ -271,6 +282,7 @@ pub(super) fn device(resource: &str) -> &'static Strategy {
     static PLAIN: Strategy = BASE;
     static CLAIM: Strategy = Strategy {
         status: Status::Split(StatusMeta::Reset),
+        prepare_update: own::claim_update,
         default: cluster::resource_claim,
         validate_create: check::device::claim,
         validate_update: check::device::claim_update,
@@ -278,6 +290,8 @@ pub(super) fn device(resource: &str) -> &'static Strategy {
         ..BASE
     };
     static CLASS: Strategy = Strategy {
+        name: device_class_name,
+        meta: MetaCheck::Generated,
         generation: SPEC,
         validate_create: check::device::class,
         validate_update: check::device::class_update,

@@ -142,6 +142,8 @@ pub enum MetaCheck {
     Generic,
     /// By apimachinery's `ValidateObjectMeta`.
     Plain,
+    /// As `Kube`, but what a name is made from is not looked at (`ValidateObjectMetaWithOpts`).
+    Generated,
     /// By core's `ValidateObjectMeta`: also bare finalizer names.
     Kube,
 }

@@ -152,7 +152,8 @@ pub fn webhook_url(url: &str, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-/// `webhook.ValidateWebhookService`; `names` are the members that it is given as name and namespace.
+/// `webhook.ValidateWebhookService`; `names` are the members that it is given as name and as
+/// namespace.
 pub fn webhook_service(
     service: &Value<'_>,
     names: [&str; 2],

@@ -166,11 +166,8 @@ mod tests {
         let mut errors = Vec::new();
         let (new, old) = (event(json!({"kind": "Node"})), event(json!({"kind": "Pod"})));
         update(&new, &old, &scope, &mut errors);
-        assert_eq!(
-            lines(&errors),
-            ["involvedObject: Invalid value: {\"Kind\":\"Node\",\"Namespace\":\"\",\"Name\":\"\",\
-              \"UID\":\"\",\"APIVersion\":\"\",\"ResourceVersion\":\"\",\"FieldPath\":\"\"}: field is \
-              immutable"]
-        );
+        let shown = r#"{"Kind":"Node","Namespace":"","Name":"","UID":"","APIVersion":"","#;
+        let rest = r#""ResourceVersion":"","FieldPath":""}: field is immutable"#;
+        assert_eq!(lines(&errors), [format!("involvedObject: Invalid value: {shown}{rest}")]);
     }
 }

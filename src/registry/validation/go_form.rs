@@ -223,6 +223,29 @@ impl Out {
         }
     }
 
+    /// A value that is text upstream: members stand as they were sent.
+    fn as_sent(&mut self, value: &Value<'_>) {
+        match value {
+            Value::Map(map) => {
+                self.open('{');
+                for (key, value) in map.iter() {
+                    self.key(key);
+                    self.as_sent(value);
+                }
+                self.close('}');
+            }
+            Value::List(list) => {
+                self.open('[');
+                for value in list {
+                    self.item();
+                    self.as_sent(value);
+                }
+                self.close(']');
+            }
+            _ => self.plain(Some(value)),
+        }
+    }
+
     fn message(&mut self, value: Option<&Value<'_>>, ty: &'static Type, spec: Option<&Value<'_>>) {
         self.open('{');
         let empty = Value::Null;
@@ -326,6 +349,11 @@ impl Out {
             (Shape::One, Some(_), None) if field.pointer => self.text.push_str("null"),
             (Shape::One, Some(ty), value) => self.message(value, ty, Some(owner)),
             (Shape::One, None, None) => self.zero(field),
+            (Shape::One, None, Some(raw))
+                if matches!(field.kind.scalar(), Some(Scalar::RawExtension | Scalar::Json)) =>
+            {
+                self.as_sent(raw);
+            }
             _ => self.plain(value),
         }
     }

@@ -25,8 +25,8 @@ pub fn label_selector(selector: Option<&Value<'_>>, path: &Path<'_>, errors: &mu
     }
 }
 
-/// `ValidateLabelSelectorRequirement`; with `unknown`, operators that are not known here may be known
-/// to others.
+/// `ValidateLabelSelectorRequirement`; with `unknown`, operators that are not known here may be
+/// known to others.
 pub fn requirement(expression: &Value<'_>, unknown: bool, path: &Path<'_>, errors: &mut Errors) {
     let operator = expression.text("operator");
     let values = expression.items("values");

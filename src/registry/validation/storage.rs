@@ -59,8 +59,8 @@ fn parameters(object: &Value<'_>, may_be_empty: bool, errors: &mut Errors) {
     }
 }
 
-/// `validateAllowedTopologies`: terms are compared with those before, and with as many empty ones as
-/// there are terms.
+/// `validateAllowedTopologies`: terms are compared with those before, and with as many empty ones
+/// as there are terms.
 fn topologies(terms: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
     for (index, term) in terms.iter().enumerate() {
         let at = path.index(index);
