@@ -117,13 +117,13 @@ impl Api {
         if target.verb == Verb::Patch {
             verb::patch::accepted(&target, head.content_type)?;
         }
-        if let Some(text) = deprecation(&target) {
-            context.warn(text);
-        }
         let form = match target.resource.custom {
             Some(_) => form::negotiate_custom(asked)?,
             None => form::negotiate(asked)?,
         };
+        if let Some(text) = deprecation(&target) {
+            context.warn(text);
+        }
         if let Some(text) = target.resource.custom.and_then(|own| own.deprecation.as_deref()) {
             context.warn(text);
         }
