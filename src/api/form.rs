@@ -154,8 +154,8 @@ fn include(query: Query<'_>) -> Result<Include> {
     let text = query.text("includeObject");
     Include::parse(&text).ok_or_else(|| {
         Fault::BadRequest(format!(
-            "Unable to convert to Table as requested: includeObject: Invalid value: {text:?}: must be \
-             'Metadata', 'Object', 'None', or empty"
+            "Unable to convert to Table as requested: includeObject: Invalid value: {text:?}: must \
+             be 'Metadata', 'Object', 'None', or empty"
         ))
     })
 }
