@@ -1,7 +1,6 @@
 //! What is believed of the other end, and what is shown to it.
 
 use crate::client::ClientError;
-use crate::client::verify::AnyServer;
 use crate::client::verify::GoVerifier;
 use rustls::ClientConfig;
 use rustls::RootCertStore;
@@ -75,9 +74,7 @@ impl Trust {
     fn build(&self) -> Result<Configs, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = match &self.roots {
-            Roots::Unverified => {
-                Arc::new(AnyServer { algorithms: provider.signature_verification_algorithms })
-            }
+            Roots::Unverified => Arc::new(GoVerifier::any(&provider)),
             Roots::System => {
                 let mut roots = RootCertStore::empty();
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -35,17 +35,33 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Chains to roots, with Go's exceptions: a certificate that is itself among the roots is believed,
-/// and its being a CA does not matter.
+/// Believes servers as Go does.
 #[derive(Debug)]
 pub(in crate::client) struct GoVerifier {
-    /// `None` if there is no root at all.
-    chains: Option<Arc<WebPkiServerVerifier>>,
-    listed: Vec<CertificateDer<'static>>,
+    trust: Trust,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
+/// Which certificates are believed.
+#[derive(Debug)]
+enum Trust {
+    /// Any whose key the server has (`InsecureSkipVerify`).
+    Any,
+    /// Those that chain to roots, with Go's exceptions: one that is itself among the roots is
+    /// believed, and its being a CA does not matter.
+    Roots {
+        /// `None` if there is no root at all.
+        chains: Option<Arc<WebPkiServerVerifier>>,
+        listed: Vec<CertificateDer<'static>>,
+    },
+}
+
 impl GoVerifier {
+    /// Believes any server.
+    pub(in crate::client) fn any(provider: &CryptoProvider) -> Self {
+        Self { trust: Trust::Any, algorithms: provider.signature_verification_algorithms }
+    }
+
     /// `listed` are the roots that a server may show as its own certificate.
     pub(in crate::client) fn new(
         roots: RootCertStore,
@@ -62,7 +78,7 @@ impl GoVerifier {
                 Some(built.map_err(|error| error.to_string())?)
             }
         };
-        Ok(Self { chains, listed, algorithms })
+        Ok(Self { trust: Trust::Roots { chains, listed }, algorithms })
     }
 
     /// A certificate that is one of the roots.
@@ -93,12 +109,17 @@ impl ServerCertVerifier for GoVerifier {
         stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = if self.listed.iter().any(|root| root == own) {
-            Self::verify_listed(own, name, now).map(|()| ServerCertVerified::assertion())
-        } else if let Some(chains) = &self.chains {
-            chains.verify_server_cert(own, others, name, stapled, now)
-        } else {
-            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
+        let verified = match &self.trust {
+            Trust::Any => Ok(ServerCertVerified::assertion()),
+            Trust::Roots { listed, .. } if listed.iter().any(|root| root == own) => {
+                Self::verify_listed(own, name, now).map(|()| ServerCertVerified::assertion())
+            }
+            Trust::Roots { chains: Some(chains), .. } => {
+                chains.verify_server_cert(own, others, name, stapled, now)
+            }
+            Trust::Roots { chains: None, .. } => {
+                Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
+            }
         };
         verified.map_err(|error| match error {
             Error::InvalidCertificate(reason) => {
@@ -108,47 +129,6 @@ impl ServerCertVerifier for GoVerifier {
             }
             other => other,
         })
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
-}
-
-/// Believes any certificate whose key the server has (`InsecureSkipVerify`).
-#[derive(Debug)]
-pub(in crate::client) struct AnyServer {
-    pub(in crate::client) algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _own: &CertificateDer<'_>,
-        _others: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _stapled: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
