@@ -7,6 +7,7 @@
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
+use std::mem::ManuallyDrop;
 
 /// A JSON value in an arena.
 #[derive(Debug)]
@@ -35,18 +36,19 @@ pub type List<'a> = BumpVec<'a, Value<'a>>;
 /// An object in the arena: entries in insertion order, keys unique.
 #[derive(Debug)]
 pub struct Map<'a> {
-    entries: BumpVec<'a, (&'a str, Value<'a>)>,
+    /// Not dropped: the arena frees all at once, so a tree need not be walked when it goes.
+    entries: ManuallyDrop<BumpVec<'a, (&'a str, Value<'a>)>>,
 }
 
 impl<'a> Map<'a> {
     /// An empty map in `arena`.
     pub fn new_in(arena: &'a Bump) -> Self {
-        Self { entries: BumpVec::new_in(arena) }
+        Self { entries: ManuallyDrop::new(BumpVec::new_in(arena)) }
     }
 
     /// An empty map with room for `capacity` entries.
     pub fn with_capacity_in(capacity: usize, arena: &'a Bump) -> Self {
-        Self { entries: BumpVec::with_capacity_in(capacity, arena) }
+        Self { entries: ManuallyDrop::new(BumpVec::with_capacity_in(capacity, arena)) }
     }
 
     /// The arena this map lives in.
@@ -141,7 +143,7 @@ impl<'a> Map<'a> {
 
     /// The entries, taken out.
     pub fn into_entries(self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        self.entries.into_iter()
+        ManuallyDrop::into_inner(self.entries).into_iter()
     }
 
     /// The keys in order.
