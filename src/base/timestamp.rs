@@ -71,9 +71,23 @@ fn write_seconds(seconds: i64, out: &mut String) {
     // Years 0 to 9999 are all that RFC 3339 can show.
     let clamped = seconds.clamp(-62_167_219_200, 253_402_300_799);
     let Ok(at) = OffsetDateTime::from_unix_timestamp(clamped) else { return };
-    let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
     let (hour, minute, second) = at.to_hms();
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    // Each write has one of these: no formatting machinery.
+    let century = u8::try_from(at.year() / 100).unwrap_or(0);
+    let year = u8::try_from(at.year() % 100).unwrap_or(0);
+    push_two(century, out);
+    let parts =
+        [(year, '-'), (u8::from(at.month()), '-'), (at.day(), 'T'), (hour, ':'), (minute, ':')];
+    for (number, mark) in parts {
+        push_two(number, out);
+        out.push(mark);
+    }
+    push_two(second, out);
+}
+
+fn push_two(number: u8, out: &mut String) {
+    out.push(char::from(b'0' + number / 10 % 10));
+    out.push(char::from(b'0' + number % 10));
 }
 
 #[cfg(test)]
