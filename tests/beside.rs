@@ -189,3 +189,33 @@ fn the_kubernetes_service_leads_to_all_servers_that_serve() {
     let has = |ip: &[u8]| endpoints.windows(ip.len()).any(|part| part == ip);
     assert!(has(b"192.0.2.2") && !has(b"192.0.2.3"), "the others stay");
 }
+
+#[test]
+fn figures_of_etcd_have_their_usual_names() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::single();
+    let server = start(&cluster, &[]);
+    let text = || server.get("/metrics").expect("figures");
+    until("the size of the database is known", || {
+        let text = text();
+        let size = text.lines().find_map(|line| {
+            line.strip_prefix("apiserver_storage_size_bytes{storage_cluster_id=\"etcd-0\"} ")
+        });
+        size.and_then(|size| size.parse::<f64>().ok()).is_some_and(|size| size > 0.0)
+    });
+    let text = text();
+    for figure in [
+        "apiserver_resource_objects{group=\"\",resource=\"namespaces\"} 4",
+        "apiserver_storage_objects{resource=\"namespaces\"} 4",
+        "etcd_request_duration_seconds_count{operation=\"create\"}",
+        "etcd_requests_total{operation=\"list\"}",
+        "etcd_request_errors_total{operation=\"update\"} 0",
+    ] {
+        assert!(text.contains(figure), "{figure}");
+    }
+    assert!(!text.contains("masterleases"), "what servers tell each other is no resource");
+    let health = ask(&server, "GET", "/livez/etcd", &Value::Null);
+    assert_eq!(health.0, 200);
+}

@@ -268,6 +268,15 @@ fn fault(fault: ReadFault) -> Fault {
             retry_seconds: 1,
             cause: None,
         },
+        // As every write that waits for a store that does not answer.
+        ReadFault::Timeout => Fault::Timeout {
+            message:
+                "request did not complete within requested timeout - context deadline exceeded"
+                    .into(),
+            retry_seconds: 0,
+            cause: None,
+        },
+        ReadFault::Remote(text) => Fault::Plain(text),
         other => Fault::Internal(format!("a related object cannot be read: {other:?}")),
     }
 }

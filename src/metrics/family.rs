@@ -118,6 +118,12 @@ pub const TERMINATED_WATCHERS: Family = family(
 /// Objects in the store.
 pub const STORAGE_OBJECTS: Family =
     family("apiserver_storage_objects", Kind::Gauge, "[STABLE] Stored objects by resource.");
+/// Objects in the store, by group and resource.
+pub const RESOURCE_OBJECTS: Family = family(
+    "apiserver_resource_objects",
+    Kind::Gauge,
+    "[ALPHA] Stored objects by group and resource.",
+);
 /// Open connections.
 pub const CONNECTIONS: Family =
     family("kubering_connections", Kind::Gauge, "[ALPHA] Open connections.");

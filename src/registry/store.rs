@@ -1,6 +1,6 @@
 //! The registry of one shard: every verb on every resource, over the cache.
 
-use crate::cache::{Cache, Entry, ReadAt};
+use crate::cache::{Cache, Entry, ReadAt, ReadFault};
 use crate::catalog::Storage;
 use crate::metrics::Phase;
 use crate::object::Value;
@@ -89,9 +89,12 @@ impl<A: Admit> Registry<A> {
         storage: &'static Storage,
     ) -> Result<Option<Arc<Entry>>> {
         at.context.laps.lap(Phase::Prepare);
-        let read = self.read(storage, at.namespace, at.name).await;
+        let read = self.cache.get(storage, at.namespace, at.name, ReadAt::Latest).await;
         at.context.laps.lap(Phase::Cache);
-        read
+        read.map_err(|fault| match fault {
+            ReadFault::Timeout => store_fault(StoreError::Timeout),
+            other => super::stored::read_fault(other),
+        })
     }
 
     /// Sends the write of a request to the store.

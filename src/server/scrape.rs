@@ -56,11 +56,21 @@ fn snapshot(shard: &Shard) -> Snapshot {
     snapshot.extend(shard.gate.flow().samples());
     for counts in shard.cache.counts() {
         let Some(storage) = counts.storage else { continue };
+        // What servers tell each other is no resource.
+        if storage.resource == "masterleases" {
+            continue;
+        }
+        let labels = [("group", storage.group), ("resource", storage.resource)];
         let resource = match storage.group {
             "" => storage.resource.to_owned(),
             group => format!("{}.{group}", storage.resource),
         };
         let objects = counts.objects as f64;
+        snapshot.extend([metrics::Sample {
+            family: &metrics::RESOURCE_OBJECTS,
+            labels: labels.map(|(name, text)| (name, text.to_owned())).to_vec(),
+            value: objects,
+        }]);
         snapshot.add_labelled(&metrics::STORAGE_OBJECTS, ("resource", resource.clone()), objects);
         snapshot.add_labelled(&metrics::WATCHERS, ("resource", resource), counts.watchers as f64);
     }
@@ -101,7 +111,9 @@ fn of_the_process(shard: &Shard, sum: &mut Snapshot) {
             sum.add_labelled(&metrics::ETCD_ERRORS, label, errors as f64);
             sum.add_labelled_histogram(&metrics::ETCD_REQUEST_SECONDS, label, times, total);
         }
-        sum.add(&metrics::ETCD_SIZE, etcd.db_bytes.load(Relaxed) as f64);
+        // All members of one cluster are one store.
+        let label = ("storage_cluster_id", "etcd-0");
+        sum.add_labelled(&metrics::ETCD_SIZE, label, etcd.db_bytes.load(Relaxed) as f64);
         sum.add(&metrics::ETCD_WATCH_RESTARTS, etcd.watch_restarts.load(Relaxed) as f64);
         sum.add(&metrics::ETCD_RESYNCS, etcd.resyncs.load(Relaxed) as f64);
     } else {

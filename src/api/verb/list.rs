@@ -35,6 +35,9 @@ const INCONSISTENT_CONTINUE: &str = "The provided continue parameter is too old 
 const UNREADABLE_NAMED_MAX: usize = 100;
 const UNREADABLE_WARNED_MAX: usize = 10;
 
+/// For a revision that is compacted (`expired`).
+const TOO_OLD: &str = "The resourceVersion for the provided list is too old.";
+
 /// What is listed.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'r> {
@@ -94,6 +97,9 @@ pub async fn read_page(
             message: INCONSISTENT_CONTINUE.into(),
             continue_token: Some(encode_token(-1, &token.start)),
         }),
+        (Err(ReadFault::Expired { .. }), None) => {
+            Err(Fault::Expired { message: TOO_OLD.into(), continue_token: None })
+        }
         (answer, _) => answer.map_err(stored::read_fault),
     }
 }
