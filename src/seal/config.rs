@@ -167,8 +167,8 @@ fn plugin(settings: &Value<'_>, names: &mut Vec<String>) -> Result<Provider, Con
         "v2" => {}
         "" | "v1" => {
             return wrong(
-                "KMSv1 is deprecated and will only receive security updates going forward. Use \
-                 KMSv2 instead.",
+                "kms: KMSv1 is deprecated and will only receive security updates going forward. \
+                 Use KMSv2 instead.",
             );
         }
         other => {

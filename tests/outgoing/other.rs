@@ -40,6 +40,15 @@ impl<T: std::io::Read + std::io::Write> Wire for T {}
 /// What is done with a connection that wants to leave HTTP.
 type Switched = dyn Fn(&Asked, &mut dyn Wire) -> std::io::Result<()> + Send + Sync;
 
+/// An address of this machine that others reach it by, if it has one.
+pub(crate) fn outward() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent: the system only chooses a way.
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
 /// The other server, until the test's process ends.
 pub(crate) struct Other {
     pub(crate) port: u16,
@@ -75,7 +84,7 @@ impl Other {
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)
             .expect("a server's config");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (config, answer) = (Arc::new(config), Arc::new(answer));
         std::thread::spawn(move || {

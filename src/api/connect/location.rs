@@ -48,20 +48,15 @@ pub(super) fn container<'n>(pod: &Value<'n>, wanted: &str) -> Result<&'n str> {
             Fault::BadRequest(format!("container {wanted} is not valid for pod {name}"))
         });
     }
-    let [own, init, ephemeral] = lists.map(|list| names(pod, list));
+    let own = names(pod, "containers");
     let must = format!("a container name must be specified for pod {name}");
     match own[..] {
         [only] => Ok(only),
         [] => Err(Fault::BadRequest(must)),
         _ => {
-            let mut text = format!("{must}, choose one of: [{}]", own.join(" "));
-            if !init.is_empty() {
-                text.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
-            }
-            if !ephemeral.is_empty() {
-                let names = ephemeral.join(" ");
-                text.push_str(&format!(" or one of the ephemeral containers: [{names}]"));
-            }
+            let all = ["initContainers", "containers", "ephemeralContainers"];
+            let all: Vec<&str> = all.iter().flat_map(|list| names(pod, list)).collect();
+            let text = format!("{must}, choose one of: [{}]", all.join(" "));
             Err(Fault::BadRequest(text))
         }
     }
@@ -81,23 +76,28 @@ pub(super) fn host_of<'n>(pod: &Value<'n>) -> Result<&'n str> {
     }
 }
 
-/// Addresses that no request is proxied to (`proxyutil.IsProxyableIP`).
+/// Only addresses of one machine elsewhere are proxied to (`IsGlobalUnicast`).
 ///
 /// # Errors
 /// 400.
-pub(super) fn check_proxyable(text: &str) -> Result<()> {
-    let Ok(address) = text.parse::<IpAddr>() else { return Ok(()) };
-    let local = match address {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.octets()[..3] == [224, 0, 0],
-        IpAddr::V6(v6) => {
-            let first = v6.segments()[0];
-            first & 0xffc0 == 0xfe80 || first & 0xff0f == 0xff02 || first & 0xff0f == 0xff01
-        }
-    };
-    if address.is_loopback() || local {
-        return Err(Fault::BadRequest("address not allowed".to_owned()));
-    }
-    Ok(())
+pub(super) fn check_address(text: &str) -> Result<()> {
+    let elsewhere = text.parse::<IpAddr>().is_ok_and(|address| {
+        let here = address.is_loopback() || address.is_unspecified() || address.is_multicast();
+        let near = match address {
+            IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+            IpAddr::V6(v6) => v6.segments()[0] & 0xffc0 == 0xfe80,
+        };
+        !here && !near
+    });
+    if elsewhere { Ok(()) } else { Err(Fault::BadRequest("address not allowed".to_owned())) }
+}
+
+/// As [`check_address`], where a name may stand, which is looked up later.
+///
+/// # Errors
+/// 400.
+pub(super) fn check_host(text: &str) -> Result<()> {
+    if text.parse::<IpAddr>().is_ok() { check_address(text) } else { Ok(()) }
 }
 
 /// `net.JoinHostPort`.
@@ -170,8 +170,7 @@ mod tests {
         assert_eq!(container(&two, "i"), Ok("i"));
         assert_eq!(
             refused(container(&two, "")),
-            "a container name must be specified for pod p, choose one of: [a b] or one of the \
-             init containers: [i]"
+            "a container name must be specified for pod p, choose one of: [i a b]"
         );
         assert_eq!(refused(host_of(&two)), "pod p does not have a host assigned");
     }
@@ -189,9 +188,12 @@ mod tests {
 
     #[test]
     fn nobody_is_led_to_the_server_itself() {
-        for address in ["127.0.0.1", "::1", "169.254.169.254", "fe80::1", "224.0.0.1"] {
-            assert_eq!(refused(check_proxyable(address)), "address not allowed");
+        for address in
+            ["127.0.0.1", "::1", "169.254.169.254", "fe80::1", "230.0.0.1", "0.0.0.0", ""]
+        {
+            assert_eq!(refused(check_address(address)), "address not allowed");
         }
-        assert_eq!(check_proxyable("10.0.0.1"), Ok(()));
+        assert_eq!(check_address("10.0.0.1"), Ok(()));
+        assert_eq!(check_host("node.example"), Ok(()));
     }
 }

@@ -89,7 +89,7 @@ impl Api {
             "" => pod.str_at(&["status", "podIP"]),
             first => first,
         };
-        location::check_proxyable(address)?;
+        location::check_address(address)?;
         let host = match port.as_str() {
             "" if address.contains(':') => format!("[{address}]"),
             "" => address.to_owned(),
@@ -129,7 +129,7 @@ impl Api {
             Some((address.to_owned(), port.i64_at(&["port"])?))
         });
         let (address, port) = reached.ok_or_else(|| none(&info.name))?;
-        location::check_proxyable(&address)?;
+        location::check_address(&address)?;
         Ok(self.anyone(id.scheme, location::with_port(&address, &port.to_string())))
     }
 
@@ -137,6 +137,7 @@ impl Api {
     async fn node_location(&self, info: &RequestInfo<'_>) -> Result<Location> {
         let id = parse(info, "node")?;
         let location::Kubelet { host, port, .. } = self.kubelet(id.name).await?;
+        location::check_host(&host)?;
         if id.port.is_empty() || id.port == port {
             return Ok(Location {
                 scheme: "https".to_owned(),
@@ -144,7 +145,6 @@ impl Api {
                 trust: Arc::clone(&self.connector.kubelet),
             });
         }
-        location::check_proxyable(&host)?;
         Ok(self.anyone(id.scheme, location::with_port(&host, id.port)))
     }
 
