@@ -10,7 +10,14 @@ const LISTS: [&str; 4] = ["bools", "ints", "strings", "versions"];
 
 /// Drops them from an object of this resource.
 pub(super) fn drop(object: &mut Value<'_>, old: Option<&Value<'_>>, group: &str, resource: &str) {
+    if (group, resource) == ("", "pods") {
+        pod_status(object, old);
+    }
     let path: &[&str] = match (group, resource) {
+        ("", "nodes") => {
+            member(object, old, &["spec"], "configSource");
+            return member(object, old, &["status"], "config");
+        }
         ("", "pods") => &["spec"],
         ("", "podtemplates") => &["template", "spec"],
         ("batch", "cronjobs") => &["spec", "jobTemplate", "spec", "template", "spec"],
@@ -29,6 +36,29 @@ pub(super) fn drop(object: &mut Value<'_>, old: Option<&Value<'_>>, group: &str,
     let old = old.and_then(|old| old.at(path));
     if let Some(spec) = object.at_mut(path).and_then(Value::as_map_mut) {
         pod_spec(spec, old);
+    }
+}
+
+/// Of a pod's status: gates `DRANodeAllocatableResources` and `ImageVolumeWithDigest`.
+fn pod_status(object: &mut Value<'_>, old: Option<&Value<'_>>) {
+    const LISTS: [&str; 3] =
+        ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
+    member(object, old, &["status"], "nodeAllocatableResourceClaimStatuses");
+    let digested = |status: &Value<'_>| {
+        let mut mounts = LISTS.iter().flat_map(|list| status.items(list));
+        mounts.any(|one| one.items("volumeMounts").iter().any(|mount| mount.has("volumeStatus")))
+    };
+    if old.and_then(|old| old.get("status")).is_some_and(digested) {
+        return;
+    }
+    for list in LISTS {
+        for status in object.list_at_mut(&["status", list]) {
+            for mount in status.list_at_mut(&["volumeMounts"]) {
+                if let Some(mount) = mount.as_map_mut() {
+                    mount.remove("volumeStatus");
+                }
+            }
+        }
     }
 }
 

@@ -142,7 +142,7 @@ fn core(resource: &str) -> &'static Strategy {
         prepare_update: pod::update,
         validate_create: check::pod::create,
         validate_update: check::pod::update,
-        validate_status: check::pod::status,
+        validate_status: check::pod_status::status,
         warn: warn::pod::pod,
         ..BASE
     };

@@ -176,6 +176,18 @@ fn storage(now: &Value<'_>, was: &Value<'_>, old: &Value<'_>, errors: &mut Error
     }
 }
 
+/// `validatePersistentVolumeClaimResourceKey`: storage, or what is not Kubernetes' own.
+fn resource_key(name: &str, path: &Path<'_>, errors: &mut Errors) -> bool {
+    let messages = format::label_key(name);
+    let fine = messages.is_empty();
+    errors.messages(path, name, messages);
+    let native = fine && resources::is_native(name) && name != "storage";
+    if native {
+        errors.unsupported(path, name, &["storage"]);
+    }
+    fine && !native
+}
+
 /// `ValidatePersistentVolumeClaimStatusUpdate`.
 pub fn status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     const RESIZES: [&str; 5] = [
@@ -197,9 +209,18 @@ pub fn status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Er
     }
     let at = path.child("allocatedResourceStatuses");
     for (name, value) in status.entries("allocatedResourceStatuses") {
-        let value = value.as_str().unwrap_or("");
-        if !RESIZES.contains(&value) {
-            errors.unsupported(&at.key(name), value, &RESIZES);
+        resource_key(name, &at, errors);
+        if !RESIZES.contains(&value.as_str().unwrap_or("")) {
+            // Upstream shows the resource and sorts what it could be.
+            let mut values = RESIZES;
+            values.sort_unstable();
+            errors.unsupported(&at, name, &values);
+        }
+    }
+    let at = path.child("allocatedResources");
+    for (name, value) in status.entries("allocatedResources") {
+        if resource_key(name, &at, errors) {
+            resources::amount("storage", value, &at.key(name), errors);
         }
     }
 }

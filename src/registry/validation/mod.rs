@@ -32,6 +32,7 @@ pub mod network;
 pub mod persistent;
 pub mod pod;
 pub mod pod_spec;
+pub mod pod_status;
 pub mod probe;
 pub mod profile;
 pub mod quota;

@@ -2,9 +2,7 @@
 //! (`ValidatePodCreate`, `ValidatePodUpdate` and siblings).
 
 use super::pod_spec::{self, Owner};
-use super::{
-    Errors, IMMUTABLE, NEGATIVE, Report as _, format, go_form, ip, line_diff, metadata, profile,
-};
+use super::{Errors, Report as _, format, go_form, line_diff, metadata, profile};
 use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::{Read as _, same};
@@ -99,7 +97,7 @@ pub(super) fn annotations(
 }
 
 /// `ValidatePodSpecificAnnotationUpdates`.
-fn annotation_updates(new: &Value<'_>, old: &Value<'_>, errors: &mut Errors) {
+pub fn annotation_updates(new: &Value<'_>, old: &Value<'_>, errors: &mut Errors) {
     let root = Path::root("metadata");
     let path = root.child("annotations");
     let null = Value::Null;
@@ -424,83 +422,6 @@ fn resize(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut 
                     errors.forbidden(&at.child(which), &detail);
                 }
             }
-        }
-    }
-}
-
-/// `ValidatePodStatusUpdate`.
-pub fn status(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    annotation_updates(new, old, errors);
-    let path = Path::root("status");
-    let null = Value::Null;
-    let (now, was) = (new.get("status").unwrap_or(&null), old.get("status").unwrap_or(&null));
-    let nominated = now.text("nominatedNodeName");
-    if nominated != was.text("nominatedNodeName") && !nominated.is_empty() {
-        let messages = format::dns_subdomain(nominated);
-        errors.messages(&path.child("nominatedNodeName"), nominated, messages);
-    }
-    if now.text("qosClass") != was.text("qosClass") {
-        errors.invalid(&path.child("qosClass"), now.text("qosClass"), IMMUTABLE);
-    }
-    if let Some(seen) = now.int("observedGeneration").filter(|seen| *seen < 0) {
-        errors.invalid(&path.child("observedGeneration"), seen, NEGATIVE);
-    }
-    if old.str_at(&["spec", "restartPolicy"]) != "Always" {
-        for list in ["containerStatuses", "initContainerStatuses"] {
-            stays_terminated(now, was, old, list, errors);
-        }
-    }
-    addresses(now, "podIPs", &path.child("podIPs"), errors);
-    addresses(now, "hostIPs", &path.child("hostIPs"), errors);
-    let first = now.items("hostIPs").first().map_or("", |ip| ip.text("ip"));
-    if !first.is_empty() && first != now.text("hostIP") {
-        let detail = "must be equal to `hostIP`";
-        errors.invalid(&path.child("hostIPs").index(0).child("ip"), first, detail);
-    }
-}
-
-/// `ValidateContainerStateTransition`.
-fn stays_terminated(
-    now: &Value<'_>,
-    was: &Value<'_>,
-    pod: &Value<'_>,
-    list: &'static str,
-    errors: &mut Errors,
-) {
-    let on_failure = pod.str_at(&["spec", "restartPolicy"]) == "OnFailure";
-    let root = Path::root("status");
-    let path = root.child(list);
-    for before in was.items(list) {
-        let Some(ended) = before.at(&["state", "terminated"]) else { continue };
-        if on_failure && ended.int("exitCode").unwrap_or(0) != 0 {
-            continue;
-        }
-        let name = before.text("name");
-        for (index, after) in now.items(list).iter().enumerate() {
-            if after.text("name") == name && after.at(&["state", "terminated"]).is_none() {
-                let detail = "may not be transitioned to non-terminated state";
-                errors.forbidden(&path.index(index).child("state"), detail);
-            }
-        }
-    }
-}
-
-fn addresses(status: &Value<'_>, list: &str, path: &Path<'_>, errors: &mut Errors) {
-    let entries = status.items(list);
-    for (index, entry) in entries.iter().enumerate() {
-        ip::legacy_ip(entry.text("ip"), &path.index(index).child("ip"), errors);
-    }
-    let families: Vec<bool> =
-        entries.iter().filter_map(|e| ip::parse(e.text("ip"))).map(|ip| ip.is_ipv4()).collect();
-    if entries.len() > 1 && (entries.len() > 2 || families.first() == families.get(1)) {
-        let shown = go_form::plain(status.get(list));
-        let detail = "may specify no more than one IP for each IP family";
-        errors.invalid(path, super::Verbatim(&shown), detail);
-    }
-    for (index, entry) in entries.iter().enumerate() {
-        let text = entry.text("ip");
-        if entries.iter().take(index).any(|other| other.text("ip") == text) {
-            errors.duplicate(&path.index(index), text);
         }
     }
 }
