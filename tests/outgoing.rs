@@ -228,3 +228,91 @@ fn move_node(server: &Server, address: std::net::IpAddr) {
     let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": address}]}});
     ask(server, "PATCH", "/api/v1/nodes/n/status", &status).expect("a status");
 }
+
+/// `size` of v1 is `length` of v2.
+fn convert(object: &Value, wanted: &str) -> Value {
+    let mut object = object.clone();
+    let (from, to) = if wanted.ends_with("/v1") { ("length", "size") } else { ("size", "length") };
+    if object["apiVersion"] != wanted {
+        let value = object["spec"].as_object_mut().and_then(|spec| spec.remove(from));
+        object["spec"][to] = value.unwrap_or_default();
+        object["apiVersion"] = wanted.into();
+    }
+    object
+}
+
+#[test]
+fn a_webhook_converts_what_is_written_read_listed_and_watched() {
+    let other = Other::start(&["127.0.0.1"], |asked| {
+        let review: Value = serde_json::from_slice(&asked.body).expect("a review");
+        let request = &review["request"];
+        let wanted = request["desiredAPIVersion"].as_str().expect("a version");
+        let objects = request["objects"].as_array().expect("objects").iter();
+        let converted: Vec<Value> = objects.map(|object| convert(object, wanted)).collect();
+        let response = json!({"uid": request["uid"], "result": {"status": "Success"},
+            "convertedObjects": converted});
+        let answer = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview",
+            "response": response});
+        (200, "application/json", answer.to_string())
+    });
+    let server = Server::start(&[]);
+    let version = |name: &str, field: &str| {
+        let spec = json!({"type": "object", "properties": {field: {"type": "integer"}}});
+        json!({"name": name, "served": true, "storage": name == "v1",
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}})
+    };
+    let webhook = json!({"conversionReviewVersions": ["v1"], "clientConfig":
+        {"url": format!("https://127.0.0.1:{}/convert", other.port), "caBundle": other.ca_bundle}});
+    create(
+        &server,
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        &json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "rods.x.io"},
+            "spec": {"group": "x.io", "scope": "Namespaced",
+                "names": {"plural": "rods", "singular": "rod", "kind": "Rod"},
+                "versions": [version("v1", "size"), version("v2", "length")],
+                "conversion": {"strategy": "Webhook", "webhook": webhook}}}),
+    );
+    let path = |version: &str| format!("/apis/x.io/{version}/namespaces/default/rods");
+    let rod = |name: &str| {
+        json!({"apiVersion": "x.io/v2", "kind": "Rod", "metadata": {"name": name},
+            "spec": {"length": 3}})
+    };
+    // Written in the version that is not stored.
+    assert!(until(|| ask(&server, "POST", &path("v2"), &rod("a")), Result::is_ok).is_ok());
+    let read = |version: &str, rest: &str| -> Value {
+        let text = ask(&server, "GET", &format!("{}{rest}", path(version)), &Value::Null);
+        serde_json::from_str(&text.expect("readable")).expect("JSON")
+    };
+    assert_eq!(read("v1", "/a")["spec"], json!({"size": 3}));
+    assert_eq!(read("v2", "/a")["spec"], json!({"length": 3}));
+    assert_eq!(read("v1", "/a")["metadata"], read("v2", "/a")["metadata"]);
+    let patch = json!({"spec": {"length": 4}});
+    let patched = ask(&server, "PATCH", &format!("{}/a", path("v2")), &patch);
+    assert!(patched.is_ok_and(|text| text.contains(r#""length":4"#)));
+    create(&server, &path("v2"), &rod("b"));
+    let list = read("v2", "");
+    let lengths: Vec<&Value> =
+        list["items"].as_array().expect("items").iter().map(|rod| &rod["spec"]).collect();
+    assert_eq!(lengths, [&json!({"length": 4}), &json!({"length": 3})]);
+
+    let deleted = ask(&server, "DELETE", &format!("{}/b", path("v1")), &Value::Null);
+    assert!(deleted.is_ok(), "{deleted:?}");
+    let from = list["metadata"]["resourceVersion"].as_str().expect("a revision");
+    for (version, field) in [("v1", "size"), ("v2", "length")] {
+        let events = |query: &str| -> Vec<(String, Value)> {
+            let watch = format!("{}?watch=true&timeoutSeconds=1{query}", path(version));
+            let text = ask(&server, "GET", &watch, &Value::Null).expect("a watch");
+            let events = text.lines().map(|line| serde_json::from_str(line).expect("an event"));
+            let told = |event: Value| {
+                let object = &event["object"];
+                assert_eq!(object["apiVersion"], format!("x.io/{version}"));
+                (event["type"].as_str().expect("a type").to_owned(), object["spec"].clone())
+            };
+            events.map(told).collect()
+        };
+        assert_eq!(events(""), [("ADDED".to_owned(), json!({ field: 4 }))], "{version}");
+        let later = events(&format!("&resourceVersion={from}"));
+        assert_eq!(later, [("DELETED".to_owned(), json!({ field: 3 }))], "{version}");
+    }
+}
