@@ -255,9 +255,13 @@ impl Type {
         self.fields.get(usize::from(self.index_of(name)?))
     }
 
-    /// The index in `fields` of the field with this JSON name. Cost: one hash, one comparison.
+    /// The index in `fields` of the field with this JSON name. Cost: one hash, one comparison, which
+    /// looks at the bytes only if the name is not the schema's own: keys of decoded objects are.
     pub fn index_of(&self, name: &str) -> Option<u16> {
-        self.names.find(name, |index| self.name_at(index) == name)
+        self.names.find(name, |index| {
+            let known = self.name_at(index);
+            std::ptr::eq(known, name) || known == name
+        })
     }
 
     /// The field with this protobuf number on the outermost level.
