@@ -26,9 +26,12 @@ use crate::request::{Fault, ListOptions, Result, User, parse_revision};
 use crate::store::Item as _;
 use bumpalo::Bump;
 use bytes::{Bytes, BytesMut};
+use futures_lite::Stream;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// What the server sets for a watch.
@@ -114,35 +117,69 @@ fn stream(watcher: Watcher, target: &Target, form: &Form, terms: Terms) -> Body 
     let tables = matches!(form.transform, Transform::Table(..));
     // Only the first Table of a watch has the column definitions.
     let header = tables.then_some((*target, *form));
+    let events = Events { watcher, header, terms, frames: Vec::new() };
+    if events.terms.converter.is_none() {
+        return Body::stream(events);
+    }
     let (target, form) = (*target, *form);
-    let state = (Some(watcher), header, terms);
-    Body::stream(futures_lite::stream::unfold(
-        state,
-        move |(watcher, mut header, terms)| async move {
-            let mut watcher = watcher?;
-            let mut frames = Vec::new();
-            // The end of a watch is the end of its body; clients resume from what they have.
-            if let Err(end) = watcher.next_batch(&mut frames, WATCH_BATCH_MAX).await {
-                if end == WatchEnd::Slow {
-                    terms.metrics.slow_watcher(&terms.user.name, &terms.series);
-                }
-                return None;
-            }
-            let (bytes, goes_on) = match &terms.converter {
-                None => (gather(&frames, &mut header), true),
-                Some(registry) => {
-                    let way = Way { registry, target: &target, form: &form };
-                    Box::pin(way.gather(&frames, &mut header)).await
-                }
-            };
-            let series = &terms.series;
-            series.events(frames.len(), bytes.len());
-            let now = Ticks::now();
-            let committed = frames.iter().filter_map(|frame| frame.committed);
-            committed.for_each(|committed| series.delivered(now, committed));
-            Some((bytes, (goes_on.then_some(watcher), header, terms)))
-        },
-    ))
+    Body::stream(futures_lite::stream::unfold(Some(events), move |events| async move {
+        let mut events = events?;
+        std::future::poll_fn(|cx| events.poll_frames(cx)).await?;
+        let registry = events.terms.converter.as_ref()?;
+        let way = Way { registry, target: &target, form: &form };
+        let (bytes, goes_on) = Box::pin(way.gather(&events.frames, &mut events.header)).await;
+        events.sent(bytes.len());
+        Some((bytes, goes_on.then_some(events)))
+    }))
+}
+
+/// Memory for so many frames is kept between pieces.
+const FRAMES_KEPT: usize = 4;
+
+/// What a watch sends. Polled directly: a future for each piece would be most of its cost.
+struct Events {
+    watcher: Watcher,
+    header: Option<(Target, Form)>,
+    terms: Terms,
+    /// Those of the piece at hand.
+    frames: Vec<Rc<Frame>>,
+}
+
+impl Events {
+    /// Waits for frames; `None` at the end of the watch, which is the end of its body: clients
+    /// resume from what they have.
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let got = ready!(self.watcher.poll_batch(cx, &mut self.frames, WATCH_BATCH_MAX));
+        if got == Err(WatchEnd::Slow) {
+            self.terms.metrics.slow_watcher(&self.terms.user.name, &self.terms.series);
+        }
+        Poll::Ready(got.ok())
+    }
+
+    /// Counts the frames, which became so many bytes, and forgets them.
+    fn sent(&mut self, bytes: usize) {
+        let series = &self.terms.series;
+        series.events(self.frames.len(), bytes);
+        let now = Ticks::now();
+        let committed = self.frames.iter().filter_map(|frame| frame.committed);
+        committed.for_each(|committed| series.delivered(now, committed));
+        self.frames.clear();
+        self.frames.shrink_to(FRAMES_KEPT);
+    }
+}
+
+impl Stream for Events {
+    type Item = Bytes;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let this = self.get_mut();
+        if ready!(this.poll_frames(cx)).is_none() {
+            return Poll::Ready(None);
+        }
+        let bytes = gather(&this.frames, &mut this.header);
+        this.sent(bytes.len());
+        Poll::Ready(Some(bytes))
+    }
 }
 
 fn gather(frames: &[Rc<Frame>], header: &mut Option<(Target, Form)>) -> Bytes {
