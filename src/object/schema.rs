@@ -255,8 +255,8 @@ impl Type {
         self.fields.get(usize::from(self.index_of(name)?))
     }
 
-    /// The index in `fields` of the field with this JSON name. Cost: one hash, one comparison, which
-    /// looks at the bytes only if the name is not the schema's own: keys of decoded objects are.
+    /// The index in `fields` of the field with this JSON name. Cost: a hash and a comparison, which
+    /// looks at the bytes only if the name is not the schema's own; keys of decoded objects are.
     pub fn index_of(&self, name: &str) -> Option<u16> {
         self.names.find(name, |index| {
             let known = self.name_at(index);
