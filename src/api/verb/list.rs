@@ -19,7 +19,8 @@ use crate::registry::stored;
 use crate::request::{Fault, ListOptions, Result, RevisionMatch, parse_revision};
 use crate::store::Item as _;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, URL_SAFE_NO_PAD};
 use bumpalo::Bump;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -59,7 +60,10 @@ pub async fn read_page(
 ) -> Result<ListPage> {
     let storage = stored::storage(target.resource)?;
     let token = ContinueToken::decode(&options.continue_token)?;
-    let revision = parse_revision(&options.revision)?;
+    let revision = parse_revision(&options.revision).map_err(|fault| match fault {
+        Fault::Plain(text) => Fault::BadRequest(format!("invalid resource version: {text}")),
+        other => other,
+    })?;
     let cached = options.revision == "0";
     if token.is_some() && !matches!(options.revision.as_str(), "" | "0") {
         let text = "specifying resource version is not allowed when using continue";
@@ -199,11 +203,11 @@ impl ContinueToken {
         let bad = |why: &str| {
             Fault::BadRequest(format!("invalid continue token: continue key is not valid: {why}"))
         };
-        let bytes = URL_SAFE_NO_PAD
+        let bytes = LENIENT
             .decode(token)
             .map_err(|_| bad(&format!("illegal base64 data at input byte {}", bad_byte(token))))?;
         let json: serde_json::Value =
-            serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
+            serde_json::from_slice(&bytes).map_err(|error| bad(&json_fault(&bytes, &error)))?;
         let text = |key: &str| json.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
         if text("v") != "meta.k8s.io/v1" {
             let why = format!("server does not recognize this encoded version {:?}", text("v"));
@@ -228,6 +232,18 @@ impl ContinueToken {
         let mut key = storage.namespace_prefix(namespace).to_vec();
         key.extend_from_slice(self.start.as_bytes());
         Ok(key.into())
+    }
+}
+
+/// Base64 as Go reads it: bits that no byte needs may be set.
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
+
+/// What Go says of text that is no JSON.
+fn json_fault(bytes: &[u8], error: &serde_json::Error) -> String {
+    match json::parse_any(bytes, &Bump::new()) {
+        Err(fault) => fault.to_string(),
+        Ok(_) => error.to_string(),
     }
 }
 
@@ -490,5 +506,7 @@ mod tests {
         assert_eq!(message("x"), format!("{prefix} input byte 0"));
         assert_eq!(message("abc!"), format!("{prefix} input byte 3"));
         assert_eq!(message("e30="), format!("{prefix} input byte 3"));
+        let prefix = "invalid continue token: continue key is not valid: invalid character";
+        assert_eq!(message("bad"), format!("{prefix} 'm' looking for beginning of value"));
     }
 }

@@ -378,7 +378,9 @@ pub(crate) fn is_shown(field: &Field, value: &Value<'_>) -> bool {
         // A list that is shown as null when it is nil is not nil here; managed fields tell the two
         // apart, and only a store in protobuf makes one of them.
         (Value::List(list), _) if list.is_empty() => {
-            field.shape == Shape::List && field.absent == Absent::Shown("null")
+            // No managed fields are a request to forget them all.
+            field.shape == Shape::List
+                && (field.absent == Absent::Shown("null") || field.name == "managedFields")
         }
         _ => !value.is_empty(),
     }

@@ -48,6 +48,9 @@ impl<'p, 'v> Patch<'p, 'v> {
     /// is then read into a struct first, whose type errors differ.
     pub fn read(patch: &'v Value<'p>, typed: bool) -> Result<Self, PatchError> {
         let mut unknown_fields = Vec::new();
+        if patch.is_null() {
+            return Ok(Self { operations: Vec::new(), unknown_fields });
+        }
         let Value::List(list) = patch else {
             return Err(PatchError::BadRequest(if typed {
                 let text = "error decoding patch: json: cannot unmarshal";
