@@ -204,17 +204,7 @@ impl From<Fault> for Status {
                 Self::new(422, "Invalid", text).with(Details::default())
             }
             Fault::Router(fault) => router(fault),
-            Fault::StoreRead { subject, causes } => {
-                let text =
-                    format!("failed to read one or more {} from the storage", qualified(&subject));
-                let causes = causes
-                    .into_iter()
-                    .map(|(key, text)| ("UnexpectedServerResponse".to_owned(), text, key))
-                    .collect();
-                let mut details = Details::from(subject);
-                details.name = "list".to_owned();
-                Self::new(500, "StorageReadError", text).with(Details { causes, ..details })
-            }
+            Fault::StoreRead { subject, causes } => store_read(subject, causes),
             Fault::TooLarge(message) => Self::new(413, "RequestEntityTooLarge", message),
             Fault::TooManyRequests { message, retry_seconds, cause } => {
                 let causes = cause
@@ -237,6 +227,16 @@ impl From<Fault> for Status {
             Fault::UnsupportedMediaType(message) => Self::new(415, "UnsupportedMediaType", message),
         }
     }
+}
+
+fn store_read(subject: Subject, causes: Vec<(String, String)>) -> Status {
+    let text = format!("failed to read one or more {} from the storage", qualified(&subject));
+    let causes = causes
+        .into_iter()
+        .map(|(key, text)| ("UnexpectedServerResponse".to_owned(), text, key))
+        .collect();
+    let details = Details { name: "list".to_owned(), causes, ..Details::from(subject) };
+    Status::new(500, "StorageReadError", text).with(details)
 }
 
 fn already_exists(subject: Subject, generated: bool, terminating: bool) -> Status {

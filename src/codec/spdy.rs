@@ -186,7 +186,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`Broken`]; then the connection is of no use any more.
-    pub fn next(&mut self) -> Result<Option<Received>, Broken> {
+    pub fn next_frame(&mut self) -> Result<Option<Received>, Broken> {
         loop {
             if let Some((stream, left, last)) = self.data {
                 if self.waiting.is_empty() && left > 0 {
@@ -274,7 +274,7 @@ mod tests {
         let (mut text, mut found) = (Vec::new(), Vec::new());
         for piece in bytes.chunks(2) {
             reader.push(piece);
-            while let Some(received) = reader.next().expect("sound") {
+            while let Some(received) = reader.next_frame().expect("sound") {
                 match received {
                     Received::Data { stream: 5, bytes, last: false } => text.extend(bytes),
                     other => found.push(other),
@@ -298,7 +298,7 @@ mod tests {
         fn junk_never_panics(junk in proptest::collection::vec(any::<u8>(), 0..64)) {
             let mut reader = Reader::default();
             reader.push(&junk);
-            while let Ok(Some(_)) = reader.next() {}
+            while let Ok(Some(_)) = reader.next_frame() {}
         }
     }
 }

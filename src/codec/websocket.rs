@@ -88,7 +88,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`Broken`]; then the connection is of no use any more.
-    pub fn next(&mut self) -> Result<Option<Message>, Broken> {
+    pub fn next_message(&mut self) -> Result<Option<Message>, Broken> {
         loop {
             let Some(frame) = self.frame()? else { return Ok(None) };
             let Frame { last, opcode, payload } = frame;
@@ -191,7 +191,7 @@ mod tests {
         let mut found = Vec::new();
         for piece in bytes.chunks(3) {
             reader.push(piece);
-            while let Some(message) = reader.next().expect("sound") {
+            while let Some(message) = reader.next_message().expect("sound") {
                 found.push(message);
             }
         }
@@ -217,7 +217,7 @@ mod tests {
         ] {
             let mut reader = Reader::default();
             reader.push(bytes);
-            assert_eq!(reader.next(), Err(Broken), "{bytes:?}");
+            assert_eq!(reader.next_message(), Err(Broken), "{bytes:?}");
         }
     }
 
@@ -226,7 +226,7 @@ mod tests {
         fn junk_never_panics(junk in proptest::collection::vec(any::<u8>(), 0..64)) {
             let mut reader = Reader::default();
             reader.push(&junk);
-            while let Ok(Some(_)) = reader.next() {}
+            while let Ok(Some(_)) = reader.next_message() {}
         }
     }
 }

@@ -55,14 +55,9 @@ impl Api {
         // A kubelet that takes WebSockets gets what the client sends.
         let offered = if kubelet.websockets { Vec::new() } else { offered(&request.headers) };
         if container.is_some() && offered.contains(&translate::PROTOCOL) {
-            return Ok(match agree(&request, Some(translate::PROTOCOL)) {
-                Err(refused) => refused,
-                Ok(headers) => {
-                    let (client, wished) = (client.clone(), wished(head.query));
-                    let run = move |upgraded| translate::run(client, target, url, wished, upgraded);
-                    upgrade::switching(headers, Upgrade::new(run))
-                }
-            });
+            let (client, wished) = (client.clone(), wished(head.query));
+            let run = move |upgraded| translate::run(client, target, url, wished, upgraded);
+            return Ok(agree(&request, Some(translate::PROTOCOL), Upgrade::new(run)));
         }
         let mut headers = request.headers.clone();
         upgrade::append_forwarded_for(&mut headers, request.peer.address.ip());

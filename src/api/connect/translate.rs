@@ -207,7 +207,7 @@ impl Session {
                     continue;
                 }
                 frames.push(&piece);
-                while let Ok(Some(received)) = frames.next() {
+                while let Ok(Some(received)) = frames.next_frame() {
                     take(received, &mut streams, &mut error, (writer, sender)).await?;
                 }
                 if streams.iter().all(|stream| stream.ended || stream.channel == RESIZE) {
@@ -238,7 +238,7 @@ async fn from_client(
         }
         messages.push(&piece);
         loop {
-            let data = match messages.next() {
+            let data = match messages.next_message() {
                 Ok(None) => break,
                 Ok(Some(Message::Data(data))) => data,
                 Ok(Some(Message::Ping(bytes))) => {

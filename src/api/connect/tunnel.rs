@@ -56,12 +56,8 @@ pub(super) async fn tunnel(
     }
     let chosen = headers.get(&STREAM_VERSION).and_then(|value| value.to_str().ok());
     let chosen = chosen.map(|name| format!("{PREFIX}{}", name.trim()));
-    Ok(match agree(request, chosen.as_deref()) {
-        Err(refused) => refused,
-        Ok(headers) => {
-            upgrade::switching(headers, Upgrade::new(move |upgraded| carry(upgraded, duplex)))
-        }
-    })
+    let run = Upgrade::new(move |upgraded| carry(upgraded, duplex));
+    Ok(agree(request, chosen.as_deref(), run))
 }
 
 /// True if the answer says that SPDY follows.
@@ -84,7 +80,7 @@ async fn carry(upgraded: Upgraded, duplex: Duplex) {
             }
             messages.push(&piece);
             loop {
-                match messages.next() {
+                match messages.next_message() {
                     Ok(None) => break,
                     Ok(Some(Message::Data(bytes))) => {
                         if !bytes.is_empty() && sender.send(bytes).await.is_err() {

@@ -1,9 +1,9 @@
 //! The handshake of WebSocket clients, and sending to them.
 
-use crate::api::upgrade::is_upgrade;
+use crate::api::upgrade::{is_upgrade, switching};
 use crate::codec::websocket::{self, Kind};
 use crate::http::{
-    Body, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    Body, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Upgrade,
     UpgradedWriter, header,
 };
 use bytes::BytesMut;
@@ -25,11 +25,9 @@ pub(super) fn offered(headers: &HeaderMap) -> Vec<&str> {
     texts.flat_map(|text| text.split(',')).map(str::trim).collect()
 }
 
-/// The headers that answer the handshake.
-///
-/// # Errors
-/// The 400 to answer instead: it is no handshake of version 13.
-pub(super) fn agree(request: &Request, protocol: Option<&str>) -> Result<HeaderMap, Response> {
+/// Answers the handshake, after which `run` has the connection; 400 if it is no handshake of
+/// version 13.
+pub(super) fn agree(request: &Request, protocol: Option<&str>, run: Upgrade) -> Response {
     let text = |name: HeaderName| request.header(name).unwrap_or_default();
     let key = text(KEY);
     let sound = request.method == Method::GET && text(VERSION) == "13" && !key.is_empty();
@@ -37,7 +35,7 @@ pub(super) fn agree(request: &Request, protocol: Option<&str>) -> Result<HeaderM
     let Some(accepted) = accepted else {
         let mut response = Response::new(StatusCode::BAD_REQUEST, Body::full("Bad Request"));
         response.close = true;
-        return Err(response);
+        return response;
     };
     let mut headers = HeaderMap::new();
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -46,7 +44,7 @@ pub(super) fn agree(request: &Request, protocol: Option<&str>) -> Result<HeaderM
     if let Some(protocol) = protocol.and_then(|protocol| HeaderValue::try_from(protocol).ok()) {
         headers.insert(PROTOCOLS, protocol);
     }
-    Ok(headers)
+    switching(headers, run)
 }
 
 /// Takes the handshake out of headers that go on to one who speaks SPDY.

@@ -21,13 +21,8 @@ const INVALID_SINCE: &str = "kubernetes.io/legacy-token-invalid-since";
 const AUTO_GENERATED: &str = "Use tokens from the TokenRequest API or manually created \
                               secret-based tokens instead of auto-generated secret-based tokens.";
 
-/// The account of a token whose signature and audience are right.
-pub(super) async fn check(
-    accounts: &ServiceAccounts,
-    text: &str,
-    token: &Token<'_>,
-    asked: &Asked<'_>,
-) -> Result<Account, Failure> {
+/// The account that a token claims to be of, and the secret it claims to stand in.
+fn claimed<'t>(token: &'t Token<'_>) -> Result<(Account, &'t str), Failure> {
     let claim = |name: &str| token.text(&format!("kubernetes.io/serviceaccount/{name}"));
     let subject = token.text("sub");
     let namespace = claim("namespace");
@@ -53,6 +48,18 @@ pub(super) async fn check(
         uid: uid.to_owned(),
         ..Account::default()
     };
+    Ok((account, secret_name))
+}
+
+/// The account of a token whose signature and audience are right.
+pub(super) async fn check(
+    accounts: &ServiceAccounts,
+    text: &str,
+    token: &Token<'_>,
+    asked: &Asked<'_>,
+) -> Result<Account, Failure> {
+    let (account, secret_name) = claimed(token)?;
+    let Account { namespace, name, uid, .. } = &account;
     if !accounts.lookup {
         return Ok(account);
     }
@@ -74,7 +81,7 @@ pub(super) async fn check(
         let text = format!("ServiceAccount {namespace}/{name} has been deleted");
         return Err(Failure::one(text));
     }
-    if owner.uid() != uid {
+    if owner.uid() != uid.as_str() {
         let own = owner.uid();
         let text = format!("ServiceAccount UID ({own}) does not match claim ({uid})");
         return Err(Failure::one(text));

@@ -30,7 +30,7 @@ pub(in crate::server) fn start(shard: &Rc<Shard>) {
 
 /// Takes back what says that this server serves; what the store does not take in time expires.
 pub(in crate::server) async fn end(shard: &Shard) {
-    match rt::timeout(END_PATIENCE, objects::end(shard)).await {
+    match rt::timeout(END_PATIENCE, Box::pin(objects::end(shard))).await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => log::warn!("the server's own objects stay behind: {fault:?}"),
         Err(_) => log::warn!("the server's own objects stay behind: the store does not answer"),
