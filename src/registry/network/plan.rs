@@ -54,7 +54,7 @@ impl Pool<'_> {
 
     fn take_any(&mut self) -> Option<i64> {
         let Some(given) = &mut self.dry else { return self.bitmap.take_any().map(i64::from) };
-        let port = given.iter().max().map_or(DRY_PORT, |last| last + 1);
+        let port = given.iter().max().map_or(DRY_PORT, |last| (*last).max(0) + 1);
         given.push(port);
         Some(port)
     }
@@ -152,4 +152,45 @@ pub(super) enum Refusal {
     Port(Slot, i64, String),
     /// Two ports of the service ask for the same.
     Twice(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DRY_PORT, Pool, PortPlan, Slot};
+    use crate::registry::network::ports::PortBitmap;
+    use crate::registry::sample::tree;
+    use bumpalo::Bump;
+    use serde_json::json;
+
+    fn chosen(spec: &serde_json::Value, dry: bool) -> Result<Vec<i64>, String> {
+        let arena = Bump::new();
+        let service = tree(&arena, &json!({ "spec": spec }));
+        let mut bitmap = PortBitmap::new(30_000, 30_010);
+        let dry = dry.then(Vec::new);
+        let mut pool = Pool { bitmap: &mut bitmap, range: (30_000, 30_010), dry };
+        match PortPlan::of(&service, None).choose(&mut pool) {
+            Ok(chosen) => Ok(chosen.into_iter().map(|(_, port)| port).collect()),
+            Err(super::Refusal::Port(Slot::Port(_), port, why)) => Err(format!("{port}: {why}")),
+            Err(_) => Err(String::new()),
+        }
+    }
+
+    #[test]
+    fn a_dry_run_invents_ports_and_takes_any_that_is_asked_for() {
+        let spec = json!({"type": "NodePort", "ports": [{"port": 1}, {"port": 2}]});
+        assert_eq!(chosen(&spec, true), Ok(vec![DRY_PORT, DRY_PORT + 1]));
+        let spec = json!({"type": "NodePort", "ports": [{"port": 1, "nodePort": 5}]});
+        assert_eq!(chosen(&spec, true), Ok(Vec::new()));
+        let why = "5: provided port is not in the valid range. The range of valid ports is \
+                   30000-30010";
+        assert_eq!(chosen(&spec, false), Err(why.to_owned()));
+    }
+
+    #[test]
+    fn ports_of_one_number_share_a_node_port() {
+        let ports = json!([{"port": 1, "protocol": "TCP"}, {"port": 1, "protocol": "UDP"}]);
+        let found = chosen(&json!({"type": "NodePort", "ports": ports}), false).unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found.first(), found.get(1));
+    }
 }

@@ -10,7 +10,6 @@
 mod app_armor;
 mod cluster;
 mod core;
-mod endpoints;
 mod gated;
 mod generic;
 mod groups;

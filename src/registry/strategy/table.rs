@@ -1,7 +1,7 @@
 //! All rows, by group and resource.
 
 use super::{Generation, MetaCheck, Recheck, Status, StatusMeta, Strategy};
-use super::{core as base, endpoints, groups, pod, service};
+use super::{core as base, groups, pod, service};
 use crate::registry::defaulting::{core as plain, workload as load};
 use crate::registry::validation as check;
 use crate::registry::validation::format;
@@ -90,7 +90,6 @@ fn core(resource: &str) -> &'static Strategy {
         ..BASE
     };
     static ENDPOINTS: Strategy = Strategy {
-        finish: endpoints::finish,
         validate_create: check::core::endpoints,
         validate_update: check::core::endpoints_update,
         warn: warn::network::endpoints,

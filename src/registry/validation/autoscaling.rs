@@ -304,3 +304,47 @@ pub fn status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Er
         errors.non_negative(&path.child(name), new.i64_at(&["status", name]));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::registry::sample::{lines, scope, tree};
+    use bumpalo::Bump;
+    use serde_json::json;
+
+    fn errors(spec: &serde_json::Value) -> Vec<String> {
+        let arena = Bump::new();
+        let object = tree(&arena, &json!({ "spec": spec }));
+        let (mut warnings, mut errors) = (Vec::new(), Vec::new());
+        let resource = "horizontalpodautoscalers";
+        let scope = scope(&arena, "autoscaling", resource, &mut warnings);
+        super::create(&object, &scope, &mut errors);
+        lines(&errors)
+    }
+
+    #[test]
+    fn of_two_sources_of_a_metric_the_first_is_judged() {
+        let target = json!({"type": "Value", "value": "1"});
+        let spec = json!({"maxReplicas": 1, "scaleTargetRef": {"kind": "D", "name": "d",
+            "apiVersion": "apps/v1"}, "metrics": [{"type": "External",
+                "external": {"metric": {"name": "m"}, "target": target},
+                "pods": {"metric": {}, "target": {}}}]});
+        let expected =
+            ["spec.metrics[0].pods: Forbidden: must populate the given metric source only"];
+        assert_eq!(errors(&spec), expected);
+    }
+
+    #[test]
+    fn a_scale_target_names_its_group() {
+        let spec = |version: &str| {
+            json!({"maxReplicas": -1, "scaleTargetRef": {"kind": "D", "name": "d",
+                "apiVersion": version}})
+        };
+        let range = "spec.maxReplicas: Invalid value: -1: must be greater than or equal to 1";
+        let group = "spec.scaleTargetRef.apiVersion: Invalid value: \"v1\": apiVersion must \
+                     specify API group";
+        assert_eq!(errors(&spec("v1")), [range, group]);
+        let parts = "spec.scaleTargetRef.apiVersion: Invalid value: \"a/b/c\": unexpected \
+                     GroupVersion string: a/b/c";
+        assert_eq!(errors(&spec("a/b/c")), [range, parts]);
+    }
+}

@@ -293,3 +293,34 @@ fn addresses(
         errors.invalid(path, super::Verbatim(&shown), detail);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::registry::sample::{lines, scope, tree};
+    use bumpalo::Bump;
+    use serde_json::json;
+
+    #[test]
+    fn a_status_speaks_of_claims_that_the_pod_has() {
+        let arena = Bump::new();
+        let new = tree(
+            &arena,
+            &json!({"metadata": {}, "spec": {"resourceClaims": [{"name": "a"}]},
+            "status": {"observedGeneration": -1,
+                "resourceClaimStatuses": [{"name": "a"}, {"name": "b"}],
+                "podIPs": [{"ip": "x"}]}}),
+        );
+        let old = tree(&arena, &json!({"metadata": {}, "spec": {}, "status": {}}));
+        let (mut warnings, mut errors) = (Vec::new(), Vec::new());
+        let scope = scope(&arena, "", "pods", &mut warnings);
+        super::status(&new, &old, &scope, &mut errors);
+        let expected = [
+            "status.observedGeneration: Invalid value: -1: must be a non-negative integer",
+            "status.resourceClaimStatuses[1].name: Invalid value: \"b\": must match the name of \
+             an entry in `spec.resourceClaims`",
+            "status.podIPs[0]: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 \
+             or 2001:db8::ffff)",
+        ];
+        assert_eq!(lines(&errors), expected);
+    }
+}
