@@ -10,6 +10,8 @@ mod tools;
 mod about;
 #[path = "clients/apply.rs"]
 mod apply;
+#[path = "clients/audit.rs"]
+mod audit;
 #[path = "clients/authorize.rs"]
 mod authorize;
 #[path = "clients/change.rs"]
