@@ -40,7 +40,7 @@ impl<A: Admit> Registry<A> {
             return self.create_named(at, options, writer, object, arena).await;
         }
         for attempt in 1.. {
-            let mut named = object.copy_in(arena);
+            let mut named = object.share_in(arena);
             generate_name(&mut named, at.resource.name, arena);
             let name = meta::name(&named);
             let at = Attributes { name, ..*at };

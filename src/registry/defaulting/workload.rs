@@ -3,6 +3,7 @@
 use super::{Fill as _, pod_spec, volume};
 use crate::object::{List, Map, Value};
 use crate::registry::strategy::Scope;
+use std::ptr;
 
 /// PodTemplate.
 pub fn pod_template<'a>(object: &mut Value<'a>, _: &mut Scope<'a, '_>) {
@@ -124,11 +125,28 @@ fn failure_conditions(spec: &mut Map<'_>) {
     }
 }
 
-/// A job without labels has those of its template.
-pub fn job_labels<'a>(job: &mut Map<'a>, scope: &Scope<'a, '_>) {
-    if let Some(labels) = template_labels(job.entry_map("spec"), scope) {
-        own_labels(job, labels);
+/// A job without labels has those of its template. Upstream the two are one map from then on; here
+/// the copy shares its strings, by which [`shares_labels`] knows it.
+fn job_labels<'a>(job: &mut Map<'a>, scope: &Scope<'a, '_>) {
+    let labels = job.get("spec").and_then(|spec| spec.at(&["template", "metadata", "labels"]));
+    if let Some(labels @ Value::Map(_)) = labels {
+        let shared = labels.share_in(scope.arena);
+        own_labels(job, shared);
     }
+}
+
+/// True if the job has the labels of its template by default, not because a client sent the same.
+pub fn shares_labels(job: &Value<'_>) -> bool {
+    let labels = |path: &[&str]| job.at(path).and_then(Value::as_map);
+    let own = labels(&["metadata", "labels"]);
+    let of_template = labels(&["spec", "template", "metadata", "labels"]);
+    own.zip(of_template).is_some_and(|(own, of_template)| {
+        own.len() == of_template.len()
+            && own.iter().zip(of_template.iter()).all(|((key, value), (other, twin))| {
+                key == other
+                    && value.as_str().zip(twin.as_str()).is_some_and(|(a, b)| ptr::eq(a, b))
+            })
+    })
 }
 
 /// CronJob; the job template gets the pod's defaults, not the job's.

@@ -3,7 +3,7 @@
 use super::Scope;
 use crate::object::Value;
 use crate::registry::defaulting::workload as defaults;
-use crate::registry::read::same;
+use crate::registry::read::same_as;
 
 /// Counts the changes of a DaemonSet's template; extensions/v1beta1 had a field for it.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -33,7 +33,11 @@ pub(super) fn daemon_update<'a>(
     let template = |object: &Value<'_>| object.at(&["spec", "template"]).is_some();
     let moved = scope.subresource.is_empty()
         && (template(object) || template(old))
-        && !same(object.at(&["spec", "template"]), old.at(&["spec", "template"]));
+        && !same_as(
+            "core.v1.PodTemplateSpec",
+            object.at(&["spec", "template"]),
+            old.at(&["spec", "template"]),
+        );
     set_template_generation(object, stored.saturating_add(i64::from(moved)), scope);
 }
 
@@ -47,29 +51,36 @@ fn set_template_generation<'a>(object: &mut Value<'a>, number: i64, scope: &Scop
     annotations.insert(TEMPLATE_GENERATION, Value::str_in(&number.to_string(), scope.arena));
 }
 
-/// `generateSelector`: a job's pods carry its name and uid, and its selector asks for the uid.
+/// `generateSelector`: a job's pods carry its name and uid, and its selector asks for the uid. So
+/// does the job itself if its labels are those of its template: upstream they are one map.
 pub(super) fn job_create<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     let arena = scope.arena;
     let (name, uid) = (object.str_at(&["metadata", "name"]), object.str_at(&["metadata", "uid"]));
+    let shared = defaults::shares_labels(object);
     let Some(map) = object.as_map_mut() else { return };
     let spec = map.entry_map("spec");
     if spec.get("manualSelector").and_then(Value::as_bool) == Some(true) {
         return;
     }
     let labels = spec.entry_map("template").entry_map("metadata").entry_map("labels");
-    for (legacy, key, value) in [
-        ("job-name", "batch.kubernetes.io/job-name", name),
-        ("controller-uid", "batch.kubernetes.io/controller-uid", uid),
+    for (key, value) in [
+        ("job-name", name),
+        ("batch.kubernetes.io/job-name", name),
+        ("controller-uid", uid),
+        ("batch.kubernetes.io/controller-uid", uid),
     ] {
-        if labels.get(legacy).is_none() {
-            labels.insert(legacy, Value::str_in(value, arena));
+        if labels.get(key).is_none() {
             labels.insert(key, Value::str_in(value, arena));
         }
     }
+    let own = shared.then(|| Value::Map(labels.copy_in(arena)));
     let wanted = spec.entry_map("selector").entry_map("matchLabels");
     let key = "batch.kubernetes.io/controller-uid";
     if wanted.get(key).is_none() {
         wanted.insert(key, Value::str_in(uid, arena));
+    }
+    if let Some(labels) = own {
+        map.entry_map("metadata").insert("labels", labels);
     }
 }
 
@@ -105,19 +116,57 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_a_job_has_of_its_template_are_generated_too() {
+        let made = |body: serde_json::Value| {
+            let arena = Bump::new();
+            let mut job = tree(&arena, &body);
+            let (jobs, mut warnings) = (strategy("batch", "jobs"), Vec::new());
+            let mut scope = scope(&arena, "batch", "jobs", &mut warnings);
+            jobs.apply_defaults(&mut job, &mut scope);
+            let mut job = job.share_in(&arena);
+            jobs.begin_create(&mut job, &mut scope);
+            let names = |path: &[&str]| -> Vec<String> {
+                let labels = job.at(path).and_then(crate::object::Value::as_map);
+                labels.into_iter().flat_map(|map| map.keys()).map(str::to_owned).collect()
+            };
+            (names(&["metadata", "labels"]), names(&["spec", "template", "metadata", "labels"]))
+        };
+        let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": {}});
+        let metadata = json!({"name": "j", "uid": "u"});
+        let (own, generated) = made(json!({"metadata": metadata, "spec": {"template": template}}));
+        assert_eq!(generated.len(), 5);
+        assert_eq!(own, generated);
+        let metadata = json!({"name": "j", "uid": "u", "labels": {"app": "a"}});
+        let (own, _) = made(json!({"metadata": metadata, "spec": {"template": template}}));
+        assert_eq!(own, ["app"]);
+        let template = json!({"metadata": {"labels": {"batch.kubernetes.io/job-name": "x"}}});
+        let (_, generated) = made(json!({"metadata": metadata, "spec": {"template": template}}));
+        assert_eq!(generated.len(), 4);
+    }
+
+    #[test]
     fn the_template_generation_counts_changes_of_the_template() {
         let arena = Bump::new();
         let daemons = strategy("apps", "daemonsets");
         let mut warnings = Vec::new();
         let mut scope = scope(&arena, "apps", "daemonsets", &mut warnings);
-        let mut old = tree(&arena, &json!({"metadata": {}, "spec": {"template": {"a": 1}}}));
+        let mut old = tree(
+            &arena,
+            &json!({"metadata": {}, "spec": {"template": {"spec": {"nodeName": "a"}}}}),
+        );
         daemons.begin_create(&mut old, &mut scope);
         let key = ["metadata", "annotations", super::TEMPLATE_GENERATION];
         assert_eq!(old.str_at(&key), "1");
-        let mut new = tree(&arena, &json!({"metadata": {}, "spec": {"template": {"a": 2}}}));
+        let mut new = tree(
+            &arena,
+            &json!({"metadata": {}, "spec": {"template": {"spec": {"nodeName": "b"}}}}),
+        );
         daemons.begin_update(&mut new, &old, &mut scope);
         assert_eq!(new.str_at(&key), "2");
-        let mut same = tree(&arena, &json!({"metadata": {}, "spec": {"template": {"a": 1}}}));
+        let mut same = tree(
+            &arena,
+            &json!({"metadata": {}, "spec": {"template": {"spec": {"nodeName": "a"}}}}),
+        );
         daemons.begin_update(&mut same, &old, &mut scope);
         assert_eq!(same.str_at(&key), "1");
     }
