@@ -35,19 +35,28 @@ pub fn compile_as(env: &Env, text: &str, wanted: &[Type]) -> Result<Program, Str
 pub struct Composer {
     params: bool,
     patches: bool,
+    composes: bool,
     fields: Vec<(Box<str>, Type)>,
 }
 
 impl Composer {
     /// For a policy with or without `params`, that makes patches or does not.
     pub fn new(params: bool, patches: bool) -> Self {
-        Self { params, patches, fields: Vec::new() }
+        Self { params, patches, composes: true, fields: Vec::new() }
+    }
+
+    /// For expressions that do not know `variables` (`createCompiler` without composition).
+    pub fn without_variables(self) -> Self {
+        Self { composes: false, ..self }
     }
 
     /// The environment of expressions with all variables declared so far.
     pub fn env(&self, authorizer: bool) -> Env {
         let env = admission(Optional { params: self.params, authorizer });
         let env = if self.patches { env.with_patches() } else { env };
+        if !self.composes {
+            return env;
+        }
         env.with(VARIABLES, Object::typed("kubernetes.variables", self.fields.clone()))
     }
 

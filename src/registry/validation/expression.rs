@@ -45,6 +45,10 @@ impl Policy {
         let mut composer = Composer::new(spec.has("paramKind"), mutating);
         let at = path.child("variables");
         let list = spec.items("variables");
+        // A validating policy that declares none is compiled by a compiler that knows none.
+        if list.is_empty() && !mutating {
+            composer = composer.without_variables();
+        }
         for (index, variable) in list.iter().enumerate() {
             let at = at.index(index);
             let name = variable.text("name");
@@ -107,4 +111,32 @@ pub fn device_selector(text: &str, path: &Path<'_>, errors: &mut Errors) {
         },
     };
     errors.invalid(path, text, &detail);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errors, Path, Policy};
+    use crate::registry::sample::{lines, tree};
+    use bumpalo::Bump;
+    use serde_json::{Value as Json, json};
+
+    fn told(spec: &Json, mutating: bool) -> Vec<String> {
+        let arena = Bump::new();
+        let (spec, mut errors) = (tree(&arena, spec), Errors::new());
+        let path = Path::root("spec");
+        let policy = Policy::new(&spec, mutating, &path, &mut errors);
+        policy.validation("variables.x == 1", &path.child("validations"), &mut errors);
+        lines(&errors)
+    }
+
+    #[test]
+    fn variables_are_unknown_where_a_validating_policy_declares_none() {
+        let undeclared = "undeclared reference to 'variables'";
+        let none = told(&json!({}), false);
+        assert!(none.iter().any(|line| line.contains(undeclared)), "{none:?}");
+        let mutating = told(&json!({}), true);
+        assert!(mutating.iter().any(|line| line.contains("undefined field 'x'")), "{mutating:?}");
+        let declared = json!({"variables": [{"name": "x", "expression": "1"}]});
+        assert_eq!(told(&declared, false), [""; 0]);
+    }
 }
