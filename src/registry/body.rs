@@ -3,9 +3,10 @@
 
 use super::change::PatchKind;
 use crate::catalog::catalog;
-use crate::codec::json::{self, Decoded, Document, Strictness, TypeMeta};
+use crate::codec::json::{self, DecodeError, Decoded, Document, Strictness, TypeMeta};
 use crate::codec::media::Format;
 use crate::codec::proto::envelope::Unknown;
+use crate::codec::scalar::ScalarError;
 use crate::codec::{proto, yaml};
 use crate::object::Value;
 use crate::object::field::{ErrorKind, FieldError};
@@ -330,7 +331,14 @@ pub fn restore<'a>(
     let decoded = json::conform(object, ty, arena, Strictness::Report).map_err(|error| {
         let place = Place::root(Some(ty));
         let why = object_patch::restore::refusal(place, object);
-        refuse(&why.unwrap_or_else(|| error.to_string()))
+        // Bytes alone go through text, for which there is a step of its own.
+        let of_text = || match &error {
+            DecodeError::Scalar(ScalarError::Base64(_)) => {
+                format!("error decoding from json: {error}")
+            }
+            error => error.to_string(),
+        };
+        refuse(&why.unwrap_or_else(of_text))
     })?;
     let mut unknown = decoded.strict_errors;
     unknown.sort_unstable();
@@ -451,9 +459,26 @@ pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<(Value<'a>, Opt
 
 #[cfg(test)]
 mod tests {
+    use super::{Context, Fault, FieldValidation, restore};
     use crate::catalog::catalog;
-    use crate::codec::json::{Strictness, decode};
+    use crate::codec::json::{self, Strictness, decode};
     use bumpalo::Bump;
+
+    #[test]
+    fn what_a_strategic_patch_leaves_of_base64_is_told_as_text() {
+        let arena = Bump::new();
+        let secret = catalog().type_named("core.v1.Secret").expect("a type");
+        let text: &[u8] = br#"{"data":{"k":"a-b"}}"#;
+        let object = json::parse_any(text, &arena).expect("JSON");
+        let (context, patch) = (Context::default(), (text, Vec::new()));
+        let refused = restore(secret, FieldValidation::Strict, &context, patch, &object, &arena);
+        let Err(Fault::Invalid { errors, .. }) = refused else { panic!("taken") };
+        assert_eq!(
+            errors[0].body,
+            "Invalid value: \"map[data:map[k:a-b]]\": error decoding from json: illegal base64 \
+             data at input byte 1"
+        );
+    }
 
     #[test]
     fn a_wrong_type_is_told_with_the_names_that_go_has() {

@@ -186,7 +186,7 @@ fn merge_ordered_lists<'a>(
         lists::check_order(named, change.as_deref().unwrap_or_default(), &order)?;
         let server = old.as_deref().unwrap_or_default();
         if !(old.is_none() && change.is_none()) {
-            lists::element_kind(server, change.as_deref().unwrap_or_default())?;
+            lists::element_kind(named, server, change.as_deref().unwrap_or_default())?;
         }
         let ranks = lists::ranks(named, &order, server)?;
         let merged = match (old, change) {

@@ -9,6 +9,7 @@ use crate::object::place::Place;
 use crate::object::scalar_key::{Ranks, ScalarKey};
 use crate::object::{List, Value};
 use bumpalo::Bump;
+use std::mem;
 
 /// What the elements are, and the member that names them.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,7 @@ pub(super) fn ranks<'a>(
 
 /// The one kind that all elements of both lists have (`sliceElementType`).
 pub(super) fn element_kind(
+    named: Named<'_>,
     old: &[Value<'_>],
     patch: &[Value<'_>],
 ) -> Result<ElementKind, PatchError> {
@@ -55,17 +57,49 @@ pub(super) fn element_kind(
     if matches!(first, Value::List(_)) {
         return Err(PatchError::Rejected(String::from("lists of lists are not supported")));
     }
-    let kind = std::mem::discriminant(first);
-    if first.is_null() || all.any(|item| std::mem::discriminant(item) != kind) {
+    let kind = mem::discriminant(first);
+    if first.is_null() || all.any(|item| mem::discriminant(item) != kind) {
         let show = |list: &[Value<'_>]| {
             let items: Vec<_> = list.iter().map(|item| GoText(item).to_string()).collect();
             items.join(" ")
         };
-        let lists = format!("[[{}] [{}]]", show(old), show(patch));
+        let arena = Bump::new();
+        let live: Vec<_> = old.iter().map(|item| item.copy_in(&arena)).collect();
+        let live: Vec<_> = live.into_iter().map(|item| as_shown(named.place, item)).collect();
+        let lists = format!("[[{}] [{}]]", show(&live), show(patch));
         let text = "list element types are not identical:";
         return Err(PatchError::Plain(format!("{text} {lists}")));
     }
     Ok(if matches!(first, Value::Map(_)) { ElementKind::Map } else { ElementKind::Scalar })
+}
+
+/// A value of the live object as upstream's tree has it: with the fields that JSON always shows.
+fn as_shown<'a>(place: Place<'_>, value: Value<'a>) -> Value<'a> {
+    let mut value = value;
+    match &mut value {
+        Value::Map(map) => {
+            let arena = map.arena();
+            for (key, member) in map.iter_mut() {
+                *member = as_shown(place.member(key), mem::replace(member, Value::Null));
+            }
+            if let Place::Message(ty, _) = place {
+                for field in &ty.fields {
+                    if map.get(field.name).is_none()
+                        && let Some(zero) = place.shown(field.name, arena)
+                    {
+                        map.push_unique(field.name, zero);
+                    }
+                }
+            }
+        }
+        Value::List(list) => {
+            for item in list.iter_mut() {
+                *item = as_shown(place.item(), mem::replace(item, Value::Null));
+            }
+        }
+        _ => {}
+    }
+    value
 }
 
 /// `old` without the elements that `listed` has.
@@ -78,7 +112,7 @@ pub(super) fn delete<'a>(
     if old.is_empty() && listed.is_empty() {
         return Ok(old);
     }
-    if element_kind(&old, &listed)? == ElementKind::Map {
+    if element_kind(named, &old, &listed)? == ElementKind::Map {
         return merge(arena, named, old, listed);
     }
     let listed = Ranks::new(&listed, None);
@@ -96,7 +130,7 @@ pub(super) fn merge<'a>(
     if old.is_empty() && patch.is_empty() {
         return Ok(old);
     }
-    if element_kind(&old, &patch)? == ElementKind::Scalar {
+    if element_kind(named, &old, &patch)? == ElementKind::Scalar {
         if let (Some(_), Some(item)) = (named.key, old.first().or(patch.first())) {
             return Err(bad_arg_type("map[string]interface {}", item));
         }
@@ -285,4 +319,24 @@ fn check_key(named: Named<'_>, item: &Value<'_>) -> Result<(), PatchError> {
 fn no_merge_key(map: &Value<'_>, key: &str) -> PatchError {
     let map = GoText(map);
     PatchError::Plain(format!("map: {map} does not contain declared merge key: {key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Named, element_kind};
+    use crate::object::fixture::{deployment, value};
+    use crate::object::place::Place;
+    use bumpalo::Bump;
+
+    #[test]
+    fn elements_of_the_live_list_are_told_with_what_json_always_shows() {
+        let arena = Bump::new();
+        let named = Named { place: Place::root(Some(deployment())).member("spec"), key: None };
+        let [live, patch] = [r#"[{"replicas":1}]"#, r#"["a"]"#].map(|text| value(&arena, text));
+        let lists = [&live, &patch].map(|list| list.as_list().unwrap());
+        assert_eq!(
+            element_kind(named, lists[0], lists[1]).unwrap_err().to_string(),
+            "list element types are not identical: [[map[replicas:1 strategy:map[]]] [a]]"
+        );
+    }
 }
