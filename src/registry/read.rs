@@ -96,6 +96,14 @@ pub(crate) fn same_as(ty: &str, a: Option<&Value<'_>>, b: Option<&Value<'_>>) ->
     }
 }
 
+/// As [`same_as`], of the member `name` of two objects of the type called `ty`.
+pub(crate) fn same_member_of(ty: &str, name: &str, a: &Value<'_>, b: &Value<'_>) -> bool {
+    match catalog().type_named(ty) {
+        Some(ty) => same_member(ty, name, a, b),
+        None => same(a.get(name), b.get(name)),
+    }
+}
+
 /// As [`same_as`], of one member of two objects of type `ty`.
 pub(crate) fn same_member(ty: &Type, name: &str, a: &Value<'_>, b: &Value<'_>) -> bool {
     match ty.field(name) {
@@ -112,6 +120,7 @@ fn same_messages(ty: &Type, a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> boo
 }
 
 fn same_fields(field: &Field, a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> bool {
+    let [a, b] = [a, b].map(|value| value.filter(|value| !value.is_null()));
     let one = |a: Option<&Value<'_>>, b: Option<&Value<'_>>| match field.kind {
         Kind::Message(_) => match field.kind.message() {
             Some(ty) => same_messages(ty, a, b),

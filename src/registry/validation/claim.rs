@@ -3,7 +3,7 @@
 use super::{Errors, IMMUTABLE, Report as _, format, go_form, line_diff, resources, selector};
 use crate::object::Value;
 use crate::object::field::Path;
-use crate::registry::read::{Read as _, same};
+use crate::registry::read::{Read as _, same_as};
 use crate::registry::strategy::Scope;
 
 const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
@@ -110,8 +110,8 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
     let bound = old.str_at(&["status", "phase"]) == "Bound";
     let mut munged = now.copy_in(scope.arena);
     unfreeze(&mut munged, was, bound, scope);
-    if !same(Some(&munged), Some(was)) {
-        let name = "core.v1.PersistentVolumeClaimSpec";
+    let name = "core.v1.PersistentVolumeClaimSpec";
+    if !same_as(name, Some(&munged), Some(was)) {
         let diff = line_diff::unified(
             &go_form::pretty(Some(was), name),
             &go_form::pretty(Some(&munged), name),
@@ -222,5 +222,35 @@ pub fn status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Er
         if resource_key(name, &at, errors) {
             resources::amount("storage", value, &at.key(name), errors);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errors, update};
+    use crate::registry::sample::{lines, scope, tree};
+    use bumpalo::Bump;
+    use serde_json::{Value as Json, json};
+
+    #[test]
+    fn an_empty_selector_is_a_change_of_a_claim_and_an_empty_list_of_limits_is_none() {
+        let arena = Bump::new();
+        let mut warnings = Vec::new();
+        let scope = scope(&arena, "", "persistentvolumeclaims", &mut warnings);
+        let claim = |selector: Option<Json>, limits: Option<Json>| {
+            let mut resources = json!({"requests": {"storage": "1Gi"}});
+            resources["limits"] = limits.unwrap_or_default();
+            let mut spec = json!({"accessModes": ["ReadWriteOnce"], "resources": resources});
+            spec["selector"] = selector.unwrap_or_default();
+            tree(&arena, &json!({"metadata": {"name": "c", "namespace": "ns"}, "spec": spec}))
+        };
+        let told = |new| {
+            let mut errors = Errors::new();
+            update(&new, &claim(None, None), &scope, &mut errors);
+            let own = |line: &String| line.starts_with("spec: Forbidden: spec is immutable");
+            lines(&errors).iter().filter(|line| own(line)).count()
+        };
+        assert_eq!(told(claim(None, Some(json!({})))), 0);
+        assert_eq!(told(claim(Some(json!({})), None)), 1);
     }
 }

@@ -3,8 +3,9 @@
 use super::{Errors, IMMUTABLE, Report as _, Verbatim, format, go_form, selector, template};
 use crate::object::field::{ErrorKind, FieldError, Path};
 use crate::object::{Map, Value};
-use crate::registry::read::{Read as _, same};
+use crate::registry::read::{Read as _, same_as, same_member_of};
 use crate::registry::strategy::Scope;
+use bumpalo::Bump;
 
 const INDEXES_MAX: i64 = 100_000;
 const MANY_INDEXES_MAX: i64 = 10_000;
@@ -56,7 +57,7 @@ fn generated_selector(job: &Value<'_>, spec: &Value<'_>, errors: &mut Errors) {
             Some(_) => {}
         }
     }
-    let arena = bumpalo::Bump::new();
+    let arena = Bump::new();
     let mut own = Map::new_in(&arena);
     for (key, value) in expected {
         own.push_unique(key, Value::str_in(value, &arena));
@@ -402,7 +403,7 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
     full_spec(now, scope, errors);
     completions_update(now, was, &path, errors);
     let frozen = |name, errors: &mut Errors| {
-        if same(now.get(name), was.get(name)) {
+        if same_member_of("batch.v1.JobSpec", name, now, was) {
             return;
         }
         let shown = match name {
@@ -437,7 +438,8 @@ fn completions_update(now: &Value<'_>, was: &Value<'_>, path: &Path<'_>, errors:
     }
 }
 
-/// A suspended job that has not begun may still be directed elsewhere.
+/// A suspended job of which nothing runs may still be directed elsewhere and be given other
+/// resources; all else of its pods stays, and nothing but the pods' spec is looked at then.
 fn template_update(
     old: &Value<'_>,
     now: &Value<'_>,
@@ -445,48 +447,103 @@ fn template_update(
     path: &Path<'_>,
     errors: &mut Errors,
 ) {
-    let (new, before) = (now.get("template"), was.get("template"));
-    if same(new, before) {
-        return;
-    }
     let suspended = was.flag("suspend")
         && old.i64_at(&["status", "active"]).unwrap_or(0) == 0
         && (old.at(&["status", "startTime"]).is_none()
             || old.list_at(&["status", "conditions"]).iter().any(|condition| {
                 condition.text("type") == "Suspended" && condition.text("status") == "True"
             }));
-    if suspended && same_but_directives(new, before) {
-        return;
+    let (name, at, path_to) = if suspended {
+        ("core.v1.PodSpec", path.child("template.spec"), &["template", "spec"][..])
+    } else {
+        ("core.v1.PodTemplateSpec", path.child("template"), &["template"][..])
+    };
+    let (new, before) = (now.at(path_to), was.at(path_to));
+    let arena = Bump::new();
+    let unchanged = if suspended {
+        let [new, before] = [new, before].map(|spec| spec.map(|spec| undirected(spec, &arena)));
+        same_as(name, new.as_ref(), before.as_ref())
+    } else {
+        same_as(name, new, before)
+    };
+    if !unchanged {
+        errors.invalid(&at, Verbatim(&go_form::compact(new, name)), IMMUTABLE);
     }
-    let shown = go_form::compact(new, "core.v1.PodTemplateSpec");
-    errors.invalid(&path.child("template"), Verbatim(&shown), IMMUTABLE);
 }
 
-fn same_but_directives(new: Option<&Value<'_>>, old: Option<&Value<'_>>) -> bool {
-    let (Some(new), Some(old)) = (new, old) else { return false };
-    let arena = bumpalo::Bump::new();
-    let plain = |template: &Value<'_>| {
-        let mut copy = template.copy_in(&arena);
-        if let Some(metadata) = copy.get_mut("metadata").and_then(Value::as_map_mut) {
-            metadata.remove("labels");
-            metadata.remove("annotations");
+/// The spec of a pod without what a suspended job may change of it.
+fn undirected<'a>(spec: &Value<'_>, arena: &'a Bump) -> Value<'a> {
+    let mut copy = spec.copy_in(arena);
+    for list in ["containers", "initContainers"] {
+        for container in copy.list_at_mut(&[list]).iter_mut().filter_map(Value::as_map_mut) {
+            container.remove("resources");
         }
-        if let Some(spec) = copy.get_mut("spec").and_then(Value::as_map_mut) {
-            for name in ["nodeSelector", "tolerations", "schedulingGates"] {
-                spec.remove(name);
-            }
-            if let Some(affinity) = spec.get_mut("affinity").and_then(Value::as_map_mut) {
-                affinity.remove("nodeAffinity");
-            }
+    }
+    let Some(map) = copy.as_map_mut() else { return copy };
+    for name in ["nodeSelector", "tolerations", "schedulingGates"] {
+        map.remove(name);
+    }
+    if let Some(affinity) = map.get_mut("affinity").and_then(Value::as_map_mut) {
+        affinity.remove("nodeAffinity");
+        if affinity.is_empty() {
+            map.remove("affinity");
         }
-        for list in ["containers", "initContainers"] {
-            for container in copy.list_at_mut(&["spec", list]) {
-                if let Some(container) = container.as_map_mut() {
-                    container.remove("resources");
-                }
-            }
-        }
-        copy
-    };
-    same(Some(&plain(new)), Some(&plain(old)))
+    }
+    copy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errors, Path, template_update};
+    use crate::registry::sample::{lines, tree};
+    use bumpalo::Bump;
+    use serde_json::{Value as Json, json};
+
+    /// What is wrong with a change of a job's template, without the value shown.
+    fn change(template: &Json, status: &Json, suspend: bool) -> Vec<String> {
+        let arena = Bump::new();
+        let old = tree(
+            &arena,
+            &json!({"spec": {"suspend": suspend, "template": {"metadata": {"labels": {"a": "b"}},
+                "spec": {"securityContext": {}, "containers": [{"name": "c", "image": "i"}]}}},
+                "status": status}),
+        );
+        let now = tree(&arena, &json!({"suspend": suspend, "template": template}));
+        let mut errors = Errors::new();
+        let was = old.get("spec").unwrap();
+        template_update(&old, &now, was, &Path::root("spec"), &mut errors);
+        let field = |line: &String| line.split_once(": ").map(|(field, _)| field.to_owned());
+        lines(&errors).iter().filter_map(field).collect()
+    }
+
+    #[test]
+    fn a_suspended_job_is_directed_and_given_resources_and_nothing_else() {
+        let resources = json!({"limits": {"cpu": "1"}});
+        let directed = json!({"metadata": {"labels": {"x": "y"}}, "spec": {
+            "securityContext": {}, "nodeSelector": {"a": "b"},
+            "affinity": {"nodeAffinity": {}},
+            "containers": [{"name": "c", "image": "i", "resources": resources}]}});
+        let renamed = json!({"metadata": {"labels": {"a": "b"}}, "spec": {
+            "securityContext": {},
+            "containers": [{"name": "d", "image": "i", "resources": resources}]}});
+        let still = json!({});
+        assert_eq!(change(&directed, &still, true), [""; 0]);
+        assert_eq!(change(&renamed, &still, true), ["spec.template.spec"]);
+        assert_eq!(change(&directed, &still, false), ["spec.template"]);
+        assert_eq!(change(&directed, &json!({"active": 1}), true), ["spec.template"]);
+        let started = json!({"startTime": "2026-01-01T00:00:00Z"});
+        assert_eq!(change(&directed, &started, true), ["spec.template"]);
+    }
+
+    #[test]
+    fn an_empty_affinity_is_a_change_of_a_template() {
+        let with = |member: &str| {
+            let mut spec = json!({"securityContext": {},
+                "containers": [{"name": "c", "image": "i", "resources": {}}]});
+            spec[member] = json!({});
+            json!({"metadata": {"labels": {"a": "b"}}, "spec": spec})
+        };
+        assert_eq!(change(&with("nodeSelector"), &json!({}), false), [""; 0]);
+        assert_eq!(change(&with("affinity"), &json!({}), false), ["spec.template"]);
+    }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::object::field::Path;
 use crate::object::{Map, Value};
-use crate::registry::read::{Read as _, same};
+use crate::registry::read::{Read as _, same_as, same_member_of};
 use crate::registry::strategy::Scope;
 use bumpalo::Bump;
 
@@ -192,8 +192,8 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
     let (now, was) = (new.get("spec").unwrap_or(&null), old.get("spec").unwrap_or(&null));
     let arena = Bump::new();
     let (before, after) = (source_of(was, was, &arena), source_of(now, was, &arena));
-    if !same(Some(&before), Some(&after)) {
-        let name = "core.v1.PersistentVolumeSpec";
+    let name = "core.v1.PersistentVolumeSpec";
+    if !same_as(name, Some(&before), Some(&after)) {
         let diff = line_diff::unified(
             &go_form::pretty(Some(&before), name),
             &go_form::pretty(Some(&after), name),
@@ -205,7 +205,7 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
         errors.invalid(&Path::root("volumeMode"), now.text("volumeMode"), IMMUTABLE);
     }
     let affinity = "nodeAffinity";
-    if was.has(affinity) && !same(now.get(affinity), was.get(affinity)) {
+    if was.has(affinity) && !same_member_of(name, affinity, now, was) {
         let shown = go_form::compact(now.get(affinity), "core.v1.VolumeNodeAffinity");
         let detail = "field is immutable, except for updating from beta label to GA";
         errors.invalid(&Path::root(affinity), Verbatim(&shown), detail);
@@ -217,20 +217,19 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
     }
 }
 
-/// The volume's source, without the two secrets that may be added later.
+/// The volume's source, without the secret that may be added later.
 fn source_of<'a>(spec: &Value<'_>, old: &Value<'_>, arena: &'a Bump) -> Value<'a> {
+    let secret = "controllerExpandSecretRef";
     let mut map = Map::new_in(arena);
     for name in SOURCES {
         if let Some(value) = spec.get(name) {
             map.push_unique(name, value.copy_in(arena));
         }
     }
-    if let Some(csi) = map.get_mut("csi").and_then(Value::as_map_mut) {
-        for name in ["controllerExpandSecretRef", "nodeExpandSecretRef"] {
-            if old.at(&["csi", name]).is_none() {
-                csi.remove(name);
-            }
-        }
+    if let Some(csi) = map.get_mut("csi").and_then(Value::as_map_mut)
+        && old.at(&["csi", secret]).is_none()
+    {
+        csi.remove(secret);
     }
     Value::Map(map)
 }
@@ -239,5 +238,52 @@ fn source_of<'a>(spec: &Value<'_>, old: &Value<'_>, arena: &'a Bump) -> Value<'a
 pub fn status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     if new.str_at(&["metadata", "resourceVersion"]).is_empty() {
         errors.required(&Path::root("resourceVersion"), "");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errors, Path, spec, update};
+    use crate::registry::sample::{lines, scope, tree};
+    use bumpalo::Bump;
+    use serde_json::json;
+
+    #[test]
+    fn a_disk_of_gce_is_named_as_the_check_of_sources_names_it() {
+        let arena = Bump::new();
+        let source = json!({"gcePersistentDisk": {}, "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce"]});
+        let source = tree(&arena, &source);
+        for inline in [true, false] {
+            let mut errors = Errors::new();
+            spec(&source, inline, &Path::root("at"), &mut errors);
+            let lines = lines(&errors);
+            let told = "at.persistentDisk.pdName: Required value";
+            assert!(lines.iter().any(|line| line == told), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_nodes_and_empty_references_are_changes_of_a_source() {
+        let arena = Bump::new();
+        let mut warnings = Vec::new();
+        let scope = scope(&arena, "", "persistentvolumes", &mut warnings);
+        let volume = |secrets: serde_json::Value| {
+            let mut csi = json!({"driver": "d.example.com", "volumeHandle": "h"});
+            csi.as_object_mut().unwrap().extend(secrets.as_object().unwrap().clone());
+            let spec = json!({"csi": csi, "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"});
+            tree(&arena, &json!({"metadata": {"name": "v"}, "spec": spec}))
+        };
+        let told = |secrets| {
+            let mut errors = Errors::new();
+            update(&volume(secrets), &volume(json!({})), &scope, &mut errors);
+            let own = |line: &String| line.starts_with("spec.persistentvolumesource: Forbidden");
+            lines(&errors).iter().filter(|line| own(line)).count()
+        };
+        let secret = json!({"name": "s", "namespace": "n"});
+        assert_eq!(told(json!({"controllerExpandSecretRef": secret})), 0);
+        assert_eq!(told(json!({"nodeExpandSecretRef": secret})), 1);
+        assert_eq!(told(json!({"nodeStageSecretRef": {}})), 1);
     }
 }

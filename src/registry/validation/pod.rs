@@ -5,7 +5,7 @@ use super::pod_spec::{self, Owner};
 use super::{Errors, Report as _, format, go_form, line_diff, metadata, profile};
 use crate::object::Value;
 use crate::object::field::Path;
-use crate::registry::read::{Read as _, same};
+use crate::registry::read::{Read as _, same_as};
 use crate::registry::strategy::{Scope, qos_class};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -147,12 +147,12 @@ fn main(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Er
     }
     tolerations(now, was, &path.child("tolerations"), errors);
     gates(now, was, &path.child("schedulingGates"), errors);
-    if same(Some(now), Some(was)) {
+    let name = "core.v1.PodSpec";
+    if same_as(name, Some(now), Some(was)) {
         return;
     }
     let munged = munge(now, was, scope, &path, errors);
-    if !same(Some(&munged), Some(was)) {
-        let name = "core.v1.PodSpec";
+    if !same_as(name, Some(&munged), Some(was)) {
         let diff = line_diff::unified(
             &go_form::pretty(Some(was), name),
             &go_form::pretty(Some(&munged), name),
@@ -350,6 +350,7 @@ fn ephemeral(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &m
     if !now.is_empty() && old_mirror {
         errors.forbidden(&Path::root(""), "static pods do not support ephemeral containers");
     }
+    let ty = "core.v1.EphemeralContainer";
     for before in old.list_at(&["spec", "ephemeralContainers"]) {
         let name = before.text("name");
         match now.iter().find(|container| container.text("name") == name) {
@@ -357,8 +358,7 @@ fn ephemeral(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &m
                 let detail = format!("existing ephemeral containers {name:?} may not be removed\n");
                 errors.forbidden(&path, &detail);
             }
-            Some(after) if !same(Some(after), Some(before)) => {
-                let ty = "core.v1.EphemeralContainer";
+            Some(after) if !same_as(ty, Some(after), Some(before)) => {
                 let diff = line_diff::unified(
                     &go_form::pretty(Some(before), ty),
                     &go_form::pretty(Some(after), ty),
@@ -423,5 +423,36 @@ fn resize(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut 
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errors, update};
+    use crate::registry::sample::{lines, scope, tree};
+    use bumpalo::Bump;
+    use serde_json::json;
+
+    #[test]
+    fn an_empty_struct_behind_a_pointer_is_a_change_of_a_pod() {
+        let arena = Bump::new();
+        let mut warnings = Vec::new();
+        let scope = scope(&arena, "", "pods", &mut warnings);
+        let pod = |member: Option<&str>| {
+            let mut spec = json!({"securityContext": {}, "containers": [{"name": "c"}]});
+            if let Some(member) = member {
+                spec[member] = json!({});
+            }
+            tree(&arena, &json!({"metadata": {"name": "p", "namespace": "ns"}, "spec": spec}))
+        };
+        let told = |member| {
+            let mut errors = Errors::new();
+            update(&pod(Some(member)), &pod(None), &scope, &mut errors);
+            let own = |line: &String| line.starts_with("spec: Forbidden: pod updates may not");
+            lines(&errors).iter().filter(|line| own(line)).count()
+        };
+        assert_eq!(told("nodeSelector"), 0);
+        assert_eq!(told("affinity"), 1);
+        assert_eq!(told("dnsConfig"), 1);
     }
 }

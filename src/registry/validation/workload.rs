@@ -3,7 +3,7 @@
 use super::{Errors, IMMUTABLE, Report as _, Verbatim, claim, format, go_form, selector, template};
 use crate::object::field::Path;
 use crate::object::{List, Map, Value};
-use crate::registry::read::{Read as _, same};
+use crate::registry::read::{Read as _, same, same_member_of};
 use crate::registry::strategy::Scope;
 use bumpalo::Bump;
 
@@ -410,10 +410,10 @@ pub fn stateful_set_update(
     checks.template = before.is_empty();
     stateful_spec(spec(new), checks, scope, &path, errors);
     let maps = [spec(new).as_map(), spec(old).as_map()];
-    let changed =
-        maps.into_iter().flatten().flat_map(|map| map.keys()).any(|name| {
-            !MUTABLE.contains(&name) && !same(spec(new).get(name), spec(old).get(name))
-        });
+    let changed = maps.into_iter().flatten().flat_map(|map| map.keys()).any(|name| {
+        !MUTABLE.contains(&name)
+            && !same_member_of("apps.v1.StatefulSetSpec", name, spec(new), spec(old))
+    });
     if changed {
         let detail = "updates to statefulset spec for fields other than 'replicas', 'ordinals', \
             'template', 'updateStrategy', 'revisionHistoryLimit', \
