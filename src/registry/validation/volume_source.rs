@@ -314,12 +314,12 @@ fn csi(value: &Value<'_>, persistent: bool, path: &Path<'_>, errors: &mut Errors
         return;
     }
     need(value, &["volumeHandle"], path, errors);
+    // Upstream looks at all references but `nodeStageSecretRef`.
     for name in [
         "controllerPublishSecretRef",
         "controllerExpandSecretRef",
         "nodePublishSecretRef",
         "nodeExpandSecretRef",
-        "nodeStageSecretRef",
     ] {
         if let Some(secret) = value.get(name) {
             let at = path.child(name);
