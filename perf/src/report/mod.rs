@@ -14,7 +14,7 @@ use std::path::Path;
 /// Writes all of them into a folder, which is made.
 pub(crate) fn write(run: &Run, folder: &Path) -> Result<(), Fault> {
     fs::create_dir_all(folder)?;
-    fs::write(folder.join("run.json"), serde_json::to_vec_pretty(run)?)?;
+    fs::write(folder.join("run.json"), serde_json::to_vec(run)?)?;
     fs::write(folder.join("measures.csv"), csv::text(run))?;
     fs::write(folder.join("report.html"), html::page(run))?;
     fs::write(folder.join("summary.md"), summary::table(run))?;
