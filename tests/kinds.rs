@@ -208,7 +208,8 @@ fn forget(value: &mut Value, members: &[&str]) {
 
 /// Values to try for one element of a field.
 fn elements(field: &Field, depth: usize) -> Vec<Value> {
-    let texts = ["a", "/a", "a.example.com/x", "10.0.0.1"];
+    // A dry run does not look whether an address is taken: this one is free.
+    let texts = ["a", "/a", "a.example.com/x", "10.0.0.77"];
     match field.kind {
         Kind::Message(cell) => cell.get().map(|ty| required(ty, depth)).into_iter().collect(),
         Kind::Scalar(scalar) => match scalar {
