@@ -159,6 +159,13 @@ fn headers() {
 }
 
 #[test]
+fn streams() {
+    with_stack(|| {
+        smoke("streams", targets::streams::run);
+    });
+}
+
+#[test]
 fn yaml() {
     with_stack(|| {
         smoke("yaml", targets::yaml::run);

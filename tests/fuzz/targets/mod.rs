@@ -9,6 +9,7 @@ pub(crate) mod json;
 pub(crate) mod patch;
 pub(crate) mod proto;
 pub(crate) mod selectors;
+pub(crate) mod streams;
 pub(crate) mod url;
 pub(crate) mod yaml;
 
