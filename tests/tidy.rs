@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 /// Crates that one module wraps: no other module names them.
 const WRAPPED: &[(&str, &str)] = &[
+    ("compio_driver", "rt"),
     ("glommio", "rt"),
     ("hyper", "http client"),
     ("hyper_util", "client"),

@@ -1,9 +1,15 @@
 //! The reactor: one executor on io_uring per shard. The only module that names glommio.
 //!
+//! glommio hosts the shard; the tasks, timers and sockets in it are on a ring of the shard's own
+//! (`executor`, `ring`). glommio sleeps by way of three rings and a barrier for all threads, ten
+//! system calls a wake where this takes three; `benches/wake.rs` shows what that costs.
+//!
 //! Everything on a shard runs on its one thread: tasks are neither `Send` nor locked, and must
 //! neither block nor compute for long without [`yield_now`]. What crosses shards or comes from
 //! other threads goes through `async_channel`, whose wakers reach a sleeping executor.
 
+mod executor;
+mod ring;
 mod shards;
 pub mod signal;
 mod tcp;
@@ -33,21 +39,19 @@ use std::task::Poll;
 /// Runs a task on this shard to its end, detached. A panic in it ends the process: a background
 /// task that vanished would leave the shard in a state nobody looks after.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
-    glommio::spawn_local(async move {
+    executor::spawn(async move {
         if AssertUnwindSafe(task).catch_unwind().await.is_err() {
             std::process::abort();
         }
-    })
-    .detach();
+    });
 }
 
 /// Runs a task on this shard, detached; a panic (already reported by the panic hook) ends that
 /// task alone. For work that belongs to one connection.
 pub fn spawn_isolated(task: impl Future<Output = ()> + 'static) {
-    glommio::spawn_local(async move {
+    executor::spawn(async move {
         let _panicked = AssertUnwindSafe(task).catch_unwind().await;
-    })
-    .detach();
+    });
 }
 
 /// Lets the shard's other ready tasks run before this one goes on.

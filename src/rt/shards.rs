@@ -1,21 +1,21 @@
 //! Starting executors: one thread for each shard, pinned to a core.
 
+use super::executor::Shard;
 use glommio::LocalExecutor;
 use glommio::LocalExecutorBuilder;
 use std::fmt;
 use std::future::Future;
 use std::thread::JoinHandle;
 
-/// Bytes of registered I/O memory per executor: glommio's smallest. It is only used for direct
-/// disk access, which shards do not do, and it counts (three times) against RLIMIT_MEMLOCK.
+/// Bytes of glommio's registered I/O memory: its smallest. It is only used for direct disk access,
+/// which shards do not do, and it counts (three times) against RLIMIT_MEMLOCK.
 const IO_MEMORY_BYTES: usize = 64 * 1024;
-/// Entries of each of an executor's three rings. In flight there may be more: this bounds what is
-/// handed to the kernel at once.
-const RING_DEPTH: usize = 128;
+/// Entries of each of glommio's three rings, which are not used either.
+const RING_DEPTH: usize = 8;
 /// Locked memory that one shard's rings and their registered memory count for at most, where the
-/// kernel counts them (not with CAP_IPC_LOCK): measured at twice the depth, where 24 shards start
-/// within 8 MiB and the 25th does not.
-pub const LOCKED_BYTES_PER_SHARD: u64 = 342 * 1024;
+/// kernel counts them (not with CAP_IPC_LOCK): measured, 34 shards start within 8 MiB and the 35th
+/// does not.
+pub const LOCKED_BYTES_PER_SHARD: u64 = 241 * 1024;
 /// Bytes of a shard's stack. Only what was once used takes memory.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
@@ -98,11 +98,11 @@ where
             if let Some(core) = core {
                 core_affinity::set_for_current(core_affinity::CoreId { id: core });
             }
-            match executor() {
-                Ok(executor) => {
+            match Host::new() {
+                Ok(host) => {
                     made_tx.send_blocking(Ok(())).ok()?;
                     go_rx.recv_blocking().ok()?;
-                    Some(executor.run(main(shard, seed)))
+                    Some(host.run(main(shard, seed)))
                 }
                 Err(message) => {
                     made_tx.send_blocking(Err(message)).ok()?;
@@ -129,7 +129,7 @@ where
 /// When no executor can be made.
 #[expect(clippy::expect_used, reason = "stated in the contract")]
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    executor().expect("an executor").run(future)
+    Host::new().expect("an executor").run(future)
 }
 
 /// Tries whether an executor can be made at all; for use before anything else runs.
@@ -143,7 +143,7 @@ pub fn probe() -> Result<(), String> {
     std::panic::set_hook(Box::new(|_| {}));
     let tried = std::thread::Builder::new()
         .name("probe".to_owned())
-        .spawn(|| executor().map(drop))
+        .spawn(|| Host::new().map(drop))
         .map(JoinHandle::join);
     std::panic::set_hook(hook);
     match tried {
@@ -153,10 +153,26 @@ pub fn probe() -> Result<(), String> {
     }
 }
 
-fn executor() -> Result<LocalExecutor, String> {
-    LocalExecutorBuilder::new(glommio::Placement::Unbound)
-        .io_memory(IO_MEMORY_BYTES)
-        .ring_depth(RING_DEPTH)
-        .make()
-        .map_err(|e| e.to_string())
+/// A shard in glommio's executor.
+struct Host {
+    // Dropped first: its tasks may use it.
+    shard: Shard,
+    executor: LocalExecutor,
+}
+
+impl Host {
+    fn new() -> Result<Self, String> {
+        let executor = LocalExecutorBuilder::new(glommio::Placement::Unbound)
+            .io_memory(IO_MEMORY_BYTES)
+            .ring_depth(RING_DEPTH)
+            .make()
+            .map_err(|e| e.to_string())?;
+        Ok(Self { shard: Shard::new().map_err(|e| e.to_string())?, executor })
+    }
+
+    fn run<T>(self, future: impl Future<Output = T>) -> T {
+        let Self { shard, executor } = self;
+        // Never gives glommio its turn: what would need it does not exist on a shard.
+        executor.run(async move { shard.run(future) })
+    }
 }

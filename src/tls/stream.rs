@@ -245,7 +245,7 @@ impl Stream {
     /// it still sends does not make the system take them back.
     async fn linger(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.poll_send(cx)).await?;
-        std::future::poll_fn(|cx| self.tcp.poll_close(cx)).await?;
+        self.tcp.close()?;
         let mut left = LINGER_BYTES_MAX;
         while left > 0 {
             self.received.consume(usize::MAX);
@@ -349,7 +349,7 @@ impl Transport for Stream {
             self.seal(true)?;
         }
         ready!(self.poll_send(cx))?;
-        self.tcp.poll_close(cx)
+        Poll::Ready(self.tcp.close())
     }
 }
 
