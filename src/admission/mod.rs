@@ -38,6 +38,7 @@ mod service_account;
 mod signing_request;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
+mod times;
 pub mod webhook;
 
 pub use authority::{Answer, Authority, Question};
@@ -45,10 +46,12 @@ pub use default_toleration_seconds::Seconds;
 pub use plugins::{Plugin, Plugins};
 pub use reader::Reader;
 
+use crate::metrics::Recorder;
 use crate::object::Value;
 use crate::request::{Attributes, Result};
 use bumpalo::Bump;
 use std::rc::Rc;
+use times::{Clock, Step, Times};
 use webhook::{Round, Webhooks};
 
 /// The chain of one shard; clones share it.
@@ -59,18 +62,22 @@ pub struct Chain {
     plugins: Plugins,
     tolerated: Seconds,
     webhooks: Webhooks,
+    times: Rc<Times>,
 }
 
 impl Chain {
-    /// A chain of these plugins, that reads other objects through `reader`.
+    /// A chain of these plugins, that reads other objects through `reader` and counts in
+    /// `metrics`.
     pub fn new(
         reader: Reader,
         authority: Rc<dyn Authority>,
         plugins: Plugins,
         tolerated: Seconds,
         webhooks: Webhooks,
+        metrics: Rc<Recorder>,
     ) -> Self {
-        Self { reader, authority, plugins, tolerated, webhooks }
+        let times = Rc::new(Times::new(metrics));
+        Self { reader, authority, plugins, tolerated, webhooks, times }
     }
 
     /// The webhooks of the chain.
@@ -90,22 +97,42 @@ impl Chain {
         old: Option<&Value<'_>>,
         arena: &'a Bump,
     ) -> Result<()> {
+        let title = arena.alloc_str(title(at, object));
+        let at = &Attributes { title, ..*at };
+        let mut clock = self.times.begin(at.operation, Step::Admit);
+        let told = self.mutate_all(at, object, old, &mut clock, arena).await;
+        clock.end(told)
+    }
+
+    async fn mutate_all<'a>(
+        &self,
+        at: &Attributes<'_>,
+        object: &mut Value<'a>,
+        old: Option<&Value<'_>>,
+        clock: &mut Clock<'_>,
+        arena: &'a Bump,
+    ) -> Result<()> {
+        let on = |plugin: Plugin| self.plugins.have(plugin) && plugin.handles(at.operation);
         let (mut round, mut policies) = (Round::default(), policy::Round::default());
         loop {
-            self.mutate_first(at, object, old, arena).await?;
-            self.mutate_last(at, object, arena).await?;
-            if self.plugins.have(Plugin::MutatingAdmissionPolicy) {
+            self.mutate_first(at, object, old, clock, arena).await?;
+            self.mutate_last(at, object, clock, arena).await?;
+            if on(Plugin::MutatingAdmissionPolicy) {
                 let working = (&self.reader, &*self.authority, &mut policies);
-                if policy::mutate(at, object, old, working, arena).await? {
+                let changed = policy::mutate(at, object, old, working, arena).await;
+                if let Ok(true) = changed {
                     self.webhooks.fill_defaults(at.resource, object, arena);
                 }
+                clock.lap(Plugin::MutatingAdmissionPolicy, changed.map(drop))?;
             }
-            if self.plugins.have(Plugin::MutatingAdmissionWebhook) {
+            if on(Plugin::MutatingAdmissionWebhook) {
                 let working = (&self.reader, &mut round);
-                self.webhooks.mutate(at, object, old, working, arena).await?;
+                let told = self.webhooks.mutate(at, object, old, working, arena).await;
+                clock.lap(Plugin::MutatingAdmissionWebhook, told)?;
             }
-            if self.plugins.have(Plugin::AlwaysDeny) {
-                return Err(refusal::refuse(at, "admission control is denying all modifications"));
+            if on(Plugin::AlwaysDeny) {
+                let why = "admission control is denying all modifications";
+                clock.lap(Plugin::AlwaysDeny, Err(refusal::refuse(at, why)))?;
             }
             if !round.begin_second() {
                 return Ok(());
@@ -119,39 +146,51 @@ impl Chain {
         at: &Attributes<'_>,
         object: &mut Value<'a>,
         old: Option<&Value<'_>>,
+        clock: &mut Clock<'_>,
         arena: &'a Bump,
     ) -> Result<()> {
-        let (reader, on) = (&self.reader, |plugin| self.plugins.have(plugin));
+        let reader = &self.reader;
+        let on = |plugin: Plugin| self.plugins.have(plugin) && plugin.handles(at.operation);
         if on(Plugin::NamespaceLifecycle) {
-            namespace_lifecycle::admit(at, reader).await?;
+            let told = namespace_lifecycle::admit(at, reader).await;
+            clock.lap(Plugin::NamespaceLifecycle, told)?;
         }
         if on(Plugin::LimitRanger) {
-            limit_ranger::admit(at, object, old, reader, arena).await?;
+            let told = limit_ranger::admit(at, object, old, reader, arena).await;
+            clock.lap(Plugin::LimitRanger, told)?;
         }
         if on(Plugin::ServiceAccount) {
-            service_account::admit(at, object, reader, arena).await?;
+            let told = service_account::admit(at, object, reader, arena).await;
+            clock.lap(Plugin::ServiceAccount, told)?;
         }
         if on(Plugin::NodeRestriction) {
             let authority = &*self.authority;
-            node_restriction::admit(at, object, old, reader, authority).await?;
+            let told = node_restriction::admit(at, object, old, reader, authority).await;
+            clock.lap(Plugin::NodeRestriction, told)?;
         }
         if on(Plugin::TaintNodesByCondition) {
             taint_nodes_by_condition::admit(at, object, arena);
+            clock.lap(Plugin::TaintNodesByCondition, Ok(()))?;
         }
         if on(Plugin::AlwaysPullImages) {
             always_pull_images::admit(at, object);
+            clock.lap(Plugin::AlwaysPullImages, Ok(()))?;
         }
         if on(Plugin::PodNodeSelector) {
-            pod_node_selector::admit(at, object, reader, arena).await?;
+            let told = pod_node_selector::admit(at, object, reader, arena).await;
+            clock.lap(Plugin::PodNodeSelector, told)?;
         }
         if on(Plugin::Priority) {
-            priority::admit(at, object, old, reader, arena).await?;
+            let told = priority::admit(at, object, old, reader, arena).await;
+            clock.lap(Plugin::Priority, told)?;
         }
         if on(Plugin::DefaultTolerationSeconds) {
             default_toleration_seconds::admit(at, object, self.tolerated, arena);
+            clock.lap(Plugin::DefaultTolerationSeconds, Ok(()))?;
         }
         if on(Plugin::ExtendedResourceToleration) {
             extended_resource_toleration::admit(at, object, arena);
+            clock.lap(Plugin::ExtendedResourceToleration, Ok(()))?;
         }
         Ok(())
     }
@@ -161,50 +200,46 @@ impl Chain {
         &self,
         at: &Attributes<'_>,
         object: &mut Value<'a>,
+        clock: &mut Clock<'_>,
         arena: &'a Bump,
     ) -> Result<()> {
-        let (reader, on) = (&self.reader, |plugin| self.plugins.have(plugin));
+        let reader = &self.reader;
+        let on = |plugin: Plugin| self.plugins.have(plugin) && plugin.handles(at.operation);
         if on(Plugin::DefaultStorageClass) {
-            default_storage_class::admit(at, object, reader, arena).await?;
+            let told = default_storage_class::admit(at, object, reader, arena).await;
+            clock.lap(Plugin::DefaultStorageClass, told)?;
         }
         if on(Plugin::StorageObjectInUseProtection) {
             storage_object_in_use_protection::admit(at, object, arena);
+            clock.lap(Plugin::StorageObjectInUseProtection, Ok(()))?;
         }
         if on(Plugin::RuntimeClass) {
-            runtime_class::admit(at, object, reader, arena).await?;
+            let told = runtime_class::admit(at, object, reader, arena).await;
+            clock.lap(Plugin::RuntimeClass, told)?;
         }
         if on(Plugin::DefaultIngressClass) {
-            default_ingress_class::admit(at, object, reader, arena).await?;
+            let told = default_ingress_class::admit(at, object, reader, arena).await;
+            clock.lap(Plugin::DefaultIngressClass, told)?;
         }
         if on(Plugin::PodTopologyLabels) {
-            pod_topology_labels::admit(at, object, reader, arena).await?;
+            let told = pod_topology_labels::admit(at, object, reader, arena).await;
+            clock.lap(Plugin::PodTopologyLabels, told)?;
         }
         Ok(())
     }
 
-    /// Asks the webhooks about a connect, whose object is its options; no other plugin that is on
-    /// looks at one.
+    /// Asks policies and webhooks about a connect, whose object is its options.
     ///
     /// # Errors
-    /// The refusal of a hook.
+    /// The refusal of one of them.
     pub async fn admit_connect<'a>(
         &self,
         at: &Attributes<'_>,
         options: &mut Value<'a>,
         arena: &'a Bump,
     ) -> Result<()> {
-        let mut round = Round::default();
-        while self.plugins.have(Plugin::MutatingAdmissionWebhook) {
-            let working = (&self.reader, &mut round);
-            self.webhooks.mutate(at, options, None, working, arena).await?;
-            if !round.begin_second() {
-                break;
-            }
-        }
-        if self.plugins.have(Plugin::ValidatingAdmissionWebhook) {
-            self.webhooks.validate(at, options, None, &self.reader).await?;
-        }
-        Ok(())
+        self.mutate(at, options, None, arena).await?;
+        self.validate(at, options, None).await
     }
 
     /// Runs the plugins that judge the final object.
@@ -217,39 +252,69 @@ impl Chain {
         object: &Value<'_>,
         old: Option<&Value<'_>>,
     ) -> Result<()> {
-        let (reader, on) = (&self.reader, |plugin| self.plugins.have(plugin));
+        let at = &Attributes { title: title(at, object), ..*at };
+        let mut clock = self.times.begin(at.operation, Step::Validate);
+        let mut told = self.validate_first(at, object, old, &mut clock).await;
+        if told.is_ok() {
+            told = self.validate_last(at, object, old, &mut clock).await;
+        }
+        clock.end(told)
+    }
+
+    /// The first half of [`Self::validate`].
+    async fn validate_first(
+        &self,
+        at: &Attributes<'_>,
+        object: &Value<'_>,
+        old: Option<&Value<'_>>,
+        clock: &mut Clock<'_>,
+    ) -> Result<()> {
+        let reader = &self.reader;
+        let on = |plugin: Plugin| self.plugins.have(plugin) && plugin.handles(at.operation);
         let authority = &*self.authority;
         if on(Plugin::NamespaceExists) {
-            namespace_exists::validate(at, reader).await?;
+            let told = namespace_exists::validate(at, reader).await;
+            clock.lap(Plugin::NamespaceExists, told)?;
         }
         if on(Plugin::LimitPodHardAntiAffinityTopology) {
-            limit_pod_hard_anti_affinity_topology::validate(at, object)?;
+            clock.lap(
+                Plugin::LimitPodHardAntiAffinityTopology,
+                limit_pod_hard_anti_affinity_topology::validate(at, object),
+            )?;
         }
         if on(Plugin::LimitRanger) {
-            limit_ranger::validate(at, object, old, reader).await?;
+            let told = limit_ranger::validate(at, object, old, reader).await;
+            clock.lap(Plugin::LimitRanger, told)?;
         }
         if on(Plugin::ServiceAccount) {
-            service_account::validate(at, object, reader).await?;
+            let told = service_account::validate(at, object, reader).await;
+            clock.lap(Plugin::ServiceAccount, told)?;
         }
         if on(Plugin::AlwaysPullImages) {
-            always_pull_images::validate(at, object)?;
+            clock.lap(Plugin::AlwaysPullImages, always_pull_images::validate(at, object))?;
         }
         if on(Plugin::PodSecurity) {
-            pod_security::validate(at, object, old, reader).await?;
+            let told = pod_security::validate(at, object, old, reader).await;
+            clock.lap(Plugin::PodSecurity, told)?;
         }
         if on(Plugin::Priority) {
-            priority::validate(at, object, old, reader).await?;
+            let told = priority::validate(at, object, old, reader).await;
+            clock.lap(Plugin::Priority, told)?;
         }
         if on(Plugin::OwnerReferencesPermissionEnforcement) {
-            owner_references_permission_enforcement::validate(at, object, old, authority).await?;
+            let told =
+                owner_references_permission_enforcement::validate(at, object, old, authority).await;
+            clock.lap(Plugin::OwnerReferencesPermissionEnforcement, told)?;
         }
         if on(Plugin::PersistentVolumeClaimResize) {
-            persistent_volume_claim_resize::validate(at, object, old, reader).await?;
+            let told = persistent_volume_claim_resize::validate(at, object, old, reader).await;
+            clock.lap(Plugin::PersistentVolumeClaimResize, told)?;
         }
         if on(Plugin::RuntimeClass) {
-            runtime_class::validate(at, object, reader).await?;
+            let told = runtime_class::validate(at, object, reader).await;
+            clock.lap(Plugin::RuntimeClass, told)?;
         }
-        self.validate_last(at, object, old).await
+        Ok(())
     }
 
     /// The second half of [`Self::validate`].
@@ -258,33 +323,55 @@ impl Chain {
         at: &Attributes<'_>,
         object: &Value<'_>,
         old: Option<&Value<'_>>,
+        clock: &mut Clock<'_>,
     ) -> Result<()> {
-        let on = |plugin| self.plugins.have(plugin);
+        let on = |plugin: Plugin| self.plugins.have(plugin) && plugin.handles(at.operation);
         let authority = &*self.authority;
         if on(Plugin::CertificateApproval) {
-            certificate_approval::validate(at, old, authority).await?;
+            let told = certificate_approval::validate(at, old, authority).await;
+            clock.lap(Plugin::CertificateApproval, told)?;
         }
         if on(Plugin::CertificateSigning) {
-            certificate_signing::validate(at, object, old, authority).await?;
+            let told = certificate_signing::validate(at, object, old, authority).await;
+            clock.lap(Plugin::CertificateSigning, told)?;
         }
         if on(Plugin::ClusterTrustBundleAttest) {
-            cluster_trust_bundle_attest::validate(at, object, authority).await?;
+            let told = cluster_trust_bundle_attest::validate(at, object, authority).await;
+            clock.lap(Plugin::ClusterTrustBundleAttest, told)?;
         }
         if on(Plugin::CertificateSubjectRestriction) {
-            certificate_subject_restriction::validate(at, object)?;
+            clock.lap(
+                Plugin::CertificateSubjectRestriction,
+                certificate_subject_restriction::validate(at, object),
+            )?;
         }
         if on(Plugin::DenyServiceExternalIps) {
-            deny_service_external_ips::validate(at, object, old)?;
+            clock.lap(
+                Plugin::DenyServiceExternalIps,
+                deny_service_external_ips::validate(at, object, old),
+            )?;
         }
         if on(Plugin::ValidatingAdmissionPolicy) {
-            policy::validate(at, object, old, &self.reader, authority).await?;
+            let told =
+                policy::validate(at, object, old, &self.reader, (authority, self.times.metrics()))
+                    .await;
+            clock.lap(Plugin::ValidatingAdmissionPolicy, told)?;
         }
         if on(Plugin::ValidatingAdmissionWebhook) {
-            self.webhooks.validate(at, object, old, &self.reader).await?;
+            let told = self.webhooks.validate(at, object, old, &self.reader).await;
+            clock.lap(Plugin::ValidatingAdmissionWebhook, told)?;
         }
         if on(Plugin::ResourceQuota) {
-            resource_quota::validate(at, object, old, &self.reader).await?;
+            let told = resource_quota::validate(at, object, old, &self.reader).await;
+            clock.lap(Plugin::ResourceQuota, told)?;
         }
         Ok(())
     }
+}
+
+/// What refusals call the object (`extractResourceName`).
+fn title<'t>(at: &Attributes<'t>, object: &'t Value<'_>) -> &'t str {
+    let of = |field| object.str_at(&["metadata", field]);
+    let all = [at.name, of("name"), of("generateName"), "Unknown"];
+    all.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
 }

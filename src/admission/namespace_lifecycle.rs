@@ -61,6 +61,6 @@ fn subject(at: &Attributes<'_>) -> Subject {
     Subject {
         group: at.resource.group.into(),
         resource: at.resource.name.into(),
-        name: at.name.into(),
+        name: at.title.into(),
     }
 }

@@ -1,6 +1,8 @@
 //! Which plugins run: those that are on by default, and what `--enable-admission-plugins` and
 //! `--disable-admission-plugins` make of them. Their order is fixed.
 
+use crate::request::Operation;
+
 /// A plugin, by kube-apiserver's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plugin {
@@ -66,6 +68,55 @@ pub enum Plugin {
     ValidatingAdmissionPolicy,
     /// [`super::webhook`], those that judge objects.
     ValidatingAdmissionWebhook,
+}
+
+impl Plugin {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::ValidatingAdmissionWebhook as usize + 1;
+
+    /// kube-apiserver's name.
+    pub(super) fn name(self) -> &'static str {
+        let named = NAMES.iter().find(|(_, plugin, _)| *plugin == Some(self));
+        named.map_or("AlwaysDeny", |(name, ..)| name)
+    }
+
+    /// True if the plugin looks at such requests at all (`admission.NewHandler`).
+    pub(super) const fn handles(self, operation: Operation) -> bool {
+        use Operation::{Connect, Create, Update};
+        match self {
+            Self::AlwaysDeny
+            | Self::MutatingAdmissionWebhook
+            | Self::ValidatingAdmissionPolicy
+            | Self::ValidatingAdmissionWebhook => true,
+            Self::MutatingAdmissionPolicy => matches!(operation, Connect | Create | Update),
+            Self::NamespaceExists
+            | Self::NamespaceLifecycle
+            | Self::NodeRestriction
+            | Self::Priority => !matches!(operation, Connect),
+            Self::CertificateApproval
+            | Self::CertificateSigning
+            | Self::PersistentVolumeClaimResize => matches!(operation, Update),
+            Self::CertificateSubjectRestriction
+            | Self::DefaultIngressClass
+            | Self::DefaultStorageClass
+            | Self::PodNodeSelector
+            | Self::PodTopologyLabels
+            | Self::RuntimeClass
+            | Self::StorageObjectInUseProtection
+            | Self::TaintNodesByCondition => matches!(operation, Create),
+            Self::AlwaysPullImages
+            | Self::ClusterTrustBundleAttest
+            | Self::DefaultTolerationSeconds
+            | Self::DenyServiceExternalIps
+            | Self::ExtendedResourceToleration
+            | Self::LimitPodHardAntiAffinityTopology
+            | Self::LimitRanger
+            | Self::OwnerReferencesPermissionEnforcement
+            | Self::PodSecurity
+            | Self::ResourceQuota
+            | Self::ServiceAccount => matches!(operation, Create | Update),
+        }
+    }
 }
 
 /// Every name that upstream knows, the plugin if it is built, and whether it is on by default.

@@ -154,7 +154,7 @@ fn refuse(at: &Attributes<'_>, message: String) -> Fault {
     let subject = Subject {
         group: at.resource.group.into(),
         resource: at.resource.name.into(),
-        name: at.name.into(),
+        name: at.title.into(),
     };
     Fault::Forbidden { subject, message, cause: None }
 }

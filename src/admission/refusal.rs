@@ -7,7 +7,7 @@ pub(super) fn refuse(at: &Attributes<'_>, message: impl Into<String>) -> Fault {
     let subject = Subject {
         group: at.resource.group.into(),
         resource: at.resource.name.into(),
-        name: at.name.into(),
+        name: at.title.into(),
     };
     Fault::Forbidden { subject, message: message.into(), cause: None }
 }

@@ -62,6 +62,10 @@ pub(super) async fn validate(
     object: &Value<'_>,
     reader: &Reader,
 ) -> Result<()> {
+    let pods = at.resource.group.is_empty() && at.resource.name == "pods";
+    if pods && at.operation == Operation::Update && at.subresource == "ephemeralcontainers" {
+        return validate_ephemeral(at, object, reader).await;
+    }
     if at.operation != Operation::Create || !at.is("", "pods") {
         return Ok(());
     }
@@ -72,19 +76,99 @@ pub(super) async fn validate(
         return Ok(());
     }
     let account = account(at, object, reader).await?;
-    let Some(allowed) = &account.mountable else { return Ok(()) };
-    for volume in object.list_at(&["spec", "volumes"]) {
-        let secret = volume.str_at(&["secret", "secretName"]);
-        if !secret.is_empty() && !allowed.iter().any(|name| name == secret) {
-            let name = object.str_at(&["spec", "serviceAccountName"]);
-            let text = format!(
-                "volume with secret.secretName=\"{secret}\" is not allowed because service account \
-                 {name} does not reference that secret"
-            );
-            return Err(refuse(at, text));
-        }
+    let Some(limits) = &account.mountable else { return Ok(()) };
+    let Some(what) = limits.first_breach(object) else { return Ok(()) };
+    let name = object.str_at(&["spec", "serviceAccountName"]);
+    let (what, kind) = what;
+    let text = format!(
+        "{what} is not allowed because service account {name} does not reference that {kind}"
+    );
+    Err(refuse(at, text))
+}
+
+/// Ephemeral containers use no other secrets than their pod's account has.
+async fn validate_ephemeral(
+    at: &Attributes<'_>,
+    object: &Value<'_>,
+    reader: &Reader,
+) -> Result<()> {
+    let name = object.str_at(&["spec", "serviceAccountName"]);
+    if name.is_empty() {
+        let (namespace, pod) = (at.namespace, object.str_at(&["metadata", "name"]));
+        let text = format!("no service account specified for pod {namespace}/{pod}");
+        return Err(refuse(at, text));
     }
-    Ok(())
+    let account = account(at, object, reader).await?;
+    let Some(limits) = &account.mountable else { return Ok(()) };
+    match limits.in_containers(object, "ephemeralContainers", "ephemeral container") {
+        None => Ok(()),
+        Some(what) => Err(refuse(
+            at,
+            format!(
+                "{what} is not allowed because service account {name} does not reference that \
+                 secret"
+            ),
+        )),
+    }
+}
+
+/// The secrets that pods of an account may use.
+struct Limits {
+    secrets: Vec<String>,
+    pull_secrets: Vec<String>,
+}
+
+impl Limits {
+    fn allows(&self, secret: &str) -> bool {
+        self.secrets.iter().any(|name| name == secret)
+    }
+
+    /// The first reference that is not allowed, and what it refers to
+    /// (`limitSecretReferences`).
+    fn first_breach(&self, pod: &Value<'_>) -> Option<(String, &'static str)> {
+        let volumes = pod.list_at(&["spec", "volumes"]).iter();
+        let mut secrets = volumes.filter_map(|volume| volume.get("secret"));
+        let of_volume = secrets.find_map(|secret| {
+            let name = secret.str_at(&["secretName"]);
+            (!self.allows(name)).then(|| format!("volume with secret.secretName=\"{name}\""))
+        });
+        let secret = of_volume
+            .or_else(|| self.in_containers(pod, "initContainers", "init container"))
+            .or_else(|| self.in_containers(pod, "containers", "container"));
+        if let Some(what) = secret {
+            return Some((what, "secret"));
+        }
+        let pulls = pod.list_at(&["spec", "imagePullSecrets"]).iter().enumerate();
+        let mut pulls = pulls.map(|(at, pull)| (at, pull.str_at(&["name"])));
+        let (at, name) =
+            pulls.find(|(_, name)| !self.pull_secrets.iter().any(|known| known == name))?;
+        Some((format!("imagePullSecrets[{at}].name=\"{name}\""), "imagePullSecret"))
+    }
+
+    fn in_containers(&self, pod: &Value<'_>, field: &str, kind: &str) -> Option<String> {
+        pod.list_at(&["spec", field]).iter().find_map(|container| {
+            let owner = container.str_at(&["name"]);
+            let of_env = container.list_at(&["env"]).iter().find_map(|env| {
+                let secret = env.at(&["valueFrom", "secretKeyRef"])?.str_at(&["name"]);
+                let name = env.str_at(&["name"]);
+                (!self.allows(secret)).then(|| {
+                    format!(
+                        "{kind} {owner} with envVar {name} referencing \
+                         secret.secretName=\"{secret}\""
+                    )
+                })
+            });
+            of_env.or_else(|| {
+                container.list_at(&["envFrom"]).iter().find_map(|from| {
+                    let secret = from.get("secretRef")?.str_at(&["name"]);
+                    (!self.allows(secret)).then(|| {
+                        let what = "with envFrom referencing secret.secretName";
+                        format!("{kind} {owner} {what}=\"{secret}\"")
+                    })
+                })
+            })
+        })
+    }
 }
 
 /// What is asked of a service account.
@@ -93,7 +177,7 @@ struct Account {
     /// The names in `imagePullSecrets`, where they have one; `None` without such a list.
     pull_secrets: Option<Vec<Option<String>>>,
     /// The secrets that pods may use, if the account limits them.
-    mountable: Option<Vec<String>>,
+    mountable: Option<Limits>,
 }
 
 impl Account {
@@ -102,11 +186,16 @@ impl Account {
         let name =
             |secret: &Value<'_>| secret.at(&["name"]).and_then(Value::as_str).map(str::to_owned);
         let enforces = object.str_at(&["metadata", "annotations", ENFORCE]) == "true";
-        let secrets = || object.list_at(&["secrets"]).iter();
+        let names = |field: &str| {
+            let listed = object.list_at(&[field]).iter();
+            listed.map(|secret| name(secret).unwrap_or_default()).collect()
+        };
+        let limits =
+            || Limits { secrets: names("secrets"), pull_secrets: names("imagePullSecrets") };
         Self {
             automount: object.at(&["automountServiceAccountToken"]).and_then(Value::as_bool),
             pull_secrets: pull_secrets.map(|secrets| secrets.iter().map(name).collect()),
-            mountable: enforces.then(|| secrets().map(|s| name(s).unwrap_or_default()).collect()),
+            mountable: enforces.then(limits),
         }
     }
 }
@@ -206,6 +295,6 @@ fn push<'a>(map: &mut Map<'a>, key: &'static str, value: Value<'a>, arena: &'a B
 }
 
 fn refuse(at: &Attributes<'_>, message: String) -> Fault {
-    let subject = Subject { group: "".into(), resource: "pods".into(), name: at.name.into() };
+    let subject = Subject { group: "".into(), resource: "pods".into(), name: at.title.into() };
     Fault::Forbidden { subject, message, cause: None }
 }

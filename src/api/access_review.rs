@@ -293,7 +293,8 @@ fn bad_path(attributes: &Value<'_>, text: &str) -> FieldError {
 fn check_metadata(review: &Value<'_>, local: bool, errors: &mut Vec<FieldError>) {
     let Some(metadata) = review.get("metadata").and_then(Value::as_map) else { return };
     let counts = |(key, value): (&str, &Value<'_>)| {
-        key != "managedFields" && !(local && key == "namespace") && !value.is_empty()
+        // A namespace was taken from what has none before this is looked at.
+        !matches!(key, "managedFields" | "namespace") && !value.is_empty()
     };
     if !metadata.iter().any(counts) {
         return;

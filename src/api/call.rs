@@ -41,6 +41,7 @@ impl Call<'_> {
             subresource: self.target.subresource_name(),
             namespace: if namespaces { "" } else { self.info.namespace },
             name: if self.info.named { &self.info.name } else { "" },
+            title: if self.info.named { &self.info.name } else { "" },
             operation,
             by_update: false,
             sent: Sent::Query(self.query),

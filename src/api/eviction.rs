@@ -181,6 +181,7 @@ impl Evicting<'_> {
             resource: self.budgets,
             subresource: "status",
             name: budget,
+            title: budget,
             operation: Operation::Update,
             by_update: false,
             sent: Sent::Nothing,

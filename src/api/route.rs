@@ -79,6 +79,10 @@ pub fn route(method: &str, info: &RequestInfo<'_>) -> Result<Route, RouterFault>
     let verb = if info.watch_prefix { Verb::Watch } else { verb_of(method, info) };
     let verbs = subresource.map_or(&resource.verbs, |subresource| &subresource.verbs);
     let known = verbs.contains(&verb.name());
+    if info.named && subresource.is_none() && *verbs == ["create"] {
+        // What is only made, as reviews are, has no names.
+        return Err(RouterFault::NotFound);
+    }
     let everywhere = resource.namespaced && info.namespace.is_empty();
     let reads = matches!(verb, Verb::List | Verb::Watch);
     if !known || (everywhere && !reads) || (method == "HEAD" && info.subresource != "proxy") {
@@ -179,6 +183,9 @@ mod tests {
     #[test]
     fn unknown_paths_and_methods_are_told_apart() {
         assert_eq!(verb("GET", "/api/v1/nopes"), Err(RouterFault::NotFound));
+        let review = "/apis/authentication.k8s.io/v1/tokenreviews";
+        assert_eq!(verb("GET", review), Err(RouterFault::MethodNotAllowed));
+        assert_eq!(verb("PUT", &format!("{review}/x")), Err(RouterFault::NotFound));
         assert_eq!(verb("DELETE", "/api/v1/namespaces"), Err(RouterFault::MethodNotAllowed));
         assert_eq!(verb("PUT", "/api/v1/namespaces/d/pods"), Err(RouterFault::MethodNotAllowed));
         assert_eq!(verb("HEAD", "/api/v1/namespaces/d"), Err(RouterFault::MethodNotAllowed));

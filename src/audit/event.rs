@@ -53,6 +53,8 @@ pub struct Moment<'m> {
     pub user: Option<&'m User>,
     /// Whom he speaks for.
     pub impersonated: Option<&'m User>,
+    /// The verb of the constrained mode by which he does.
+    pub constraint: Option<&'m str>,
     /// Where it came from, the client first.
     pub sources: &'m [String],
     /// `User-Agent`.
@@ -90,6 +92,11 @@ impl Moment<'_> {
         if let Some(user) = self.impersonated {
             out.extend_from_slice(br#","impersonatedUser":"#);
             write_user(user, out);
+        }
+        if let Some(verb) = self.constraint {
+            out.extend_from_slice(br#","authenticationMetadata":{"impersonationConstraint":"#);
+            string(verb, out);
+            out.push(b'}');
         }
         if !self.sources.is_empty() {
             out.extend_from_slice(br#","sourceIPs":"#);

@@ -9,7 +9,7 @@ use crate::catalog::catalog;
 use crate::codec::json::{encode, encode_any, parse_any, write};
 use crate::codec::{proto, yaml};
 use crate::object::Value;
-use crate::request::{Annotation, RequestInfo, User};
+use crate::request::{Annotation, Context, RequestInfo, User};
 use bumpalo::Bump;
 use bytes::Bytes;
 use std::cell::Cell;
@@ -73,6 +73,7 @@ pub struct Trail {
     subject: Option<Subject>,
     user: Option<Rc<User>>,
     impersonated: Option<Rc<User>>,
+    constraint: Option<&'static str>,
     request: Option<Vec<u8>>,
     response: Option<Vec<u8>>,
     outcome: Option<Outcome>,
@@ -133,6 +134,7 @@ impl Auditor {
             subject,
             user: user.map(Rc::clone),
             impersonated: None,
+            constraint: None,
             request: None,
             response: None,
             outcome: None,
@@ -192,11 +194,13 @@ impl Trail {
     }
 
     /// Takes note of what was found out on the way: whom the user speaks for, and annotations.
-    pub fn learned(&mut self, user: &Rc<User>, annotations: Vec<Annotation>) {
+    pub fn learned(&mut self, context: &Context) {
+        let user = &context.user;
         if self.user.as_ref().is_some_and(|own| !Rc::ptr_eq(own, user)) {
             self.impersonated = Some(Rc::clone(user));
+            self.constraint = context.constraint;
         }
-        self.annotations.extend(annotations);
+        self.annotations.extend(context.take_annotations());
     }
 
     /// Takes note of the answer; `body` is none if it is not all there.
@@ -271,6 +275,7 @@ impl Trail {
             verb: &self.verb,
             user: self.user.as_deref(),
             impersonated: self.impersonated.as_deref(),
+            constraint: self.constraint,
             sources: &self.sources,
             agent: &self.agent,
             subject: self.subject.as_ref(),

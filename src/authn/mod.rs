@@ -29,7 +29,7 @@ pub use service_account::{
     Issued, LAST_USED, Order, Reference, ServiceAccounts, TokenIssuer, UsedSecret, user_name,
 };
 pub use token::{Asked, Issuers, Tokens};
-pub use token_cache::TokenCache;
+pub use token_cache::{CacheFigures, TokenCache};
 pub use token_file::{TokenFile, TokenFileError};
 pub use webhook::{TokenService, TokenWebhook};
 

@@ -3,7 +3,7 @@
 
 use super::objects::Objects;
 use super::oidc::Issuer;
-use super::token_cache::{Key, TokenCache};
+use super::token_cache::{CacheFigures, Key, TokenCache};
 use super::{AUTHENTICATED, Failure, Identity, Notes, Verdict, bootstrap};
 use super::{ServiceAccounts, TokenFile, TokenWebhook};
 use crate::base::clock;
@@ -53,6 +53,8 @@ pub struct Tokens {
     pub audiences: Rc<[String]>,
     /// What was found a moment ago.
     pub cache: RefCell<TokenCache>,
+    /// How often it was of use.
+    pub figures: CacheFigures,
 }
 
 impl Tokens {
@@ -68,13 +70,28 @@ impl Tokens {
     ) -> Verdict {
         let key = key(token, audiences);
         if let Some(user) = self.file.user(&key.token) {
+            self.figures.hit();
             return Ok(self.for_any_audience(Identity::of(Rc::clone(user)), audiences));
         }
         let now = clock::now();
         if let Some((identity, notes)) = self.cache.borrow_mut().get(&key.both, now) {
+            self.figures.hit();
             notes.tell(context);
             return Ok(Some(identity.clone()));
         }
+        let found = Box::pin(self.fetch(token, audiences, key.both, context)).await;
+        self.figures.fetched(found.is_ok(), clock::now().saturating_duration_since(now));
+        found
+    }
+
+    /// Asks the authenticators that have to work for it.
+    async fn fetch(
+        &self,
+        token: &str,
+        audiences: &[String],
+        key: Key,
+        context: &Context,
+    ) -> Verdict {
         let asked = Asked { audiences, notes: RefCell::default() };
         let mut failure = Failure::default();
         let mut found = None;
@@ -108,7 +125,7 @@ impl Tokens {
         if found.is_none()
             && let Some(webhook) = &self.webhook
         {
-            match webhook.authenticate(token, audiences, &key.both).await {
+            match webhook.authenticate(token, audiences, &key).await {
                 Ok(identity) => found = identity,
                 Err(error) => failure.add(error),
             }
@@ -119,7 +136,7 @@ impl Tokens {
             return if failure.is_empty() { Ok(None) } else { Err(failure) };
         };
         let identity = identity.in_group(AUTHENTICATED);
-        self.cache.borrow_mut().put(key.both, now, identity.clone(), notes);
+        self.cache.borrow_mut().put(key, clock::now(), identity.clone(), notes);
         Ok(Some(identity))
     }
 

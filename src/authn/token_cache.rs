@@ -5,6 +5,8 @@ use super::{Identity, Notes};
 use crate::base::clock;
 use crate::base::hash::HashMap;
 use crate::base::limits::TOKENS_CACHED_MAX;
+use crate::metrics::{Recorder, Series, instruments};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a token counts as good (`tokenSuccessCacheTTL`).
@@ -53,11 +55,46 @@ impl TokenCache {
     }
 }
 
+/// How often tokens were known already (`token/cache/stats.go`).
+#[derive(Debug)]
+pub struct CacheFigures {
+    hits: [Rc<Series>; 2],
+    misses: [Rc<Series>; 2],
+    /// Those that were found, and those that were not.
+    fetched: [Rc<Series>; 2],
+}
+
+impl CacheFigures {
+    /// Of one shard.
+    pub fn new(metrics: &Recorder) -> Self {
+        let requests = |status| {
+            [&instruments::TOKEN_CACHE_REQUESTS, &instruments::TOKEN_CACHE_SECONDS]
+                .map(|instrument| metrics.series(instrument, &[status]))
+        };
+        let fetched = |status| metrics.series(&instruments::TOKEN_CACHE_FETCHES, &[status]);
+        let fetched = ["ok", "error"].map(fetched);
+        Self { hits: requests("hit"), misses: requests("miss"), fetched }
+    }
+
+    /// A token was known; times are told in whole milliseconds, so this took none.
+    pub(super) fn hit(&self) {
+        self.hits.iter().for_each(|series| series.add());
+    }
+
+    /// A token was not known, and asking for it took so long.
+    pub(super) fn fetched(&self, known: bool, took: Duration) {
+        let [requests, seconds] = &self.misses;
+        requests.add();
+        seconds.observe(took.as_millis() as f64 / 1e3);
+        let [ok, error] = &self.fetched;
+        if known { ok.add() } else { error.add() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::request::User;
-    use std::rc::Rc;
 
     #[test]
     fn tokens_count_ten_seconds_and_are_bounded() {

@@ -36,6 +36,11 @@ impl Conditions {
         texts.iter().map(one).collect::<Result<_, _>>().map(Self)
     }
 
+    /// True if everything is asked.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// True if the webhook is to be asked, whose review would have this spec: no condition is
     /// false, whatever errors others have.
     ///

@@ -7,15 +7,17 @@
 
 use super::action::Action;
 use super::{Authorizer, MASTERS};
-use crate::base::hash::HashMap;
+use crate::base::clock;
 use crate::base::limits::IMPERSONATORS_MAX;
+use crate::metrics::instruments;
 use crate::request::{Fault, User};
 use percent_encoding::percent_decode_str;
+use ring::digest::{SHA256, digest};
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 const AUTHENTICATED: &str = "system:authenticated";
 const UNAUTHENTICATED: &str = "system:unauthenticated";
@@ -28,8 +30,47 @@ const EXTRA_PREFIX: &str = "impersonate-extra-";
 /// From so many groups or extra values on, one question for all of them comes first.
 const MANY: usize = 4;
 
-/// The way of impersonating that last let a user through, by the user's name.
-pub(super) type Successes = Rc<RefCell<HashMap<Box<str>, Mode>>>;
+/// The way of impersonating that last let a user through, by the user's name; of all shards, for
+/// the first refusal that is told depends on it. Users whose names meet in one place forget each
+/// other, which changes the order of questions and never an answer.
+#[derive(Debug)]
+pub struct Successes(Box<[AtomicU64]>);
+
+impl Default for Successes {
+    fn default() -> Self {
+        Self((0..IMPERSONATORS_MAX).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Successes {
+    /// Bits of a name's hash that tell it from others in its place; the rest is the mode.
+    const NAME: u64 = !0xff;
+
+    fn place(&self, name: &str) -> Option<(&AtomicU64, u64)> {
+        let hash = digest(&SHA256, name.as_bytes());
+        let hash = u64::from_be_bytes(*hash.as_ref().first_chunk()?);
+        let place = usize::try_from(hash % self.0.len() as u64).ok()?;
+        Some((self.0.get(place)?, hash & Self::NAME))
+    }
+
+    fn get(&self, name: &str) -> Option<Mode> {
+        let (place, hash) = self.place(name)?;
+        let kept = place.load(Relaxed);
+        let mode = usize::try_from(kept & !Self::NAME).ok()?.checked_sub(1)?;
+        MODES.get(mode).copied().filter(|_| kept & Self::NAME == hash)
+    }
+
+    fn put(&self, name: &str, mode: Mode) {
+        let Some(number) = MODES.iter().position(|known| *known == mode) else { return };
+        if let Some((place, hash)) = self.place(name) {
+            place.store(hash | (number as u64 + 1), Relaxed);
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.iter().for_each(|place| place.store(0, Relaxed));
+    }
+}
 
 /// A way of impersonating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +137,8 @@ fn unescape(key: &str) -> Cow<'_, str> {
 }
 
 impl Authorizer {
-    /// The user that `requestor` acts as from now on, if he may do so for this action.
+    /// The user that `requestor` acts as from now on, if he may do so for this action, and the verb
+    /// of the constrained mode that let him.
     ///
     /// # Errors
     /// 403, with the first of the modes' refusals.
@@ -105,30 +147,47 @@ impl Authorizer {
         requestor: &User,
         wanted: &User,
         action: &Action<'_>,
-    ) -> Result<User, Fault> {
-        let last = self.successes.borrow().get(requestor.name.as_str()).copied();
+    ) -> Result<(User, Option<&'static str>), Fault> {
+        let begun = clock::now();
+        let told = |mode: &str, decision: &str| {
+            let (values, took) = ([decision, mode], clock::now().saturating_duration_since(begun));
+            self.metrics.count(&instruments::IMPERSONATIONS, &values);
+            self.metrics.observe(&instruments::IMPERSONATION_SECONDS, &values, took);
+        };
+        let last = self.successes.get(&requestor.name);
         let modes = last.into_iter().chain(MODES.into_iter().filter(|mode| Some(*mode) != last));
         let mut refusal = None;
         for mode in modes {
             match self.impersonate_by(mode, requestor, wanted, action).await {
                 Some(Ok(user)) => {
-                    self.remember(&requestor.name, mode);
-                    return Ok(user);
+                    self.successes.put(&requestor.name, mode);
+                    told(mode.name().unwrap_or("legacy"), "allowed");
+                    return Ok((user, mode.verb()));
                 }
                 Some(Err(fault)) => refusal = refusal.or(Some(fault)),
                 None => {}
             }
         }
+        told("", "denied");
         // The last mode applies to everybody, so there is a refusal.
         Err(refusal.unwrap_or(Fault::Internal("all impersonation modes failed".to_owned())))
     }
 
-    fn remember(&self, name: &str, mode: Mode) {
-        let mut successes = self.successes.borrow_mut();
-        if successes.len() >= IMPERSONATORS_MAX && !successes.contains_key(name) {
-            successes.clear();
-        }
-        successes.insert(name.into(), mode);
+    /// One of the questions of a mode.
+    async fn may_impersonate(
+        &self,
+        mode: Mode,
+        requestor: &User,
+        action: &Action<'_>,
+    ) -> Result<(), Fault> {
+        let begun = clock::now();
+        let answer = self.authorize(requestor, action).await;
+        let took = clock::now().saturating_duration_since(begun);
+        let decision = if answer.is_ok() { "allowed" } else { "denied" };
+        let values = [decision, mode.name().unwrap_or("legacy")];
+        self.metrics.count(&instruments::IMPERSONATION_CHECKS, &values);
+        self.metrics.observe(&instruments::IMPERSONATION_CHECK_SECONDS, &values, took);
+        answer
     }
 
     /// `None` if the mode is not for this user.
@@ -154,7 +213,7 @@ impl Authorizer {
         if let Some(name) = mode.name() {
             let verb = format!("impersonate-on:{name}:{}", action.verb);
             let on = Action { verb: &verb, ..*action };
-            if let Err(fault) = self.authorize(requestor, &on).await {
+            if let Err(fault) = self.may_impersonate(mode, requestor, &on).await {
                 return Some(Err(fault));
             }
         }
@@ -163,6 +222,17 @@ impl Authorizer {
 }
 
 impl Mode {
+    /// The verb of a constrained mode.
+    const fn verb(self) -> Option<&'static str> {
+        match self {
+            Self::AssociatedNode => Some("impersonate:associated-node"),
+            Self::ArbitraryNode => Some("impersonate:arbitrary-node"),
+            Self::ServiceAccount => Some("impersonate:serviceaccount"),
+            Self::UserInfo => Some("impersonate:user-info"),
+            Self::Legacy => None,
+        }
+    }
+
     const fn name(self) -> Option<&'static str> {
         match self {
             Self::AssociatedNode => Some("associated-node"),
@@ -225,7 +295,8 @@ impl Check<'_> {
             Some(name) => Cow::Owned(format!("impersonate:{name}")),
             None => Cow::Borrowed("impersonate"),
         };
-        self.authorizer.authorize(self.requestor, &Action { verb: &verb, ..action }).await
+        let action = Action { verb: &verb, ..action };
+        self.authorizer.may_impersonate(self.mode, self.requestor, &action).await
     }
 
     /// A refusal without a question.
@@ -416,7 +487,7 @@ mod tests {
         let action = Action { verb: "list", ..Action::resource("pods") };
         let done =
             futures_lite::future::block_on(chain.impersonate(&user("alice"), as_user, &action));
-        done.map_err(|fault| match fault {
+        done.map(|(user, _)| user).map_err(|fault| match fault {
             Fault::Forbidden { message, .. } => message,
             other => panic!("{other:?}"),
         })

@@ -20,13 +20,14 @@ mod webhook;
 pub use action::Action;
 pub use config::{AuthorizerConfig, WebhookConfig};
 pub use decision::{Decision, Verdict};
-pub use impersonation::wanted_user;
+pub use impersonation::{Successes, wanted_user};
 pub use node::node_of;
 pub use rule::{Quoted, Rule};
 pub use webhook::{Service, Webhook};
 
 use crate::cache::{Cache, Entry, Observer, ReadFault};
 use crate::catalog::catalog;
+use crate::metrics::{Recorder, Series, instruments};
 use crate::request::{Fault, User};
 use bumpalo::Bump;
 use node::{Graph, NodeAuthorizer};
@@ -105,9 +106,29 @@ pub struct Link {
     pub name: Arc<str>,
     /// What it decides by.
     pub part: Part,
+    /// How often it allowed and denied, if that is counted.
+    decisions: Option<[Rc<Series>; 2]>,
 }
 
 impl Link {
+    /// An authorizer whose decisions are counted (`InstrumentedAuthorizer`).
+    pub fn new(mode: Mode, name: &str, part: Part, metrics: &Recorder) -> Self {
+        let series = |decision| {
+            metrics.series(&instruments::AUTHORIZER_DECISIONS, &[decision, name, mode.name()])
+        };
+        let decisions = Some(["allowed", "denied"].map(series));
+        Self { name: name.into(), part, decisions }
+    }
+
+    fn decided(&self, verdict: Verdict) {
+        let Some([allowed, denied]) = &self.decisions else { return };
+        match verdict {
+            Verdict::Allow => allowed.add(),
+            Verdict::Deny => denied.add(),
+            Verdict::NoOpinion => {}
+        }
+    }
+
     /// An authorizer that needs no settings; a mode that does has no opinion.
     pub fn plain(mode: Mode) -> Self {
         let part = match mode {
@@ -118,7 +139,7 @@ impl Link {
             Mode::Rbac => Part::Rbac,
             Mode::Webhook => Part::Webhook(None),
         };
-        Self { name: mode.name().to_ascii_lowercase().into(), part }
+        Self { name: mode.name().to_ascii_lowercase().into(), part, decisions: None }
     }
 }
 
@@ -129,7 +150,8 @@ pub struct Authorizer {
     node: Rc<NodeAuthorizer>,
     graph: Graph,
     roles: rbac::Index,
-    successes: impersonation::Successes,
+    successes: Arc<Successes>,
+    metrics: Rc<Recorder>,
 }
 
 /// All rules of one user in one namespace (`RuleResolver.RulesFor`).
@@ -146,22 +168,22 @@ pub struct RulesFor {
 impl Authorizer {
     /// The chain for these modes, in order; it knows no roles yet.
     pub fn new(modes: &[Mode]) -> Self {
-        Self::of_links(modes.iter().copied().map(Link::plain).collect())
+        let links = modes.iter().copied().map(Link::plain).collect();
+        Self::of_links(links, Arc::default(), Rc::default())
     }
 
-    /// The chain of these authorizers, in order; it knows no roles yet.
-    pub fn of_links(links: Vec<Link>) -> Self {
+    /// The chain of these authorizers, in order; it knows no roles yet, and counts in `metrics`.
+    pub fn of_links(links: Vec<Link>, successes: Arc<Successes>, metrics: Rc<Recorder>) -> Self {
         let (graph, roles) = (Graph::default(), rbac::Index::default());
         let node = Rc::new(NodeAuthorizer::new(graph.clone()));
-        let successes = impersonation::Successes::default();
         let links = Rc::new(RefCell::new(links.into()));
-        Self { links, node, graph, roles, successes }
+        Self { links, node, graph, roles, successes, metrics }
     }
 
     /// Decides by these authorizers from now on. Questions under way keep theirs.
     pub fn replace(&self, links: Vec<Link>) {
         *self.links.borrow_mut() = links.into();
-        self.successes.borrow_mut().clear();
+        self.successes.clear();
     }
 
     /// Takes in what the cache holds and follows its changes from then on.
@@ -247,6 +269,7 @@ impl Authorizer {
                     decision
                 }
             };
+            link.decided(decision.verdict);
             if decision.verdict != Verdict::NoOpinion {
                 return decision;
             }

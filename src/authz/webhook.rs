@@ -8,6 +8,7 @@ use crate::base::clock;
 use crate::base::expiring::Expiring;
 use crate::base::limits::WEBHOOK_ANSWERS_MAX;
 use crate::client::{Client, Endpoint};
+use crate::metrics::{Recorder, instruments};
 use crate::object::selector::LabelOperator;
 use crate::request::User;
 use crate::rt;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +48,9 @@ pub struct Service {
 #[derive(Debug)]
 pub struct Webhook {
     service: Arc<Service>,
+    /// As the configuration names it.
+    name: String,
+    metrics: Rc<Recorder>,
     kept: RefCell<Expiring<[u8; 32], Status>>,
 }
 
@@ -58,9 +63,10 @@ struct Status {
 }
 
 impl Webhook {
-    /// For one shard.
-    pub fn new(service: Arc<Service>) -> Self {
-        Self { service, kept: RefCell::new(Expiring::new(WEBHOOK_ANSWERS_MAX)) }
+    /// For one shard, which counts in `metrics`.
+    pub fn new(service: Arc<Service>, name: &str, metrics: Rc<Recorder>) -> Self {
+        let kept = RefCell::new(Expiring::new(WEBHOOK_ANSWERS_MAX));
+        Self { service, name: name.to_owned(), metrics, kept }
     }
 
     /// What was answered a moment ago.
@@ -91,9 +97,17 @@ impl Webhook {
             "status": { "allowed": false },
         });
         let body = Bytes::from(review.to_string());
+        let begun = clock::now();
         let posted = service.endpoint.post(&service.client, &body, service.timeout, rt::sleep);
         let answered = posted.await.map_err(|error| error.text);
-        match answered.and_then(|answer| Status::of(&answer)) {
+        let answered = answered.and_then(|answer| Status::of(&answer));
+        let result = match &answered {
+            Ok(_) => "success",
+            Err(why) if why.contains("deadline exceeded") => "timeout",
+            Err(_) => "error",
+        };
+        self.called(result, clock::now().saturating_duration_since(begun));
+        match answered {
             Ok(status) => {
                 let ttl = match status.allowed {
                     true => service.authorized_ttl,
@@ -106,22 +120,45 @@ impl Webhook {
             }
             Err(why) => {
                 log::error!("failed to make webhook authorizer request: {why}");
+                if !service.denies_on_failure {
+                    let values = [self.name.as_str(), result];
+                    self.metrics.count(&instruments::AUTHORIZER_FAILED_OPEN, &values);
+                }
                 self.failed(why)
             }
         }
     }
 
+    fn called(&self, result: &str, took: Duration) {
+        let values = [self.name.as_str(), result];
+        self.metrics.count(&instruments::AUTHORIZER_CALLS, &values);
+        self.metrics.observe(&instruments::AUTHORIZER_CALL_SECONDS, &values, took);
+    }
+
     /// What is decided without asking, by the match conditions. They see a review of version 1,
     /// whatever the service gets.
     fn passed_over(&self, told: &Value, user: &User, action: &Action<'_>) -> Option<Decision> {
+        if self.service.conditions.is_empty() {
+            return None;
+        }
+        let begun = clock::now();
         let held = match &*self.service.version {
             "v1" => self.service.conditions.hold(told),
             _ => self.service.conditions.hold(&spec(user, action, "v1")),
         };
+        let took = clock::now().saturating_duration_since(begun);
+        let (metrics, values) = (&self.metrics, [self.name.as_str(), "Webhook"]);
+        metrics.observe(&instruments::AUTHORIZER_MATCH_SECONDS, &values, took);
         match held {
             Ok(true) => None,
-            Ok(false) => Some(Decision::no_opinion("")),
-            Err(why) => Some(self.failed(why)),
+            Ok(false) => {
+                metrics.count(&instruments::AUTHORIZER_MATCH_EXCLUSIONS, &values);
+                Some(Decision::no_opinion(""))
+            }
+            Err(why) => {
+                metrics.count(&instruments::AUTHORIZER_MATCH_ERRORS, &values);
+                Some(self.failed(why))
+            }
         }
     }
 

@@ -142,8 +142,8 @@ pub const ETCD_LEASE_KEYS_MAX: u32 = 1_000;
 pub const AUDIT_QUEUE_MAX: usize = 65_536;
 /// Bytes of audit events that are written together.
 pub const AUDIT_BATCH_BYTES_MAX: usize = 256 * 1024;
-/// Users of whom a shard remembers how they last impersonated; beyond it begins anew.
-pub const IMPERSONATORS_MAX: usize = 10_000;
+/// Users of whom is remembered how they last impersonated; beyond it they forget each other.
+pub const IMPERSONATORS_MAX: usize = 8_192;
 /// Exchanges with other servers that may wait to begin; more fail at once.
 pub const CLIENT_QUEUE_MAX: usize = 4_096;
 /// Exchanges with other servers that may be under way; more fail at once.

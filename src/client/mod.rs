@@ -33,7 +33,7 @@ pub use exchange::Chunks;
 pub use exchange::Client;
 pub use exchange::Duplex;
 pub use exchange::Streamed;
-pub use rest::service_address;
+pub use rest::{RestError, service_address};
 pub use target::Target;
 pub use trust::Identity;
 pub use trust::Roots;

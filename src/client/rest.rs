@@ -15,35 +15,50 @@ use std::time::Duration;
 /// Bytes of an answer that is no object which messages show.
 const SHOWN_BYTES_MAX: usize = 2_048;
 
+/// The code of a call that nobody has answered.
+const UNAVAILABLE: u16 = 503;
+
+/// Why a webhook's call has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestError {
+    /// The code of the answer; 503 without one.
+    pub code: u16,
+    /// The text of `rest.Request.Do(…).Error()`.
+    pub text: String,
+}
+
 impl Client {
     /// The body of the answer to a webhook's call, or the text of why there is none.
     ///
     /// # Errors
-    /// The text of `rest.Request.Do(…).Error()`.
+    /// [`RestError`].
     pub async fn post(
         &self,
         target: &Target,
         url: &str,
         body: Vec<u8>,
         timeout: Duration,
-    ) -> Result<Bytes, String> {
+    ) -> Result<Bytes, RestError> {
+        let failed = |text: String| RestError { code: UNAVAILABLE, text };
         let request = Request::post(url)
             .header(header::ACCEPT, "application/json, */*")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, "kube-apiserver-admission")
             .body(Bytes::from(body))
-            .map_err(|error| format!("{url}: {error}"))?;
+            .map_err(|error| failed(format!("{url}: {error}")))?;
         let answered = self.call(target, request, timeout).await;
-        let response = answered.map_err(|error| go_url_error(&Method::POST, url, &error))?;
+        let response =
+            answered.map_err(|error| failed(go_url_error(&Method::POST, url, &error)))?;
         let code = response.status().as_u16();
         let media = response.headers().get(header::CONTENT_TYPE);
         let media = media.and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
         match code {
             200..=206 if response.body().is_empty() => {
-                Err(format!("0-length response with status code: {code} and content type: {media}"))
+                let code = format!("status code: {code} and content type: {media}");
+                Err(failed(format!("0-length response with {code}")))
             }
             200..=206 => Ok(response.into_body()),
-            _ => Err(unexpected(code, &media, response.body())),
+            _ => Err(RestError { code, text: unexpected(code, &media, response.body()) }),
         }
     }
 }

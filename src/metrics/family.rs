@@ -424,8 +424,10 @@ pub(in crate::metrics) const START_SECONDS: Family = family(
 pub enum Tally {
     /// A user was found.
     AuthenticationSuccess,
-    /// Credentials did not hold.
+    /// There were no credentials.
     AuthenticationFailure,
+    /// Credentials could not be judged, or were refused.
+    AuthenticationError,
     /// An authorizer allowed.
     AuthorizationAllowed,
     /// An authorizer forbade.
@@ -456,9 +458,10 @@ pub enum Tally {
 
 impl Tally {
     /// All of them, in the order of their cells.
-    pub(in crate::metrics) const ALL: [Self; 15] = [
+    pub(in crate::metrics) const ALL: [Self; 16] = [
         Self::AuthenticationSuccess,
         Self::AuthenticationFailure,
+        Self::AuthenticationError,
         Self::AuthorizationAllowed,
         Self::AuthorizationDenied,
         Self::AuthorizationError,
@@ -481,6 +484,7 @@ impl Tally {
         match self {
             Self::AuthenticationSuccess => (&AUTHENTICATION, Some(("result", "success"))),
             Self::AuthenticationFailure => (&AUTHENTICATION, Some(("result", "failure"))),
+            Self::AuthenticationError => (&AUTHENTICATION, Some(("result", "error"))),
             Self::AuthorizationAllowed => (&AUTHORIZATION, Some(("result", "allowed"))),
             Self::AuthorizationDenied => (&AUTHORIZATION, Some(("result", "denied"))),
             Self::AuthorizationError => (&AUTHORIZATION, Some(("result", "error"))),

@@ -79,13 +79,15 @@ impl Default for Laps {
 }
 
 impl Laps {
-    /// What has passed since the last lap was spent in this phase.
+    /// What has passed since the last lap was spent in this phase; returns it, in counts.
     /// HOT: benches/latency.rs.
-    pub fn lap(&self, phase: Phase) {
+    pub fn lap(&self, phase: Phase) -> u64 {
         let now = Ticks::now();
+        let passed = now.since(self.last.replace(now));
         if let Some(spent) = self.spent.get(phase as usize) {
-            spent.set(spent.get() + now.since(self.last.replace(now)));
+            spent.set(spent.get() + passed);
         }
+        passed
     }
 }
 

@@ -8,6 +8,8 @@
 //! The `metrics` facade is not used: its handles must be `Sync`, so they could not be plain cells.
 
 mod family;
+mod instrument;
+pub mod instruments;
 mod latency;
 mod process;
 mod recorder;
@@ -28,6 +30,7 @@ pub use family::{
     STORAGE_SYNC_SECONDS, STORAGE_WRITES, TERMINATED_WATCHERS, TLS_HANDSHAKE_ERRORS,
     WATCH_DELIVERY_SECONDS, WATCH_FRAMES, WATCHERS,
 };
+pub use instrument::{Instrument, Series};
 pub use latency::{Laps, Latency, Phase, Subject, seconds};
 pub use process::samples as process_samples;
 pub use recorder::InFlight;

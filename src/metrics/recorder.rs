@@ -6,6 +6,8 @@ use crate::base::limits::SLOW_WATCHERS_MAX;
 use crate::base::ticks::Ticks;
 use crate::metrics::family::Tally;
 use crate::metrics::family::{AUTHENTICATED, CERTIFICATES, IN_FLIGHT};
+use crate::metrics::instrument::{Board, Series as Figure};
+use crate::metrics::instruments::{AUTHENTICATION_SECONDS, AUTHORIZATION_SECONDS};
 use crate::metrics::latency::Deliveries;
 use crate::metrics::latency::Laps;
 use crate::metrics::latency::Latency;
@@ -18,8 +20,8 @@ use crate::metrics::snapshot::Sample;
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::snapshot::WatchSnapshot;
 use hdrhistogram::Histogram;
-use std::cell::Cell;
 use std::cell::RefCell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::hash::BuildHasher;
 use std::rc::Rc;
@@ -133,6 +135,9 @@ pub struct Recorder {
     slow_watchers: RefCell<Vec<SlowWatcher>>,
     users: [Cell<u64>; USERS.len()],
     certificates: RefCell<Certificates>,
+    /// Times of the first tallies, see [`Recorder::decided`].
+    decided: [OnceCell<Rc<Figure>>; 7],
+    pub(in crate::metrics) board: Board,
 }
 
 /// Users by whom requests are counted, and two kinds of others (`compressUsername`).
@@ -188,6 +193,8 @@ impl Default for Recorder {
             slow_watchers: RefCell::default(),
             users: USERS.map(|_| Cell::new(0)),
             certificates: RefCell::default(),
+            decided: Default::default(),
+            board: Board::default(),
         }
     }
 }
@@ -218,7 +225,7 @@ impl Recorder {
         (elapsed, laps): (Duration, &Laps),
         response_bytes: Option<u64>,
     ) -> Rc<Series> {
-        let series = self.series(labels);
+        let series = self.labelled(labels);
         series.phases.add(laps);
         let mut figures = series.figures.borrow_mut();
         match figures.codes.iter_mut().find(|(known, _)| *known == code) {
@@ -294,7 +301,7 @@ impl Recorder {
     /// Counts a watch or the like while the guard lives.
     #[must_use]
     pub fn long_running(&self, labels: &Labels<'_>) -> LongRunning {
-        let series = self.series(labels);
+        let series = self.labelled(labels);
         series.long_running.set(series.long_running.get() + 1);
         LongRunning(series)
     }
@@ -348,7 +355,25 @@ impl Recorder {
         }
     }
 
-    fn series(&self, labels: &Labels<'_>) -> Rc<Series> {
+    /// As [`Self::tally`], of what became of authentication or authorization after so many counts
+    /// of [`Ticks`]. HOT: benches/authn.rs.
+    pub fn decided(&self, tally: Tally, counts: u64) {
+        self.tally(tally);
+        let Some(cell) = self.decided.get(tally as usize) else { return };
+        let series = cell.get_or_init(|| {
+            let instrument = match tally {
+                Tally::AuthenticationSuccess
+                | Tally::AuthenticationFailure
+                | Tally::AuthenticationError => &AUTHENTICATION_SECONDS,
+                _ => &AUTHORIZATION_SECONDS,
+            };
+            let result = tally.place().1.map_or("", |(_, result)| result);
+            self.board.series(instrument, &[result])
+        });
+        series.observe(Ticks::nanos(counts) as f64 / 1e9);
+    }
+
+    fn labelled(&self, labels: &Labels<'_>) -> Rc<Series> {
         let mut all = self.series.borrow_mut();
         let mut hash = all.hasher().hash_one(labels);
         // Two sets of labels with one hash take neighbouring places.
@@ -404,6 +429,7 @@ impl Recorder {
             snapshot.samples.push(Sample { family: &IN_FLIGHT, labels, value: kind.get() as f64 });
         }
         self.add_callers(&mut snapshot);
+        self.board.put(&mut snapshot);
         snapshot
     }
 }

@@ -50,7 +50,9 @@ impl Snapshot {
             }
         }
         let mut headed = "";
-        for histogram in &self.buckets {
+        let mut histograms: Vec<_> = self.buckets.iter().collect();
+        histograms.sort_by_key(|histogram| histogram.family.name);
+        for histogram in histograms {
             if headed != histogram.family.name {
                 text.head(histogram.family);
                 headed = histogram.family.name;

@@ -202,7 +202,7 @@ impl<A: Admit> Registry<A> {
                 url
             }
         };
-        conversion.client.post(&target, &url, body, TIMEOUT).await
+        conversion.client.post(&target, &url, body, TIMEOUT).await.map_err(|error| error.text)
     }
 
     async fn service(

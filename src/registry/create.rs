@@ -36,15 +36,22 @@ impl<A: Admit> Registry<A> {
             && !object.str_at(&["metadata", "generateName"]).is_empty();
         meta::wipe_system_fields(&mut object, arena);
         warn_of_owners(at, &mut object, Owners::Sent);
+        if let Some(writer) = writer {
+            managed::update(arena, Some(at.resource.ty), None, &mut object, writer);
+        }
+        // A name that is to be made is not there yet for those who may change the object.
+        self.admit.mutate(at, &mut object, None, arena).await?;
+        warn_of_owners(at, &mut object, Owners::Admitted);
+        let generates = generates && meta::name(&object).is_empty();
         if !generates {
-            return self.create_named(at, options, writer, object, arena).await;
+            return self.create_named(at, options, at.name, object, arena).await;
         }
         for attempt in 1.. {
             let mut named = object.share_in(arena);
             generate_name(&mut named, at.resource.name, arena);
             let name = meta::name(&named);
             let at = Attributes { name, ..*at };
-            match self.create_named(&at, options, writer, named, arena).await {
+            match self.create_named(&at, options, "", named, arena).await {
                 Err(Fault::AlreadyExists { .. }) if attempt < GENERATE_ATTEMPTS => {}
                 Err(Fault::AlreadyExists { subject, terminating, .. }) => {
                     return Err(Fault::AlreadyExists { subject, generated: true, terminating });
@@ -55,21 +62,17 @@ impl<A: Admit> Registry<A> {
         unreachable!("the loop returns at its last attempt")
     }
 
+    /// From the name on; `asked` is what the client called the object.
     async fn create_named<'a>(
         &self,
         at: &Attributes<'_>,
         options: &WriteOptions,
-        writer: Option<&Writer<'_>>,
+        asked: &str,
         mut object: Value<'a>,
         arena: &'a Bump,
     ) -> Result<Arc<Entry>> {
         let storage = stored::storage(at.resource)?;
         let strategy = stored::strategy_of(at.resource);
-        if let Some(writer) = writer {
-            managed::update(arena, Some(at.resource.ty), None, &mut object, writer);
-        }
-        self.admit.mutate(at, &mut object, None, arena).await?;
-        warn_of_owners(at, &mut object, Owners::Admitted);
         let metadata = meta::metadata_mut(&mut object, arena);
         let now = timestamp::rfc3339(clock::unix_seconds());
         metadata.insert("creationTimestamp", Value::str_in(&now, arena));
@@ -87,7 +90,7 @@ impl<A: Admit> Registry<A> {
             strategy.warn_create(&object, &mut scope);
             strategy.finish(&mut object, &mut scope);
             warnings.into_iter().for_each(|text| at.context.warn(text));
-            self.store_new(at, options, &object, arena).await
+            self.store_new(&Attributes { name: asked, ..*at }, options, &object, arena).await
         } else {
             Err(stored::invalid(at.resource, meta::name(&object), errors))
         };

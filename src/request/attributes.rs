@@ -104,6 +104,8 @@ pub struct Attributes<'r> {
     pub namespace: &'r str,
     /// The object's name; "" while it is not known.
     pub name: &'r str,
+    /// What refusals call the object: its name, or what that will be made from.
+    pub title: &'r str,
     /// What is done.
     pub operation: Operation,
     /// An update found nothing, and makes the object.

@@ -22,6 +22,8 @@ pub struct Context {
     pub user: Rc<User>,
     /// Who really asks, if `user` is impersonated.
     pub impersonator: Option<Rc<User>>,
+    /// The verb of the constrained mode by which it is, if one let it through.
+    pub constraint: Option<&'static str>,
     /// The `User-Agent` header; "" if none.
     pub user_agent: HeaderText,
     /// Whether annotations are for anything.

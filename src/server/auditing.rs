@@ -159,7 +159,7 @@ impl Audit<'_> {
 
 /// Ends the trail with the answer; one that lasts keeps it until it has been sent.
 pub(in crate::server) async fn end(mut trail: Trail, context: &Context, response: &mut Response) {
-    trail.learned(&context.user, context.take_annotations());
+    trail.learned(context);
     let content_type = response.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     trail.answer(response.status.as_u16(), response.body.whole(), content_type);

@@ -4,8 +4,8 @@ use crate::authn::key::PublicKey;
 use crate::authn::oidc::{AuthenticationConfig, Issuer, IssuerConfig};
 use crate::authn::sign::Signer;
 use crate::authn::{
-    Anonymous, Authenticator, FrontProxy, Issuers, Objects, ServiceAccounts, TokenCache, TokenFile,
-    TokenIssuer, TokenService, TokenWebhook, Tokens, UsedSecret,
+    Anonymous, Authenticator, CacheFigures, FrontProxy, Issuers, Objects, ServiceAccounts,
+    TokenCache, TokenFile, TokenIssuer, TokenService, TokenWebhook, Tokens, UsedSecret,
 };
 use crate::base::ids;
 use crate::base::limits::LEGACY_USES_WAITING_MAX;
@@ -139,7 +139,9 @@ impl Authentication {
         let audiences: Rc<[String]> = accounts.api_audiences.as_slice().into();
         let objects = Objects::new(cache.clone());
         let (uses, used) = async_channel::bounded(LEGACY_USES_WAITING_MAX);
+        let figures = CacheFigures::new(&metrics);
         let tokens = Tokens {
+            figures,
             file,
             accounts: ServiceAccounts {
                 keys: Rc::clone(&keys),

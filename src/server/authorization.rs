@@ -3,9 +3,12 @@
 
 use crate::authz::abac::Policies;
 use crate::authz::conditions::{self, Conditions};
-use crate::authz::{AuthorizerConfig, Link, Mode, Part, Service, Webhook, WebhookConfig};
+use crate::authz::{
+    AuthorizerConfig, Link, Mode, Part, Service, Successes, Webhook, WebhookConfig,
+};
 use crate::client::{Client, kubeconfig};
 use crate::config::Config;
+use crate::metrics::Recorder;
 use crate::server::pki;
 use std::fs;
 use std::path::Path;
@@ -22,6 +25,7 @@ pub(in crate::server) struct Authorization {
     authorizers: Vec<(AuthorizerConfig, Option<Arc<Service>>)>,
     policies: Arc<Policies>,
     client: Client,
+    successes: Arc<Successes>,
 }
 
 impl Authorization {
@@ -41,20 +45,27 @@ impl Authorization {
             Policies::default()
         };
         let (policies, client) = (Arc::new(policies), client.clone());
-        Ok(Self { authorizers: with_services(authorizers, &client)?, policies, client })
+        let authorizers = with_services(authorizers, &client)?;
+        Ok(Self { authorizers, policies, client, successes: Arc::default() })
     }
 
-    /// The chain of a shard.
-    pub(in crate::server) fn links(&self) -> Vec<Link> {
+    /// How users last impersonated, for all shards.
+    pub(in crate::server) fn successes(&self) -> Arc<Successes> {
+        Arc::clone(&self.successes)
+    }
+
+    /// The chain of a shard, which counts in `metrics`.
+    pub(in crate::server) fn links(&self, metrics: &Rc<Recorder>) -> Vec<Link> {
         let link = |(one, service): &(AuthorizerConfig, Option<Arc<Service>>)| {
             let part = match (one.mode, service) {
                 (Mode::Abac, _) => Part::Abac(Arc::clone(&self.policies)),
                 (Mode::Webhook, Some(service)) => {
-                    Part::Webhook(Some(Rc::new(Webhook::new(Arc::clone(service)))))
+                    let (service, metrics) = (Arc::clone(service), Rc::clone(metrics));
+                    Part::Webhook(Some(Rc::new(Webhook::new(service, &one.name, metrics))))
                 }
                 (mode, _) => Link::plain(mode).part,
             };
-            Link { name: one.name.as_str().into(), part }
+            Link::new(one.mode, &one.name, part, metrics)
         };
         self.authorizers.iter().map(link).collect()
     }
@@ -90,8 +101,8 @@ impl Authorization {
                 mode.name()
             ));
         }
-        let (policies, client) = (Arc::clone(&self.policies), self.client.clone());
-        Ok(Self { authorizers: with_services(authorizers, &client)?, policies, client })
+        let authorizers = with_services(authorizers, &self.client)?;
+        Ok(Self { authorizers, ..self.clone() })
     }
 }
 

@@ -84,6 +84,7 @@ fn attributes<'r>(
         subresource: "",
         namespace,
         name,
+        title: name,
         operation,
         by_update: false,
         sent: Sent::Nothing,

@@ -252,6 +252,7 @@ fn attributes<'r>(
         subresource: "",
         namespace,
         name: "",
+        title: "",
         operation: Operation::Update,
         by_update: false,
         sent: Sent::Nothing,

@@ -103,8 +103,10 @@ impl Gate {
             service_cidrs: ranges.filter_map(|cidr| Cidr::parse(&cidr.to_string())).collect(),
             node_ports: (services.node_port_first, services.node_port_last),
         };
-        let authorizer = Authorizer::of_links(shared.authorization.links());
-        let chain = chain(config, cache, &authorizer, shared.client.clone())?;
+        let links = shared.authorization.links(&metrics);
+        let successes = shared.authorization.successes();
+        let authorizer = Authorizer::of_links(links, successes, Rc::clone(&metrics));
+        let chain = chain(config, (cache, &metrics), &authorizer, shared.client.clone())?;
         let registry = Registry {
             cache: cache.clone(),
             admit: Admission { chain, authorizer: authorizer.clone() },
@@ -149,7 +151,7 @@ fn connector(config: &Config, credentials: &credentials::Credentials, client: Cl
 /// The admission chain that the flags ask for.
 fn chain(
     config: &Config,
-    cache: &Cache,
+    (cache, metrics): (&Cache, &Rc<Recorder>),
     authorizer: &Authorizer,
     client: Client,
 ) -> Result<Chain, String> {
@@ -161,8 +163,10 @@ fn chain(
         unreachable: admission.unreachable_toleration_seconds,
     };
     let authority = Rc::new(Bridge(authorizer.clone()));
-    let webhooks = Webhooks::new(client, Rc::new(admit::Conversion), authority.clone());
-    Ok(Chain::new(Reader::new(cache.clone()), authority, plugins, tolerated, webhooks))
+    let conversion = Rc::new(admit::Conversion);
+    let webhooks = Webhooks::new(client, conversion, authority.clone(), Rc::clone(metrics));
+    let reader = Reader::new(cache.clone());
+    Ok(Chain::new(reader, authority, plugins, tolerated, webhooks, Rc::clone(metrics)))
 }
 
 impl Gate {
@@ -290,19 +294,19 @@ impl Gate {
             Cow::Owned(head.method.to_ascii_lowercase())
         };
         let known = self.authenticate(shard, &request, info.path, context).await;
-        context.laps.lap(Phase::Authn);
+        let took = context.laps.lap(Phase::Authn);
         match known {
             Ok(user) => {
-                shard.metrics.tally(Tally::AuthenticationSuccess);
+                shard.metrics.decided(Tally::AuthenticationSuccess, took);
                 shard.metrics.authenticated(&user.name);
                 context.user = user;
                 self.authenticator.clear(&mut request.headers);
             }
-            Err(fault) => {
-                shard.metrics.tally(Tally::AuthenticationFailure);
+            Err(tally) => {
+                shard.metrics.decided(tally, took);
                 let agent = &context.user_agent;
                 Box::pin(audit.refused(shard, agent, info, &verb, &request)).await;
-                return Served::Answer(refuse(fault, accept, context, query));
+                return Served::Answer(refuse(Fault::Unauthorized, accept, context, query));
             }
         }
         if !audit.begin(shard, context, info, &verb, &request).await {
@@ -317,7 +321,12 @@ impl Gate {
             Err(refusal) => {
                 return Served::Answer(match refusal {
                     Refusal::Answer(answer) => *answer,
-                    Refusal::Fault(fault) => refuse(fault, accept, context, query),
+                    // `RespondWithError`.
+                    Refusal::Fault(fault) => {
+                        let mut answer = refuse(fault, accept, context, query);
+                        answer.headers.push(("x-content-type-options", "nosniff".to_owned()));
+                        answer
+                    }
                     Refusal::Error(why) => Answer::internal_error(audit.uri, &why),
                 });
             }
@@ -373,8 +382,7 @@ impl Gate {
             Verdict::Deny => (Tally::AuthorizationDenied, "forbid"),
             Verdict::NoOpinion => (Tally::AuthorizationNoOpinion, "forbid"),
         };
-        shard.metrics.tally(tally);
-        context.laps.lap(Phase::Authz);
+        shard.metrics.decided(tally, context.laps.lap(Phase::Authz));
         match error.filter(|_| verdict != Verdict::Allow) {
             Some(why) => {
                 context.annotate(REASON, "internal error");
@@ -398,7 +406,7 @@ impl Gate {
         request: &Request,
         path: &str,
         context: &Context,
-    ) -> Result<Rc<User>, Fault> {
+    ) -> Result<Rc<User>, Tally> {
         let peer = &request.peer;
         let certificates = peer.certificates.as_ref();
         let known =
@@ -412,7 +420,11 @@ impl Gate {
         let found = self.authenticator.authenticate(shown, context).await;
         found.map(|identity| identity.user).map_err(|failure| {
             log::debug!("not authenticated: {failure}");
-            Fault::Unauthorized
+            if failure.is_empty() {
+                Tally::AuthenticationFailure
+            } else {
+                Tally::AuthenticationError
+            }
         })
     }
 
@@ -426,7 +438,9 @@ impl Gate {
         let headers = request.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
         let Some(wanted) = authz::wanted_user(headers)? else { return Ok(()) };
-        let acting = self.authorizer.impersonate(&context.user, &wanted, action).await?;
+        let (acting, constraint) =
+            self.authorizer.impersonate(&context.user, &wanted, action).await?;
+        context.constraint = constraint;
         let requestor = std::mem::replace(&mut context.user, Rc::new(acting));
         context.impersonator = Some(requestor);
         Ok(())

@@ -251,7 +251,7 @@ async fn follow(shard: Rc<Shard>, control: Receiver<Control>, stop: Sender<()>) 
     while let Ok(control) = control.recv().await {
         match control {
             Control::Authenticate(issuers) => shard.gate.take_issuers(issuers),
-            Control::Authorize(to) => shard.gate.authorizer().replace(to.links()),
+            Control::Authorize(to) => shard.gate.authorizer().replace(to.links(&shard.metrics)),
             Control::Reload(config) => *shard.listener.tls.borrow_mut() = config,
             Control::Ask(ask) => ask(&shard),
             // A second stop changes nothing.

@@ -170,7 +170,7 @@ async fn pod(
     if enforced.is_empty() {
         return Ok(());
     }
-    let subject = Subject { resource: "pods".into(), name: at.name.into(), ..Subject::default() };
+    let subject = Subject { resource: "pods".into(), name: at.title.into(), ..Subject::default() };
     let message = format!("violates PodSecurity \"{}\": {}", policies.enforce, enforced.details());
     Err(Fault::Forbidden { subject, message, cause: None })
 }

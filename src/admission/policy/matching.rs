@@ -1,6 +1,7 @@
 //! Which requests a policy or binding is for (`plugin/policy/matching`).
 
 use crate::admission::Reader;
+pub(super) use crate::admission::times::operation;
 use crate::object::Value;
 use crate::object::selector::LabelSelector;
 use crate::request::{Attributes, Operation, Result};
@@ -75,16 +76,6 @@ fn is_meant(pattern: &str, at: &Attributes<'_>) -> bool {
     let (resource, subresource) = pattern.split_once('/').unwrap_or((pattern, ""));
     let names_resource = resource == "*" || resource == at.resource.name;
     names_resource && (subresource == "*" || subresource == at.subresource)
-}
-
-/// The operation's name in rules and requests.
-pub(super) const fn operation(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Connect => "CONNECT",
-        Operation::Create => "CREATE",
-        Operation::Delete => "DELETE",
-        Operation::Update => "UPDATE",
-    }
 }
 
 /// The request is for a Namespace itself.

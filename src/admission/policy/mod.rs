@@ -12,6 +12,7 @@ mod validating;
 pub(super) use mutating::Round;
 
 use crate::admission::{Authority, Reader};
+use crate::metrics::Recorder;
 use crate::object::Value;
 use crate::request::{Attributes, Denial, DenialDetails, Fault, Result};
 use bumpalo::Bump;
@@ -25,12 +26,12 @@ pub(super) async fn validate(
     object: &Value<'_>,
     old: Option<&Value<'_>>,
     reader: &Reader,
-    authority: &dyn Authority,
+    (authority, metrics): (&dyn Authority, &Recorder),
 ) -> Result<()> {
     if is_exempt(at) {
         return Ok(());
     }
-    validating::validate(at, object, old, reader, authority).await
+    validating::validate(at, object, old, reader, (authority, metrics)).await
 }
 
 /// Changes a request's object by the mutating policies; true if they changed it.
@@ -93,7 +94,7 @@ impl Reason {
 fn denied(at: &Attributes<'_>, reason: Reason, message: String, causes: &[String]) -> Fault {
     let cause = |text: &String| (String::new(), text.clone(), String::new());
     let details = DenialDetails {
-        name: at.name.into(),
+        name: at.title.into(),
         group: at.resource.group.into(),
         kind: at.resource.name.into(),
         causes: causes.iter().map(cause).collect(),
@@ -113,7 +114,7 @@ fn forbidden(at: &Attributes<'_>, text: &str) -> String {
         "" => at.resource.name.to_owned(),
         group => format!("{}.{group}", at.resource.name),
     };
-    match at.name {
+    match at.title {
         "" => format!("{resource} is forbidden: {text}"),
         name => format!("{resource} {name:?} is forbidden: {text}"),
     }

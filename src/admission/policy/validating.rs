@@ -7,13 +7,16 @@ use super::matching::Match;
 use super::params;
 use super::{Reason, denied, forbidden};
 use crate::admission::{Authority, Reader};
+use crate::base::clock;
 use crate::base::limits::CEL_MESSAGE_BYTES_MAX;
 use crate::cel::composition::Composition;
 use crate::cel::conditions::{OUT_OF_BUDGET, failure};
 use crate::cel::{Budget, Val};
+use crate::metrics::{Recorder, instruments};
 use crate::object::json_text::push_string;
 use crate::object::{Arena, Value};
 use crate::request::{Attributes, Result};
+use std::time::Duration;
 
 /// Longest value of an audit annotation.
 const ANNOTATION_BYTES_MAX: usize = 10 * 1024;
@@ -38,7 +41,7 @@ pub(super) async fn validate(
     object: &Value<'_>,
     old: Option<&Value<'_>>,
     reader: &Reader,
-    authority: &dyn Authority,
+    (authority, metrics): (&dyn Authority, &Recorder),
 ) -> Result<()> {
     let group = "admissionregistration.k8s.io";
     let (of, bound) = ("validatingadmissionpolicies", "validatingadmissionpolicybindings");
@@ -61,7 +64,7 @@ pub(super) async fn validate(
             {
                 continue;
             }
-            let case = Case { at, found, policy, binding, reader, authority };
+            let case = Case { at, found, policy, binding, reader, authority, metrics };
             case.judge(object, old, &mut round, &mut notes).await?;
         }
         for (key, values) in notes {
@@ -115,6 +118,7 @@ struct Case<'c> {
     binding: &'c Binding,
     reader: &'c Reader,
     authority: &'c dyn Authority,
+    metrics: &'c Recorder,
 }
 
 impl Case<'_> {
@@ -144,14 +148,17 @@ impl Case<'_> {
         for params in params {
             let params = policy.params.as_ref().map(|_| params);
             let asker = Asker::new(self.authority, &at.context.user);
+            let begun = clock::now();
             let effects = loop {
                 let effects = self.evaluate(&trees, params, &asker);
                 if !asker.learn().await {
                     break effects;
                 }
             };
-            effects.decisions.iter().for_each(|decision| self.act(decision, round));
+            let took = clock::now().saturating_duration_since(begun);
+            effects.decisions.iter().for_each(|decision| self.act(decision, round, took));
             for note_error in effects.errors {
+                self.count("deny", &note_error, took);
                 round.denied.push((self.who(), error_decision(note_error, 0)));
             }
             effects.notes.into_iter().for_each(|(key, text)| note(notes, &key, text));
@@ -200,8 +207,9 @@ impl Case<'_> {
     }
 
     /// Does what the binding says of a failed validation.
-    fn act(&self, decision: &Decision, round: &mut Round) {
+    fn act(&self, decision: &Decision, round: &mut Round, took: Duration) {
         for action in &self.binding.actions {
+            self.count(&action.to_ascii_lowercase(), &decision.message, took);
             match &**action {
                 "Deny" => round.denied.push((self.who(), decision.clone())),
                 "Audit" => round.failures.push(self.failure(decision)),
@@ -216,6 +224,19 @@ impl Case<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Counts what came of the policy (`celmetrics`).
+    fn count(&self, action: &str, message: &str, took: Duration) {
+        let error = match message {
+            text if text == OUT_OF_BUDGET => "out_of_budget",
+            text if text.starts_with("compilation error: ") => "compile_error",
+            text if text.contains("resulted in error: ") => "invalid_error",
+            _ => "no_error",
+        };
+        let values = [action, error, &self.policy.name, &self.binding.name];
+        self.metrics.count(&instruments::POLICY_CHECKS, &values);
+        self.metrics.observe(&instruments::POLICY_CHECK_SECONDS, &values, took);
     }
 
     /// `ValidationFailureValue`, as the audit event holds it.

@@ -51,6 +51,8 @@ impl Form {
 pub(super) struct Hook {
     /// The name of the configuration.
     pub(super) configuration: String,
+    /// It may change objects.
+    pub(super) mutates: bool,
     pub(super) name: String,
     pub(super) place: Place,
     pub(super) trust: Arc<Trust>,
@@ -99,6 +101,7 @@ impl Hook {
         let forms = webhook.list_at(&["admissionReviewVersions"]).iter();
         Self {
             configuration: configuration.to_owned(),
+            mutates: false,
             name: webhook.str_at(&["name"]).to_owned(),
             place,
             trust: trusts.of(bundle),

@@ -4,7 +4,10 @@ use super::hook::Hook;
 use super::rule::Asked;
 use super::{Stage, conditions};
 use crate::admission::Reader;
+use crate::admission::times::operation;
+use crate::base::clock;
 use crate::catalog::{Resource, catalog, custom};
+use crate::metrics::instruments;
 use crate::object::Value;
 use crate::object::selector::LabelSelector;
 use crate::request::{Attributes, Fault, Operation, Result, Subject};
@@ -80,9 +83,21 @@ pub(super) async fn invocation(
     };
     let (object, old) = (converted(object)?, converted(old)?);
     let objects = (object.as_ref(), old.as_ref());
+    let begun = clock::now();
     let held = conditions::hold(&hook.conditions, at, invocation, objects, stage.authority).await;
+    let took = clock::now().saturating_duration_since(begun);
+    let kind = if hook.mutates { "admit" } else { "validate" };
+    let values = ["webhook", &*hook.name, operation(at.operation), kind];
+    stage.metrics.observe(&instruments::ADMISSION_MATCH_SECONDS, &values, took);
+    if held.is_err() {
+        stage.metrics.count(&instruments::ADMISSION_MATCH_ERRORS, &values);
+    }
     match held {
-        Ok(all) => Ok(all.then_some(invocation)),
+        Ok(true) => Ok(Some(invocation)),
+        Ok(false) => {
+            stage.metrics.count(&instruments::ADMISSION_MATCH_EXCLUSIONS, &values);
+            Ok(None)
+        }
         Err(_) if hook.fails_open => Ok(None),
         Err(message) => {
             log::warn!(

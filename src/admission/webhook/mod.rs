@@ -25,6 +25,7 @@ use super::{Authority, Reader};
 use crate::cache::{Cache, Mirror};
 use crate::catalog::{Resource, catalog};
 use crate::client::{Client, Roots, Trust};
+use crate::metrics::Recorder;
 use crate::object::Value;
 use crate::request::Result;
 use bumpalo::Bump;
@@ -67,6 +68,7 @@ pub struct Webhooks {
     client: Client,
     versions: Rc<dyn Versions>,
     authority: Rc<dyn Authority>,
+    metrics: Rc<Recorder>,
 }
 
 /// All hooks, in the order of the names of their configurations.
@@ -78,8 +80,13 @@ struct Hooks {
 
 impl Webhooks {
     /// No webhooks until [`Webhooks::follow`] has read some.
-    pub fn new(client: Client, versions: Rc<dyn Versions>, authority: Rc<dyn Authority>) -> Self {
-        Self { hooks: Rc::default(), client, versions, authority }
+    pub fn new(
+        client: Client,
+        versions: Rc<dyn Versions>,
+        authority: Rc<dyn Authority>,
+        metrics: Rc<Recorder>,
+    ) -> Self {
+        Self { hooks: Rc::default(), client, versions, authority, metrics }
     }
 
     /// Follows the configurations for as long as the shard runs. `ready` is told when those that
@@ -96,7 +103,10 @@ impl Webhooks {
         let mut trusts = Trusts::default();
         loop {
             let hooks = Hooks {
-                mutating: read(&mutating, &mut trusts),
+                mutating: read(&mutating, &mut trusts)
+                    .into_iter()
+                    .map(|hook| Hook { mutates: true, ..hook })
+                    .collect(),
                 validating: read(&validating, &mut trusts),
             };
             trusts.forget_unused();
@@ -117,8 +127,8 @@ impl Webhooks {
     }
 
     fn stage<'s>(&'s self, reader: &'s Reader) -> Stage<'s> {
-        let Self { client, versions, authority, .. } = self;
-        Stage { client, versions: &**versions, reader, authority: &**authority }
+        let Self { client, versions, authority, metrics, .. } = self;
+        Stage { client, versions: &**versions, reader, authority: &**authority, metrics }
     }
 
     fn hooks(&self) -> Rc<Hooks> {
@@ -175,4 +185,5 @@ struct Stage<'s> {
     versions: &'s dyn Versions,
     reader: &'s Reader,
     authority: &'s dyn Authority,
+    metrics: &'s Recorder,
 }

@@ -7,6 +7,8 @@ use super::matching::{self, Invocation};
 use super::validate::objects;
 use super::{Stage, Webhooks};
 use crate::admission::Reader;
+use crate::admission::times::operation;
+use crate::base::clock;
 use crate::codec::json::{self, Strictness, write};
 use crate::object::Value;
 use crate::object::patch::json::Patch;
@@ -95,7 +97,10 @@ async fn mutate<'a>(
             continue;
         }
         let place = format!("round_{}_index_{index}", round.number());
+        let begun = clock::now();
         let changed = run(stage, hook, at, invocation, (object, old), (&place, arena)).await;
+        let called = (hook, "admit", operation(at.operation));
+        call::count(stage.metrics, called, begun, &changed);
         if let Ok(true) = changed {
             round.changed();
             round.again = true;
@@ -106,12 +111,12 @@ async fn mutate<'a>(
         match changed {
             Ok(changed) => note(at, hook, &place, changed),
             Err(Unheard::Refused(fault)) => return Err(fault),
-            Err(Unheard::Failed(why)) if hook.fails_open => {
+            Err(Unheard::Failed(why, _)) if hook.fails_open => {
                 log::warn!("Failed calling webhook, failing open {}: {why}", hook.name);
                 note(at, hook, &place, false);
                 at.context.annotate(format!("{FAILED_OPEN}{place}"), &*hook.name);
             }
-            Err(Unheard::Failed(why)) => {
+            Err(Unheard::Failed(why, _)) => {
                 log::warn!("Failed calling webhook, failing closed {}: {why}", hook.name);
                 return Err(Fault::Internal(why));
             }
@@ -172,7 +177,7 @@ async fn run<'a>(
     if verdict.patch_type != "JSONPatch" {
         let (name, kind) = (&hook.name, &verdict.patch_type);
         let why = format!("failed calling webhook {name:?}: unsupported patch type {kind:?}");
-        return Err(Unheard::Failed(why));
+        return Err(Unheard::Failed(why, 500));
     }
     let changed =
         apply(stage, at, invocation, (object, &patch), arena).map_err(Unheard::Refused)?;

@@ -6,6 +6,8 @@ use super::matching::{self, Invocation};
 use super::review::Objects;
 use super::{Stage, Webhooks};
 use crate::admission::Reader;
+use crate::admission::times::operation;
+use crate::base::clock;
 use crate::object::Value;
 use crate::request::{Attributes, Fault, Operation, Result};
 use crate::rt;
@@ -64,16 +66,23 @@ async fn validate(
     let bodies = &bodies;
     let asked = called.iter().enumerate().map(|(number, (hook, invocation, body))| async move {
         let Some((_, objects)) = bodies.get(*body) else { return Ok(()) };
-        match call::ask(stage, hook, at, *invocation, objects, false).await {
-            Ok(verdict) if verdict.allowed => Ok(()),
-            Ok(verdict) => Err(Fault::Denied(Box::new(verdict.denial))),
+        let begun = clock::now();
+        let told = call::ask(stage, hook, at, *invocation, objects, false).await;
+        let told = told.and_then(|verdict| match verdict.allowed {
+            true => Ok(()),
+            false => Err(Unheard::Refused(Fault::Denied(Box::new(verdict.denial)))),
+        });
+        let called = (*hook, "validating", operation(at.operation));
+        call::count(stage.metrics, called, begun, &told);
+        match told {
+            Ok(()) => Ok(()),
             Err(Unheard::Refused(fault)) => Err(fault),
-            Err(Unheard::Failed(why)) if hook.fails_open => {
+            Err(Unheard::Failed(why, _)) if hook.fails_open => {
                 log::warn!("Failed calling webhook, failing open {}: {why}", hook.name);
                 at.context.annotate(format!("{FAILED_OPEN}round_0_index_{number}"), &*hook.name);
                 Ok(())
             }
-            Err(Unheard::Failed(why)) => {
+            Err(Unheard::Failed(why, _)) => {
                 log::warn!("Failed calling webhook, failing closed {}: {why}", hook.name);
                 Err(Fault::Internal(why))
             }

@@ -117,6 +117,7 @@ impl Api {
             subresource: sub.name,
             namespace: info.namespace,
             name: &info.name,
+            title: &info.name,
             operation: Operation::Connect,
             by_update: false,
             dry_run: false,

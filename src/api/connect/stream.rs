@@ -10,9 +10,11 @@ use crate::api::{Api, Head};
 use crate::authz::{Action, Verdict};
 use crate::client::Target;
 use crate::http::{Request, Response, Upgrade};
+use crate::metrics::instruments;
 use crate::request::{Context, Fault, Query, RequestInfo, Result, Subject, Verb};
 use bumpalo::Bump;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What `url.QueryEscape` leaves as it is, beside letters and digits.
@@ -44,6 +46,11 @@ impl Api {
             None => ports(head.query)?,
             Some(_) => streams(head.query, info.subresource),
         };
+        let way = match kubelet.websockets {
+            true => "proxied_to_kubelet",
+            false => "translated_at_apiserver",
+        };
+        self.metrics.count(&instruments::STREAMS_ROUTED, &[way, info.subresource]);
         let host = location::with_port(&kubelet.host, &kubelet.port);
         let separator = if parameters.is_empty() { "" } else { "?" };
         let url = format!("https://{host}/{path}{separator}{parameters}");
@@ -56,8 +63,17 @@ impl Api {
         let offered = if kubelet.websockets { Vec::new() } else { offered(&request.headers) };
         if container.is_some() && offered.contains(&translate::PROTOCOL) {
             let (client, wished) = (client.clone(), wished(head.query));
-            let run = move |upgraded| translate::run(client, target, url, wished, upgraded);
-            return Ok(agree(&request, Some(translate::PROTOCOL), Upgrade::new(run)));
+            let metrics = Rc::clone(&self.metrics);
+            let run = move |upgraded| async move {
+                let code = translate::run(client, target, url, wished, upgraded).await;
+                metrics.count(&instruments::STREAMS_TRANSLATED, &[&code.to_string()]);
+            };
+            let answered = agree(&request, Some(translate::PROTOCOL), Upgrade::new(run));
+            if answered.upgrade.is_none() {
+                let code = answered.status.as_u16().to_string();
+                self.metrics.count(&instruments::STREAMS_TRANSLATED, &[&code]);
+            }
+            return Ok(answered);
         }
         let mut headers = request.headers.clone();
         upgrade::append_forwarded_for(&mut headers, request.peer.address.ip());
@@ -65,6 +81,8 @@ impl Api {
         let protocols = tunnelled(&offered);
         if container.is_none() && !protocols.is_empty() {
             let answered = tunnel(client, &request, &protocols, wanted).await;
+            let code = answered.as_ref().map_or(500, |answered| answered.status.as_u16());
+            self.metrics.count(&instruments::STREAMS_TUNNELLED, &[&code.to_string()]);
             return answered.map_err(Fault::Plain);
         }
         upgrade::pass(client, wanted).await.map_err(Fault::Plain)

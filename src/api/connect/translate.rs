@@ -60,6 +60,10 @@ struct Stream {
     ended: bool,
 }
 
+/// The code of a stream that has ended, and of one that broke off.
+const DONE: u16 = 200;
+const BROKEN: u16 = 500;
+
 /// A session with the kubelet.
 struct Session {
     duplex: Duplex,
@@ -70,14 +74,14 @@ struct Session {
 }
 
 /// Runs what the client of a WebSocket wants at the kubelet's `url`, and tells the client how it
-/// ended.
+/// ended. Returns the code of that, as figures tell it.
 pub(super) async fn run(
     client: Client,
     target: Target,
     url: String,
     wished: Wished,
     upgraded: Upgraded,
-) {
+) -> u16 {
     let Upgraded { mut reader, mut writer } = upgraded;
     // The client learns that the connection stands.
     let lowest = match wished {
@@ -86,19 +90,22 @@ pub(super) async fn run(
         _ => ERROR,
     };
     if send(&mut writer, Kind::Binary, &[lowest], &[]).await.is_err() {
-        return;
+        return BROKEN;
     }
     let status = match begin(&client, &target, &url, wished).await {
         Ok(session) => session.carry(&mut reader, &mut writer).await,
         Err(why) => Some(internal_error(&why)),
     };
-    let Some(status) = status else { return };
+    let Some(status) = status else { return BROKEN };
+    let code = status.get("code").and_then(Value::as_u64).and_then(|code| code.try_into().ok());
     let last_words = async {
         let text = status.to_string();
         send(&mut writer, Kind::Binary, &[ERROR], text.as_bytes()).await.ok();
         send(&mut writer, Kind::Close, &[], &1_000u16.to_be_bytes()).await.ok();
     };
     rt::timeout(LAST_WORDS, last_words).await.ok();
+    // Success, and commands that say no, have none.
+    code.unwrap_or(DONE)
 }
 
 /// Connects to the kubelet and opens the streams.

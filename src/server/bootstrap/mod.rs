@@ -203,6 +203,7 @@ fn attributes<'r>(
         subresource: "",
         namespace,
         name: "",
+        title: "",
         operation: Operation::Create,
         by_update: false,
         sent: Sent::Nothing,
