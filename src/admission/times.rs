@@ -1,6 +1,6 @@
 //! How long plugins take, and how often they refuse: the histograms of kube-apiserver
-//! (`k8s.io/apiserver/pkg/admission/metrics`). Each plugin's time is read once, at its end, which is
-//! the begin of the next one.
+//! (`k8s.io/apiserver/pkg/admission/metrics`). The clock is read once for each plugin, at its end,
+//! which is where the next one begins.
 
 use super::plugins::Plugin;
 use crate::base::ticks::Ticks;
@@ -137,13 +137,13 @@ mod tests {
         assert!(clock.end(refusal).is_err());
         let text = metrics.snapshot().render();
         let has = |line: &str| assert!(text.contains(line), "{line} is not in {text}");
-        let plugin = "apiserver_admission_controller_admission_duration_seconds_count";
-        has(&format!(
-            "{plugin}{{name=\"LimitRanger\",operation=\"CREATE\",rejected=\"false\",type=\"admit\"}} 1"
-        ));
-        has(&format!(
-            "{plugin}{{name=\"Priority\",operation=\"CREATE\",rejected=\"true\",type=\"admit\"}} 1"
-        ));
+        let head = "apiserver_admission_controller_admission_duration_seconds_count";
+        let of = |name: &str, rejected: bool| {
+            let name = format!("name=\"{name}\",operation=\"CREATE\"");
+            format!("{head}{{{name},rejected=\"{rejected}\",type=\"admit\"}} 1")
+        };
+        has(&of("LimitRanger", false));
+        has(&of("Priority", true));
         has("apiserver_admission_step_admission_duration_seconds_count{operation=\"CREATE\",\
              rejected=\"true\",type=\"admit\"} 1");
     }
