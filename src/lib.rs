@@ -38,7 +38,7 @@
 //!
 //! # Where a measurement decided
 //! A shard lives in glommio's executor, but its tasks, timers and sockets are on one ring of its
-//! own (`rt`): a wake by way of glommio is ten system calls and two thirds more CPU, which is what
+//! own (`rt`): a wake by way of glommio is ten system calls and more than twice the CPU, which is what
 //! a request that comes alone costs most (`benches/wake.rs`). Sockets are waited for in the ring
 //! and read and written directly.
 //!

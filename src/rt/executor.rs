@@ -26,6 +26,10 @@ thread_local! {
     static HERE: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
 }
 
+/// How often tasks that others made ready are run before the ring is asked again: a request is a
+/// few tasks that wake each other, and none of them should wait for a system call.
+const ROUNDS: usize = 8;
+
 /// What a shard's thread has.
 struct Local {
     ready: RefCell<VecDeque<Runnable>>,
@@ -151,14 +155,12 @@ pub(super) fn spawn(future: impl Future<Output = ()> + 'static) {
 }
 
 impl Local {
-    /// Runs the tasks that are ready now, once each: what they wake is for the next round, after
-    /// the ring.
+    /// Runs the tasks that are ready now, once each: what they wake is for the next round.
     fn round(&self) {
         for _ in 0..self.far.ready.len() {
             let Ok(runnable) = self.far.ready.pop() else { break };
             self.ready.borrow_mut().push_back(runnable);
         }
-        self.fire_timers();
         let ready = self.ready.borrow().len();
         for _ in 0..ready {
             let Some(runnable) = self.ready.borrow_mut().pop_front() else { break };
@@ -235,7 +237,13 @@ impl Shard {
             {
                 return output;
             }
-            local.round();
+            local.fire_timers();
+            for _ in 0..ROUNDS {
+                local.round();
+                if local.ready.borrow().is_empty() {
+                    break;
+                }
+            }
             let sleep = if local.ready.borrow().is_empty() {
                 local.until_next_timer()
             } else {

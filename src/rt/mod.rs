@@ -154,6 +154,95 @@ mod tests {
     }
 
     #[test]
+    fn tasks_that_have_not_ended_are_dropped_with_their_shard() {
+        struct Dropped(std::sync::mpsc::Sender<&'static str>, &'static str);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                self.0.send(self.1).ok();
+            }
+        }
+        let (tx, rx) = std::sync::mpsc::channel();
+        let (far_tx, far_rx) = async_channel::bounded::<()>(1);
+        block_on(async {
+            let never = Dropped(tx.clone(), "never ready");
+            spawn(async move {
+                std::future::pending::<()>().await;
+                drop(never);
+            });
+            let far = Dropped(tx.clone(), "waits for another thread");
+            spawn(async move {
+                far_rx.recv().await.ok();
+                drop(far);
+            });
+            let timed = Dropped(tx.clone(), "waits for a timer");
+            spawn(async move {
+                sleep(Duration::from_secs(3600)).await;
+                drop(timed);
+            });
+            yield_now().await;
+        });
+        let mut dropped: Vec<_> = rx.try_iter().collect();
+        dropped.sort_unstable();
+        assert_eq!(dropped, ["never ready", "waits for a timer", "waits for another thread"]);
+        assert!(far_tx.send_blocking(()).is_err(), "its receiver is gone");
+    }
+
+    #[test]
+    fn timers_end_in_the_order_of_their_times() {
+        let order = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        block_on(async {
+            for milliseconds in [9u64, 3, 6] {
+                let order = std::rc::Rc::clone(&order);
+                spawn(async move {
+                    sleep(Duration::from_millis(milliseconds)).await;
+                    order.borrow_mut().push(milliseconds);
+                });
+            }
+            sleep(Duration::from_millis(30)).await;
+        });
+        assert_eq!(*order.borrow(), [3, 6, 9]);
+    }
+
+    #[test]
+    fn a_full_socket_takes_the_rest_when_its_reader_goes_on() {
+        const BYTES: usize = 16 << 20;
+        block_on(async {
+            let listener =
+                TcpListener::bind("127.0.0.1:0".parse().expect("address")).expect("bind");
+            let address = listener.local_address().expect("address");
+            let client = std::thread::spawn(move || {
+                use std::io::Read;
+                let mut stream = std::net::TcpStream::connect(address).expect("connect");
+                std::thread::park_timeout(Duration::from_millis(20));
+                let mut all = Vec::new();
+                stream.read_to_end(&mut all).expect("read");
+                all
+            });
+            let mut stream = listener.accept().await.expect("accept");
+            let sent: Vec<u8> = (0..BYTES).map(|n| n.to_le_bytes()[n % 3]).collect();
+            stream.write_all(&sent).await.expect("write");
+            drop(stream);
+            assert!(client.join().expect("client") == sent, "what came is what was sent");
+        });
+    }
+
+    #[test]
+    fn a_dropped_stream_is_closed_though_a_read_waits() {
+        block_on(async {
+            let listener =
+                TcpListener::bind("127.0.0.1:0".parse().expect("address")).expect("bind");
+            let address = listener.local_address().expect("address");
+            let mut near = TcpStream::connect(address).await.expect("connect");
+            let mut far = listener.accept().await.expect("accept");
+            let waited = timeout(Duration::from_millis(5), near.read(&mut [0; 8])).await;
+            assert_eq!(waited.map_err(|_| "nothing came").map(drop), Err("nothing came"));
+            drop(near);
+            let end = timeout(Duration::from_secs(5), far.read(&mut [0; 8])).await;
+            assert_eq!(end.expect("it is told").expect("no fault"), 0);
+        });
+    }
+
+    #[test]
     fn tcp_streams_carry_bytes_both_ways() {
         block_on(async {
             let listener =
