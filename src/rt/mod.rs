@@ -227,6 +227,37 @@ mod tests {
     }
 
     #[test]
+    fn sockets_are_served_while_another_thread_wakes_the_shard_without_pause() {
+        use std::io::Read;
+        use std::io::Write;
+        let (wakes_tx, wakes_rx) = async_channel::bounded::<()>(1);
+        let waking = std::thread::spawn(move || while wakes_tx.send_blocking(()).is_ok() {});
+        block_on(async move {
+            spawn(async move { while wakes_rx.recv().await.is_ok() {} });
+            let listener =
+                TcpListener::bind("127.0.0.1:0".parse().expect("address")).expect("bind");
+            let address = listener.local_address().expect("address");
+            let client = std::thread::spawn(move || {
+                let mut stream = std::net::TcpStream::connect(address).expect("connect");
+                for _ in 0..200 {
+                    stream.write_all(b"ping").expect("write");
+                    stream.read_exact(&mut [0; 4]).expect("read");
+                }
+            });
+            let serve = async {
+                let mut stream = listener.accept().await.expect("accept");
+                let mut bytes = [0; 4];
+                while let Ok(4) = stream.read(&mut bytes).await {
+                    stream.write_all(&bytes).await.expect("write");
+                }
+            };
+            timeout(Duration::from_secs(20), serve).await.expect("no request starves");
+            client.join().expect("client");
+        });
+        waking.join().expect("no panic");
+    }
+
+    #[test]
     fn a_dropped_stream_is_closed_though_a_read_waits() {
         block_on(async {
             let listener =

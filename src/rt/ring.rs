@@ -1,8 +1,10 @@
 //! The shard's ring: readiness of sockets, the time it may sleep, and what wakes it.
 //!
 //! Sockets are read and written directly and waited for here, so that a wake is one system call
-//! that hands over what is awaited next and takes what became ready. Completions run only when the
-//! shard asks for them (cooperative, deferred task running), so none interrupts it.
+//! that hands over what is awaited next and takes what became ready. Completions are made when the
+//! shard is in the kernel anyway (cooperative task running), so none interrupts it. They are not
+//! deferred until it asks for them: the driver does not ask in a turn that another thread wanted,
+//! and under load each turn is one.
 
 use super::executor;
 use compio_driver::DriverType;
@@ -26,7 +28,10 @@ const SUBMISSIONS: u32 = 256;
 const COMPLETIONS: u32 = 1024;
 
 /// One ring. Used by the thread that made it alone.
-pub(super) struct Ring(Proactor);
+pub(super) struct Ring {
+    driver: Proactor,
+    waker: Waker,
+}
 
 impl Ring {
     /// Sets the ring up with the quietest way of completing that the kernel has.
@@ -36,22 +41,19 @@ impl Ring {
     pub(super) fn new() -> io::Result<Self> {
         let mut builder = Proactor::builder();
         builder.capacity(SUBMISSIONS).cqsize(COMPLETIONS).driver_type(DriverType::IoUring);
-        builder.thread_pool_limit(0);
-        builder.single_issuer(true).coop_taskrun(true).defer_taskrun(true);
-        if let Ok(ring) = builder.build() {
-            return Ok(Self(ring));
-        }
-        // Before Linux 6.1 completions cannot be deferred, before 5.19 not be cooperative.
-        builder.single_issuer(false).defer_taskrun(false);
-        if let Ok(ring) = builder.build() {
-            return Ok(Self(ring));
-        }
-        builder.coop_taskrun(false).build().map(Self)
+        builder.thread_pool_limit(0).single_issuer(true).coop_taskrun(true);
+        // Before Linux 6.0 a ring cannot be told that it has one issuer, before 5.19 not to
+        // cooperate.
+        let driver = builder
+            .build()
+            .or_else(|_| builder.single_issuer(false).build())
+            .or_else(|_| builder.coop_taskrun(false).build())?;
+        Ok(Self { waker: driver.waker(), driver })
     }
 
     /// Wakes a [`Ring::turn`] that sleeps, from any thread; costs next to nothing when it does not.
     pub(super) fn waker(&self) -> Waker {
-        self.0.waker()
+        self.waker.clone()
     }
 
     /// Hands over what was asked for since the last call and wakes the tasks whose sockets are
@@ -60,7 +62,11 @@ impl Ring {
     /// # Errors
     /// The system's, of the ring itself.
     pub(super) fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.0.poll(timeout) {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            // Spares the kernel a timer that has passed already.
+            self.waker.wake_by_ref();
+        }
+        match self.driver.poll(timeout) {
             Err(e) if matches!(e.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {
                 Ok(())
             }
@@ -103,14 +109,14 @@ impl<S: AsFd + 'static> Readiness<S> {
         if !self.exhausted {
             return Poll::Ready(Ok(()));
         }
-        executor::with_ring(|Ring(ring)| {
+        executor::with_ring(|Ring { driver, .. }| {
             let entry = match self.asked.take() {
-                Some(key) => ring.pop(key),
-                None => ring.push(PollOnce::new(Rc::clone(socket), self.interest)),
+                Some(key) => driver.pop(key),
+                None => driver.push(PollOnce::new(Rc::clone(socket), self.interest)),
             };
             match entry {
                 PushEntry::Pending(key) => {
-                    ring.update_waker(&key, cx.waker());
+                    driver.update_waker(&key, cx.waker());
                     self.asked = Some(key);
                     Poll::Pending
                 }
@@ -153,7 +159,7 @@ impl<S: AsFd + 'static> Drop for Readiness<S> {
     fn drop(&mut self) {
         // Else the ring would hold the socket until its next event.
         if let Some(key) = self.asked.take() {
-            executor::with_ring(|Ring(ring)| drop(ring.cancel(key)));
+            executor::with_ring(|ring| drop(ring.driver.cancel(key)));
         }
     }
 }
