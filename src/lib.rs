@@ -38,9 +38,9 @@
 //!
 //! # Where a measurement decided
 //! A shard lives in glommio's executor, but its tasks, timers and sockets are on one ring of its
-//! own (`rt`): a wake by way of glommio is ten system calls and more than twice the CPU, which is what
-//! a request that comes alone costs most (`benches/wake.rs`). Sockets are waited for in the ring
-//! and read and written directly.
+//! own (`rt`): a wake by way of glommio is ten system calls and more than twice the CPU, which is
+//! what a request that comes alone costs most (`benches/wake.rs`). Sockets are waited for in the
+//! ring, and read and written directly.
 //!
 //! # Left out on purpose
 //! No struct for each kind: a kind is a row of `catalog`, and has code only where its behaviour is
