@@ -9,7 +9,7 @@ use kubering::codec::proto::{self, envelope};
 use kubering::codec::transcode::scan::{Metadata, Paths};
 use kubering::codec::transcode::{self, Names, Spliced};
 use kubering::codec::yaml;
-use kubering::object::schema::{Kind, Scalar, Shape, Type};
+use kubering::object::schema::{Kind, Scalar, Shape, Type, omit};
 use proptest::prelude::*;
 
 const NAMES: Names<'_> = Names { api_version: "v1", kind: "Pod" };
@@ -286,6 +286,8 @@ proptest! {
         let mut text = Vec::new();
         json::encode(&value, ty, &mut text);
         let back = json::decode(&text, ty, &arena, Strictness::Report).unwrap().value;
+        // Empty lists and maps that JSON leaves out do not come back.
+        omit(&mut value, ty);
         prop_assert_eq!(&value, &back);
         // Value → protobuf → value; names do not travel, the revision is put in.
         let map = value.as_map_mut().unwrap();
@@ -298,7 +300,7 @@ proptest! {
         let mut back = proto::decode(raw, ty, &arena).unwrap();
         back.as_map_mut().unwrap().entry_map("metadata");
         let mut stored_value = value.copy_in(&arena);
-        let has_empty_list = source.contains("[]");
+        let has_empty_list = source.contains("[]") || source.contains("{}");
         if has_empty_list {
             drop_empty_lists(&mut stored_value);
             drop_empty_lists(&mut back);

@@ -5,6 +5,7 @@
 
 use super::name_table::NameTable;
 use super::structural::Schema;
+use super::value::{Map, Value};
 use std::fmt;
 
 /// One message type: its fields, by JSON name and by protobuf number.
@@ -196,6 +197,16 @@ pub enum Shape {
     OneOrList,
 }
 
+impl Shape {
+    /// True for the shapes that Go has as a slice or a map.
+    pub fn is_many(self) -> bool {
+        match self {
+            Self::List | Self::Map | Self::MapOfLists | Self::MapOrStrings => true,
+            Self::One | Self::OneOrBool | Self::OneOrList => false,
+        }
+    }
+}
+
 /// What JSON shows for a field that is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absent {
@@ -241,6 +252,17 @@ impl Field {
     /// A copy, for a type of its own.
     pub fn copied(&self) -> Self {
         Self { ..*self }
+    }
+
+    /// True if JSON leaves the field out at this value, which a request may have sent all the same:
+    /// an empty list or map (`omitempty`). Upstream keeps those until the object is stored.
+    pub fn omits(&self, value: &Value<'_>) -> bool {
+        let is_bare = match value {
+            Value::List(list) => list.is_empty(),
+            Value::Map(map) => map.is_empty(),
+            _ => false,
+        };
+        is_bare && !self.pointer && self.absent == Absent::Omitted && self.shape.is_many()
     }
 
     /// True if server-side apply treats the field's map or message as one field.
@@ -302,6 +324,26 @@ impl Type {
         let id = u32::MAX;
         Self { name, fields, id, atomic, go_name, ranks, wire, keys, shown, structural, names }
     }
+}
+
+/// Takes out of a message of type `ty` what JSON leaves out ([`Field::omits`]).
+pub fn omit(value: &mut Value<'_>, ty: &Type) {
+    let Value::Map(map) = value else { return };
+    map.retain(|key, value| {
+        let Some(field) = ty.field(key) else { return true };
+        if let Some(ty) = field.kind.message() {
+            match value {
+                Value::List(items) => items.iter_mut().for_each(|item| omit(item, ty)),
+                Value::Map(items) if field.shape.is_many() => {
+                    items.iter_mut().for_each(|(_, item)| omit(item, ty));
+                }
+                _ => omit(value, ty),
+            }
+        }
+        // A struct that is no pointer and holds nothing is as good as none.
+        let one = field.shape == Shape::One && !field.pointer && field.kind.scalar().is_none();
+        !field.omits(value) && !(one && value.as_map().is_some_and(Map::is_empty))
+    });
 }
 
 impl Wire {

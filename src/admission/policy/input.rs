@@ -6,6 +6,7 @@ use crate::admission::{Authority, Question, Reader};
 use crate::cel::authorizer::{self, Decision, Query};
 use crate::cel::{Val, environment};
 use crate::codec::json;
+use crate::object::schema::omit;
 use crate::object::{Map, Value};
 use crate::request::{Attributes, Operation, Result, User};
 use bumpalo::Bump;
@@ -79,6 +80,8 @@ fn with_kind<'v>(
     arena: &'v Bump,
 ) -> Value<'v> {
     let mut object = object.copy_in(arena);
+    // The policy sees the object as JSON has it.
+    omit(&mut object, at.resource.ty);
     let (group, version, kind) = kind_of(at, found);
     if let Some(map) = object.as_map_mut() {
         let version =

@@ -67,9 +67,11 @@ fn close(nodes: &mut [Node<'_>], at: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Strictness, decode, encode_any, parse_any};
+    use super::super::{Strictness, decode, encode, encode_any, parse_any};
     use super::conform;
+    use crate::object::Value;
     use crate::object::fixture::deployment;
+    use crate::object::schema::omit;
     use bumpalo::Bump;
 
     #[test]
@@ -105,5 +107,30 @@ mod tests {
                 (ours, theirs) => panic!("{text}: {ours:?} {theirs:?}"),
             }
         }
+    }
+
+    #[test]
+    fn empty_lists_and_maps_are_told_from_none_until_they_are_written() {
+        let arena = Bump::new();
+        let ty = deployment();
+        let text = r#"{"metadata":{"labels":{},"annotations":null,"finalizers":[]},
+            "spec":{"template":{"spec":{"containers":[{"name":"c","ports":[]}]}}}}"#;
+        let mut value =
+            decode(text.as_bytes(), ty, &arena, Strictness::Report).expect("an object").value;
+        let is_there = |value: &Value<'_>, path: &[&str]| value.at(path).is_some();
+        assert!(is_there(&value, &["metadata", "labels"]));
+        assert!(is_there(&value, &["metadata", "finalizers"]));
+        assert!(!is_there(&value, &["metadata", "annotations"]));
+        let containers = ["spec", "template", "spec", "containers"];
+        assert!(is_there(&value.list_at(&containers)[0], &["ports"]));
+        let mut told = Vec::new();
+        encode(&value, ty, &mut told);
+        omit(&mut value, ty);
+        assert!(!is_there(&value, &["metadata", "labels"]));
+        assert!(!is_there(&value.list_at(&containers)[0], &["ports"]));
+        let mut omitted = Vec::new();
+        encode(&value, ty, &mut omitted);
+        assert_eq!(String::from_utf8_lossy(&told), String::from_utf8_lossy(&omitted));
+        assert!(!String::from_utf8_lossy(&told).contains("labels"));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Follows `sigs.k8s.io/json` (case-sensitive, integers kept): unknown and duplicate fields are
 //! collected and decoding goes on; so is the first value of a wrong type; a malformed scalar with
-//! a decoder of its own ends it at once. What the canonical form does not show is left out here.
+//! a decoder of its own ends it at once. What the canonical form does not show is left out here,
+//! but for empty lists and maps.
 
 use super::context::{Place, go_type, is_resource_list, message_type};
 use super::custom;
@@ -62,6 +63,7 @@ pub(super) fn decode_nodes<'a>(
     strictness: Strictness,
 ) -> Result<Decoded<'a>, DecodeError> {
     let mut decoder = Decoder::new(nodes, numbers, arena, strictness);
+    decoder.keeps_bare = ty.structural.is_none();
     let value = match nodes.first() {
         Some(Node::Object { .. }) => decoder.message(ty, &Place::ROOT)?,
         Some(Node::Static(StaticNode::Null)) | None => None,
@@ -89,6 +91,9 @@ pub(super) struct Decoder<'a, 't> {
     pub(super) arena: &'a Bump,
     pub(super) numbers: Numbers<'t>,
     strictness: Strictness,
+    /// Empty lists and maps of fields that JSON would not show are kept: not of custom resources,
+    /// whose metadata upstream takes through JSON.
+    keeps_bare: bool,
     pub(super) strict_errors: Vec<String>,
     /// The first value of a wrong type.
     pub(super) mismatch: Option<DecodeError>,
@@ -105,7 +110,8 @@ impl<'a, 't> Decoder<'a, 't> {
         strictness: Strictness,
     ) -> Self {
         let strict_errors = Vec::new();
-        Self { nodes, at: 0, arena, numbers, strictness, strict_errors, mismatch: None }
+        let (at, keeps_bare, mismatch) = (0, false, None);
+        Self { nodes, at, arena, numbers, strictness, keeps_bare, strict_errors, mismatch }
     }
 
     pub(super) fn node(&self) -> Node<'a> {
@@ -209,7 +215,7 @@ impl<'a, 't> Decoder<'a, 't> {
                 self.strict("duplicate", place, key);
             }
             let value = self.field(ty, field, &place.field(ty, field.name))?;
-            match value.filter(|value| is_shown(field, value)) {
+            match value.filter(|value| self.keeps(field, value)) {
                 Some(value) if again => {
                     map.insert(field.name, value);
                 }
@@ -224,6 +230,13 @@ impl<'a, 't> Decoder<'a, 't> {
             map.push_unique(key, value);
         }
         Ok(Some(Value::Map(map)))
+    }
+
+    /// True if the tree holds this value of the field. Empty lists and maps are told from none
+    /// until the object is stored, as Go does: error texts show which it was.
+    fn keeps(&self, field: &Field, value: &Value<'a>) -> bool {
+        let is_many = || field.shape.is_many() && matches!(value, Value::List(_) | Value::Map(_));
+        is_shown(field, value) || (self.keeps_bare && is_many())
     }
 
     /// Reads a field's value, whatever its shape.

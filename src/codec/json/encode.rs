@@ -95,6 +95,7 @@ fn message(map: &Map<'_>, ty: &'static Type, out: &mut Vec<u8>) {
     for ((field, key), at) in ty.fields.iter().zip(&ty.keys).zip(positions) {
         let value = map.entry_at(usize::from(*at)).filter(|_| *at != NONE);
         match (value, field.absent) {
+            (Some((_, value)), _) if field.omits(value) => {}
             (Some((_, value)), _) => {
                 out.extend_from_slice(key.as_bytes());
                 member(value, field, out);

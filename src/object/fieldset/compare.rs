@@ -1,9 +1,9 @@
 //! What changed from one object to another, as field sets (`typed.TypedValue.Compare`).
 
-use crate::object::fieldset::value::{element_of, is_same, zero_of};
+use crate::object::fieldset::value::{element_of, is_same, is_same_struct, zero_of};
 use crate::object::fieldset::{Element, FieldSet, Node};
 use crate::object::place::Place;
-use crate::object::schema::ListKind;
+use crate::object::schema::{ListKind, Type};
 use crate::object::{Map, Value};
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
@@ -48,7 +48,20 @@ pub fn compare<'a>(
     new: &Value<'a>,
 ) -> Result<Changes<'a>, BadElement> {
     let empty = Value::map_in(arena);
-    let walk = Walk { arena, empty: &empty };
+    let walk = Walk { arena, empty: &empty, typed: false };
+    Ok(walk.compare(place, Some(old), Some(new))?.below)
+}
+
+/// As [`compare`], of Go structs: empty lists and maps that JSON leaves out are not there
+/// (`value.FieldCacheEntry.CanOmit`). What is applied has them, for it is no struct.
+pub fn compare_structs<'a>(
+    arena: &'a Bump,
+    place: Place<'_>,
+    old: &Value<'a>,
+    new: &Value<'a>,
+) -> Result<Changes<'a>, BadElement> {
+    let empty = Value::map_in(arena);
+    let walk = Walk { arena, empty: &empty, typed: true };
     Ok(walk.compare(place, Some(old), Some(new))?.below)
 }
 
@@ -90,6 +103,8 @@ const UNRANKED: u16 = u16::MAX;
 struct Walk<'a, 'e> {
     arena: &'a Bump,
     empty: &'e Value<'a>,
+    /// Whether values are Go structs, which do not have what JSON omits.
+    typed: bool,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -183,6 +198,7 @@ impl<'a> Walk<'a, '_> {
         for (key, value) in map.iter() {
             let index = ty.index_of(key);
             let below = match index.and_then(|index| ty.fields.get(usize::from(index))) {
+                Some(field) if self.typed && field.omits(value) => continue,
                 Some(field) => Place::of_field(field),
                 None => place.member(key),
             };
@@ -219,7 +235,7 @@ impl<'a> Walk<'a, '_> {
     ) -> Result<Found<'a>, BadElement> {
         let none = |form| is_empty(place, form, old) && is_empty(place, form, new);
         if Self::is_leaf(place, form, none) {
-            return Ok(Found { modified: !is_same(place, old, new), ..Found::default() });
+            return Ok(Found { modified: !self.is_same(place, old, new), ..Found::default() });
         }
         let mut nodes = Nodes::default();
         if form == Form::Map {
@@ -258,6 +274,7 @@ impl<'a> Walk<'a, '_> {
             if other == Some(value) {
                 continue;
             }
+            let other = other.filter(|other| !self.omits(ty, key, other));
             let other = other.or_else(|| zero(new, key));
             nodes.push(Element::Field(key), self.compare(place.member(key), Some(value), other)?);
         }
@@ -266,7 +283,7 @@ impl<'a> Walk<'a, '_> {
             for (key, value) in new_map.iter() {
                 if old_map.entry_at(hint).is_some_and(|(k, _)| k == key) {
                     hint += 1;
-                } else if old_map.get(key).is_none() {
+                } else if old_map.get(key).is_none() && !self.omits(ty, key, value) {
                     let other = zero(old, key);
                     let found = self.compare(place.member(key), other, Some(value))?;
                     nodes.push(Element::Field(key), found);
@@ -274,6 +291,15 @@ impl<'a> Walk<'a, '_> {
             }
         }
         Ok(())
+    }
+
+    fn is_same(&self, place: Place<'_>, old: &Value<'a>, new: &Value<'a>) -> bool {
+        if self.typed { is_same_struct(place, old, new) } else { is_same(place, old, new) }
+    }
+
+    /// True if the member counts as missing.
+    fn omits(&self, ty: Option<&Type>, key: &str, value: &Value<'a>) -> bool {
+        self.typed && ty.and_then(|ty| ty.field(key)).is_some_and(|field| field.omits(value))
     }
 
     fn items(
@@ -296,7 +322,7 @@ impl<'a> Walk<'a, '_> {
                 ([_, _, ..], [_, _, ..]) => {
                     // Repeated items are compared as if they were one field.
                     let same = old_run.len() == new_run.len()
-                        && old_run.iter().zip(new_run).all(|(a, b)| is_same(item, a.1, b.1));
+                        && old_run.iter().zip(new_run).all(|(a, b)| self.is_same(item, a.1, b.1));
                     nodes.push(element, Found { modified: !same, ..Found::default() });
                 }
                 ([_, _, ..], _) => {

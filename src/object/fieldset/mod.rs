@@ -9,9 +9,9 @@ mod element;
 mod text;
 mod value;
 
-pub use compare::{BadElement, Changes, compare};
+pub use compare::{BadElement, Changes, compare, compare_structs};
 pub use element::{Atom, Element, Steps};
-pub(crate) use value::{element_of, is_same};
+pub(crate) use value::{element_of, is_same, is_same_struct};
 
 use bumpalo::Bump;
 use std::fmt;

@@ -163,6 +163,15 @@ pub(super) fn zero_of<'e, 'a>(field: &Field, empty: &'e Value<'a>) -> Option<&'e
 /// True if the two values are the same object state: an always shown field that is missing on one
 /// side equals its zero value.
 pub(crate) fn is_same<'a>(place: Place<'_>, a: &Value<'a>, b: &Value<'a>) -> bool {
+    same(place, a, b, false)
+}
+
+/// As [`is_same`], of Go structs: empty lists and maps that JSON leaves out are not there.
+pub(crate) fn is_same_struct<'a>(place: Place<'_>, a: &Value<'a>, b: &Value<'a>) -> bool {
+    same(place, a, b, true)
+}
+
+fn same<'a>(place: Place<'_>, a: &Value<'a>, b: &Value<'a>, typed: bool) -> bool {
     match (a, b) {
         (Value::Map(a), Value::Map(b)) => {
             let mut found = 0;
@@ -175,34 +184,36 @@ pub(crate) fn is_same<'a>(place: Place<'_>, a: &Value<'a>, b: &Value<'a>) -> boo
                 let same = match other {
                     Some(other) => {
                         found += 1;
-                        is_same(place.member(key), value, other)
+                        same(place.member(key), value, other, typed)
                     }
-                    None => is_zero(place, key, value),
+                    None => is_zero(place, key, value, typed),
                 };
                 if !same {
                     return false;
                 }
             }
+            let is_zero = |key, value| is_zero(place, key, value, typed);
             found == b.len()
-                || b.iter().all(|(key, value)| a.get(key).is_some() || is_zero(place, key, value))
+                || b.iter().all(|(key, value)| a.get(key).is_some() || is_zero(key, value))
         }
         (Value::List(a), Value::List(b)) => {
             let place = place.item();
-            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| is_same(place, a, b))
+            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same(place, a, b, typed))
         }
         _ => a == b,
     }
 }
 
 /// True if `value` is what JSON shows for the field `key` when it is not set.
-fn is_zero(place: Place<'_>, key: &str, value: &Value<'_>) -> bool {
+fn is_zero(place: Place<'_>, key: &str, value: &Value<'_>, typed: bool) -> bool {
     let Place::Message(ty, _) = place else { return false };
     let Some(field) = ty.field(key) else { return false };
-    let Some(text) = field.absent.shown() else { return false };
+    let Some(text) = field.absent.shown() else { return typed && field.omits(value) };
     match value {
         Value::Map(map) => {
             let below = Place::of_field(field);
-            text.starts_with('{') && map.iter().all(|(key, value)| is_zero(below, key, value))
+            let is_zero = |(key, value)| is_zero(below, key, value, typed);
+            text.starts_with('{') && map.iter().all(is_zero)
         }
         Value::Null => text == "null",
         Value::Int(0) => text == "0",

@@ -12,7 +12,7 @@ pub mod scale;
 
 pub use entries::{BadEntry, Entry, ManagerId, decode, encode};
 
-use crate::object::fieldset::{Changes, Element, FieldSet, Node, compare};
+use crate::object::fieldset::{Changes, Element, FieldSet, Node, compare_structs};
 use crate::object::place::Place;
 use crate::object::schema::{ListKind, Type};
 use crate::object::{List, Map, Value};
@@ -129,7 +129,7 @@ pub fn update<'a>(
     }
     let place = Place::root(ty);
     let empty = Value::map_in(arena);
-    let changes = match compare(arena, place, live.unwrap_or(&empty), new) {
+    let changes = match compare_structs(arena, place, live.unwrap_or(&empty), new) {
         Ok(changes) => changes.map(|set| writer.reset.filter(strip(set, arena), arena)),
         Err(_) => return store(new, None),
     };
@@ -366,7 +366,7 @@ pub fn keep_times<'a>(ty: Option<&Type>, live: &Value<'a>, new: &mut Value<'a>, 
     let fresh: Vec<Option<&'a str>> =
         changed.iter().map(|entry| entry.get("time").and_then(Value::as_str)).collect();
     set_times(new, &times);
-    if !crate::object::fieldset::is_same(Place::root(ty), live, new) {
+    if !crate::object::fieldset::is_same_struct(Place::root(ty), live, new) {
         set_times(new, &fresh);
     }
 }

@@ -185,3 +185,13 @@ fn owners_that_have_nothing_to_do_with_a_change_keep_their_text() {
     let Some(Value::Raw(after)) = after else { panic!("no text") };
     assert!(std::ptr::eq(*before, *after));
 }
+
+#[test]
+fn what_json_leaves_out_is_nobodys() {
+    let arena = Bump::new();
+    let text = r#"{"metadata":{"name":"d","labels":{},"finalizers":[]},"spec":{"replicas":1}}"#;
+    let made = written(&arena, None, text, &writer("w", "1"));
+    assert_eq!(owners(&made), [r#"w 1 {"f:spec":{"f:replicas":{}}}"#]);
+    let again = written(&arena, Some(&made), text, &writer("other", "2"));
+    assert_eq!(owners(&again), owners(&made));
+}
