@@ -82,13 +82,34 @@ fn restore<'a>(pod: &mut Value<'a>, old: &Value<'_>, scope: &Scope<'a, '_>) {
 fn resize<'a>(pod: &mut Value<'a>, old: &Value<'_>, scope: &Scope<'a, '_>) {
     let arena = scope.arena;
     let sent = pod.get("spec").map(|spec| spec.copy_in(arena));
-    let count = |spec: Option<&Value<'_>>| spec.map_or(0, |spec| spec.items("containers").len());
-    if count(sent.as_ref()) != count(old.get("spec")) {
+    let lists = ["containers", "initContainers"];
+    let names = |spec: Option<&Value<'a>>, list: &str| -> Vec<&'a str> {
+        let items = spec.map_or(&[][..], |spec| spec.items(list));
+        items.iter().map(|container| container.text("name")).collect()
+    };
+    let kept = old.get("spec").map(|spec| spec.copy_in(arena));
+    // Other containers than before, or others of their names, are for validation to refuse.
+    let as_sent = |list: &&str| names(sent.as_ref(), list) != names(kept.as_ref(), list);
+    let count = |list: &&str| names(sent.as_ref(), list).len() != names(kept.as_ref(), list).len();
+    if lists.iter().any(count) {
+        // What was sent stands as it is, and it hardly says what the stored status does.
+        if let Some(map) = pod.as_map_mut() {
+            map.remove("status");
+        }
         return;
     }
     restore(pod, old, scope);
+    let others = lists.map(|list| as_sent(&list));
     let Some(sent) = sent else { return };
-    for list in ["containers", "initContainers"] {
+    for (list, other) in lists.into_iter().zip(others) {
+        if other {
+            if let Some(containers) = sent.get(list)
+                && let Some(spec) = pod.get_mut("spec").and_then(Value::as_map_mut)
+            {
+                spec.insert(list, containers.copy_in(arena));
+            }
+            continue;
+        }
         for (container, from) in pod.list_at_mut(&["spec", list]).iter_mut().zip(sent.items(list)) {
             let Some(map) = container.as_map_mut() else { continue };
             for name in ["resources", "resizePolicy"] {

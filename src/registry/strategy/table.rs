@@ -126,9 +126,9 @@ fn core(resource: &str) -> &'static Strategy {
     static NODE: Strategy = Strategy {
         status: Status::SplitKeptOnCreate(StatusMeta::Free),
         default: base::node_default,
-        validate_create: check::core::node,
-        validate_update: check::core::node_update,
-        validate_status: check::core::node_status,
+        validate_create: check::node::node,
+        validate_update: check::node::node_update,
+        validate_status: check::node::node_status,
         warn: warn::core::node,
         recheck: Recheck::Before,
         ..BASE

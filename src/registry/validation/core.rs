@@ -1,6 +1,6 @@
 //! ConfigMap, Secret, Namespace, Node, ServiceAccount's neighbours, Endpoints.
 
-use super::{Errors, IMMUTABLE, Report as _, Verbatim, format, go_form, ip, metadata, scheduling};
+use super::{Errors, IMMUTABLE, Report as _, format, ip, metadata};
 use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::{Read as _, same};
@@ -169,8 +169,16 @@ pub fn namespace_update(
     scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
-    if scope.subresource == "finalize" {
-        namespace(new, scope, errors);
+    if scope.subresource != "finalize" {
+        return;
+    }
+    let root = Path::root("spec");
+    let path = root.child("finalizers");
+    let names = new.list_at(&["spec", "finalizers"]).iter().filter_map(Value::as_str);
+    for (index, name) in names.enumerate() {
+        let at = path.index(index);
+        errors.messages(&at, name, format::label_key(name));
+        metadata::standard_finalizer(name, &at, errors);
     }
 }
 
@@ -187,100 +195,6 @@ pub fn namespace_status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, error
     if deleting && phase != "Terminating" {
         let detail = "may only be 'Terminating' if `deletionTimestamp` is not empty";
         errors.invalid(&path, phase, detail);
-    }
-}
-
-/// Node.
-pub fn node(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    let path = Path::root("spec");
-    let null = Value::Null;
-    let spec = object.get("spec").unwrap_or(&null);
-    taints(spec, errors);
-    let root = Path::root("status");
-    let at = root.child("addresses");
-    let addresses = object.list_at(&["status", "addresses"]);
-    for (index, address) in addresses.iter().enumerate() {
-        if addresses.iter().take(index).any(|other| other == address) {
-            let shown = go_form::compact(Some(address), "core.v1.NodeAddress");
-            errors.duplicate(&at.index(index), Verbatim(&shown));
-        }
-    }
-    let at = path.child("podCIDRs");
-    let ranges: Vec<&str> = spec.texts("podCIDRs").collect();
-    for (index, range) in ranges.iter().enumerate() {
-        ip::legacy_cidr(range, &at.index(index), errors);
-    }
-    if ranges.len() > 1 {
-        let families: Vec<bool> =
-            ranges.iter().filter_map(|r| ip::parse_cidr(r)).map(|r| r.address.is_ipv4()).collect();
-        if ranges.len() > 2 || families.first() == families.get(1) {
-            let shown = spec.get("podCIDRs").unwrap_or(&null);
-            let detail = "may specify no more than one CIDR for each IP family";
-            errors.invalid(&at, shown, detail);
-        }
-    }
-}
-
-/// `validateNodeTaints`, with upstream's path.
-fn taints(spec: &Value<'_>, errors: &mut Errors) {
-    let root = Path::root("metadata");
-    let (taints, path) = (spec.items("taints"), root.child("taints"));
-    for (index, taint) in taints.iter().enumerate() {
-        let at = path.index(index);
-        let (key, value) = (taint.text("key"), taint.text("value"));
-        let effect = taint.text("effect");
-        errors.messages(&at.child("key"), key, format::label_key(key));
-        let messages = format::label_value(value);
-        if !messages.is_empty() {
-            errors.invalid(&at.child("value"), value, &messages.join(";"));
-        }
-        scheduling::taint_effect(effect, &at.child("effect"), errors);
-        let repeated = taints
-            .iter()
-            .take(index)
-            .any(|other| other.text("key") == key && other.text("effect") == effect);
-        if repeated {
-            let shown = go_form::compact(Some(taint), "core.v1.Taint");
-            errors.duplicate(&at, Verbatim(&shown));
-            if let Some(error) = errors.last_mut() {
-                error.body.push_str(": taints must be unique by key and effect pair");
-            }
-        }
-    }
-}
-
-/// Node, updated.
-pub fn node_update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
-    node(new, scope, errors);
-    let path = Path::root("spec");
-    let null = Value::Null;
-    let (now, was) = (new.get("spec").unwrap_or(&null), old.get("spec").unwrap_or(&null));
-    if !was.items("podCIDRs").is_empty() && !same(now.get("podCIDRs"), was.get("podCIDRs")) {
-        let detail = "node updates may not change podCIDR except from \"\" to valid";
-        errors.forbidden(&path.child("podCIDRs"), detail);
-    }
-    let (provider, before) = (now.text("providerID"), was.text("providerID"));
-    if !before.is_empty() && provider != before {
-        let detail = "node updates may not change providerID except from \"\" to valid";
-        errors.forbidden(&path.child("providerID"), detail);
-    }
-    // `ValidateNode` has looked at them, and `ValidateNodeUpdate` does so again.
-    taints(now, errors);
-    if now.text("externalID") != was.text("externalID") {
-        errors.forbidden(&path.child("externalID"), "may not be updated");
-    }
-}
-
-/// Status of a node.
-pub fn node_status(new: &Value<'_>, _: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
-    node(new, scope, errors);
-    let path = Path::root("status");
-    for list in ["capacity", "allocatable"] {
-        let at = path.child(list);
-        let amounts = new.get("status");
-        for (name, value) in amounts.into_iter().flat_map(|status| status.entries(list)) {
-            super::resources::amount(name, value, &at.key(name), errors);
-        }
     }
 }
 

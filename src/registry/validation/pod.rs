@@ -6,9 +6,9 @@ use super::{Errors, Report as _, format, go_form, line_diff, metadata, profile};
 use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::{Read as _, same_as};
-use crate::registry::strategy::{Scope, qos_class};
+use crate::registry::strategy::Scope;
 
-const MIRROR: &str = "kubernetes.io/config.mirror";
+pub(super) const MIRROR: &str = "kubernetes.io/config.mirror";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 const UPDATABLE: &str = "pod updates may not change fields other than \
     `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,\
@@ -123,7 +123,7 @@ pub fn annotation_updates(new: &Value<'_>, old: &Value<'_>, errors: &mut Errors)
 pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
     match scope.subresource {
         "ephemeralcontainers" => ephemeral(new, old, scope, errors),
-        "resize" => resize(new, old, scope, errors),
+        "resize" => super::pod_resize::resize(new, old, scope, errors),
         _ => main(new, old, scope, errors),
     }
 }
@@ -162,7 +162,7 @@ fn main(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Er
 }
 
 /// What updates check again of the pod itself.
-fn basics_of_update(new: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
+pub(super) fn basics_of_update(new: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
     metadata::create(new, scope.namespaced, &format::dns_subdomain, errors);
     metadata::standard_finalizers(new, errors);
     basics(new, scope, errors);
@@ -368,60 +368,6 @@ fn ephemeral(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &m
                 errors.forbidden(&path, &detail);
             }
             Some(_) => {}
-        }
-    }
-}
-
-/// `ValidatePodResize`.
-fn resize(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
-    basics_of_update(new, scope, errors);
-    annotation_updates(new, old, errors);
-    let path = Path::root("spec");
-    let null = Value::Null;
-    let (now, was) = (new.get("spec").unwrap_or(&null), old.get("spec").unwrap_or(&null));
-    if old.at(&["metadata", "annotations", MIRROR]).is_some() {
-        errors.forbidden(&Path::root(""), "static pods cannot be resized");
-        return;
-    }
-    if was.str_at(&["os", "name"]) == "windows" {
-        errors.forbidden(&Path::root(""), "windows pods cannot be resized");
-        return;
-    }
-    if qos_class(now) != qos_class(was) {
-        let class = qos_class(was);
-        let detail = "Pod QOS Class may not change as a result of resizing";
-        errors.invalid(&Path::root("spec"), class, detail);
-    }
-    for list in ["containers", "initContainers"] {
-        let at = path.child(list);
-        for (index, (after, before)) in now.items(list).iter().zip(was.items(list)).enumerate() {
-            let at = at.index(index);
-            let at = at.child("resources");
-            for which in ["limits", "requests"] {
-                let (a, b) = (after.at(&["resources", which]), before.at(&["resources", which]));
-                let names = [a, b];
-                let changed = names
-                    .iter()
-                    .flatten()
-                    .filter_map(|map| map.as_map())
-                    .flat_map(|map| map.keys())
-                    .any(|name| {
-                        !matches!(name, "cpu" | "memory")
-                            && a.and_then(|a| a.get(name)) != b.and_then(|b| b.get(name))
-                    });
-                if changed {
-                    let detail = "only cpu and memory resources are mutable";
-                    errors.forbidden(&at, detail);
-                }
-                let removed = b
-                    .and_then(Value::as_map)
-                    .is_some_and(|b| b.keys().any(|name| a.and_then(|a| a.get(name)).is_none()));
-                if removed {
-                    let what = if which == "limits" { "limits" } else { "requests" };
-                    let detail = format!("resource {what} cannot be removed");
-                    errors.forbidden(&at.child(which), &detail);
-                }
-            }
         }
     }
 }
