@@ -29,6 +29,8 @@ pub struct FieldDefault {
 enum Literal {
     Bool(bool),
     EmptyMap,
+    /// A map with one member.
+    Map(&'static str, Box<Self>),
     Int(i64),
     List(Vec<Self>),
     Str(&'static str),
@@ -239,6 +241,11 @@ impl Literal {
             Self::Bool(flag) => Value::Bool(*flag),
             Self::EmptyMap => Value::map_in(arena),
             Self::Int(number) => Value::Int(*number),
+            Self::Map(key, value) => {
+                let mut map = Map::with_capacity_in(1, arena);
+                map.push_unique(key, value.build(arena));
+                Value::Map(map)
+            }
             Self::List(items) => {
                 let mut list = List::with_capacity_in(items.len(), arena);
                 list.extend(items.iter().map(|item| item.build(arena)));
@@ -249,7 +256,8 @@ impl Literal {
     }
 }
 
-/// Reads the few JSON forms that defaults have: no escapes, no members, no commas inside strings.
+/// Reads the few JSON forms that defaults have: no escapes, no commas inside strings, no colons but
+/// that of a map's only member.
 fn literal(json: &'static str) -> Literal {
     let within = |open: char, close: char| json.strip_prefix(open)?.strip_suffix(close);
     match json {
@@ -258,6 +266,10 @@ fn literal(json: &'static str) -> Literal {
         "true" => Literal::Bool(true),
         _ => match (within('"', '"'), within('[', ']')) {
             (Some(text), _) => Literal::Str(text),
+            _ if let Some(member) = within('{', '}') => {
+                let (key, value) = member.split_once(':').unwrap_or_else(|| bad(json));
+                Literal::Map(key.trim_matches('"'), Box::new(literal(value)))
+            }
             (_, Some(items)) => Literal::List(items.split(',').map(literal).collect()),
             _ => Literal::Int(json.parse().unwrap_or_else(|_| bad(json))),
         },

@@ -349,6 +349,8 @@ fn extension(group: &str) -> &'static Strategy {
         prepare_update: own::definition_update,
         validate_create: check::extension::definition,
         validate_update: check::extension::definition_update,
+        // Upstream's reset of what a status may not change copies the new object to itself.
+        status: Status::Split(StatusMeta::Free),
         validate_status: check::extension::definition_status,
         warn: check::definition::warn,
         ..DEFINED

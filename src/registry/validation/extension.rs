@@ -47,7 +47,8 @@ fn backend(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let (bundle, skip) = (spec.text("caBundle"), spec.flag("insecureSkipTLSVerify"));
     let Some(service) = spec.get("service") else {
         if !bundle.is_empty() {
-            let shown = format!("{} bytes", bundle.len() / 4 * 3);
+            let padding = bundle.bytes().rev().take_while(|byte| *byte == b'=').count();
+            let shown = format!("{} bytes", bundle.len() / 4 * 3 - padding.min(2));
             let detail = "local APIServices may not have a caBundle";
             errors.invalid(&path.child("caBundle"), &shown, detail);
         }
@@ -137,18 +138,16 @@ fn definition_spec(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         errors.required(&at, "");
     }
     errors.one_of(&at, scope, &["Cluster", "Namespaced"]);
-    versions(spec.items("versions"), path, errors);
+    versions(spec, path, errors);
     names(spec.get("names"), &path.child("names"), errors);
     defined::shared(spec.items("versions"), path, errors);
     conversion(spec.get("conversion"), &path.child("conversion"), errors);
 }
 
-fn versions(list: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
+fn versions(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let list = spec.items("versions");
     let at = path.child("versions");
-    let shown = || {
-        let parts: Vec<String> = list.iter().map(|version| go_form::plain(Some(version))).collect();
-        format!("[{}]", parts.join(","))
-    };
+    let shown = || go_form::plain(spec.get("versions"));
     for (index, version) in list.iter().enumerate() {
         if version.at(&["schema", "openAPIV3Schema"]).is_none() {
             errors.required(&at.index(index).child("schema").child("openAPIV3Schema"), "");
@@ -175,6 +174,12 @@ fn versions(list: &[Value<'_>], path: &Path<'_>, errors: &mut Errors) {
         let detail = "must have exactly one version marked as storage version";
         errors.invalid(&at, Verbatim(&shown()), detail);
     }
+    // Upstream's internal form names the first version once more.
+    let first = list.first().map_or("", |version| version.text("name"));
+    let messages = format::dns_1035_label(first);
+    if !first.is_empty() && !messages.is_empty() {
+        errors.invalid(&path.child("version"), first, &messages.join(","));
+    }
 }
 
 fn deprecation(version: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -183,6 +188,7 @@ fn deprecation(version: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let mut say = |detail: &str| errors.invalid(&at, text, detail);
     if !version.flag("deprecated") {
         say("can only be set for deprecated versions");
+        return;
     }
     if text.len() > 256 {
         say("must be <= 256 characters long");
@@ -198,13 +204,19 @@ fn deprecation(version: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 fn names(names: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Errors) {
     let null = Value::Null;
     let names = names.unwrap_or(&null);
-    for name in ["plural", "singular", "kind", "listKind"] {
+    let all = ["plural", "singular", "kind", "listKind"];
+    for name in all.into_iter().filter(|name| names.text(name).is_empty()) {
+        errors.required(&path.child(name), "");
+    }
+    given_names(names, path, errors);
+}
+
+/// `ValidateCustomResourceDefinitionNames`: those that are there.
+fn given_names(names: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let all = ["plural", "singular", "kind", "listKind"];
+    for name in all.into_iter().filter(|name| !names.text(name).is_empty()) {
         let text = names.text(name);
         let at = path.child(name);
-        if text.is_empty() {
-            errors.required(&at, "");
-            continue;
-        }
         let mixed = matches!(name, "kind" | "listKind");
         let lower = text.to_lowercase();
         let messages = format::dns_1035_label(if mixed { &lower } else { text });
@@ -253,12 +265,23 @@ fn conversion(conversion: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Erro
                     webhook_url(url.as_str().unwrap_or(""), &at.child("url"), errors);
                 }
                 (None, Some(service)) => {
-                    webhook_service(service, ["name", "namespace"], &at.child("service"), errors);
+                    // Upstream takes the one for the other here.
+                    let names = ["namespace", "name"];
+                    webhook_service(service, names, &at.child("service"), errors);
                 }
                 _ => errors.required(&at, "exactly one of url or service is required"),
             },
         }
         let at = path.child("conversionReviewVersions");
+        let named = |version: &Value<'_>| version.as_str().unwrap_or("").to_owned();
+        for (index, name) in versions.iter().map(named).enumerate() {
+            let before = versions.iter().take(index);
+            if before.map(named).any(|other| other == name) {
+                errors.invalid(&at.index(index), &name, "duplicate version");
+            } else {
+                errors.messages(&at.index(index), &name, format::dns_1035_label(&name));
+            }
+        }
         if versions.is_empty() {
             errors.required(&at, "");
         } else if !versions.iter().any(|v| matches!(v.as_str(), Some("v1" | "v1beta1"))) {
@@ -334,7 +357,55 @@ pub fn definition_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, er
     }
 }
 
-/// Status of a CustomResourceDefinition.
+/// Status of a CustomResourceDefinition: only the names that were accepted are looked at.
 pub fn definition_status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
-    stored_versions(new, errors);
+    let root = Path::root("status");
+    let null = Value::Null;
+    let accepted = new.at(&["status", "acceptedNames"]).unwrap_or(&null);
+    given_names(accepted, &root.child("acceptedNames"), errors);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errors, Path, conversion, versions};
+    use crate::registry::sample::{lines, tree};
+    use bumpalo::Bump;
+    use serde_json::json;
+
+    #[test]
+    fn each_version_of_a_review_is_a_label_once() {
+        let arena = Bump::new();
+        let webhook = json!({"clientConfig": {"url": "https://a.b/"},
+            "conversionReviewVersions": ["v1", "V", "v1"]});
+        let given = tree(&arena, &json!({"strategy": "Webhook", "webhook": webhook}));
+        let mut errors = Errors::new();
+        conversion(Some(&given), &Path::root("c"), &mut errors);
+        let found: Vec<String> =
+            lines(&errors).iter().map(|line| line.chars().take(52).collect()).collect();
+        assert_eq!(
+            found,
+            [
+                "c.conversionReviewVersions[1]: Invalid value: \"V\": a",
+                "c.conversionReviewVersions[2]: Invalid value: \"v1\": ",
+            ]
+        );
+    }
+
+    #[test]
+    fn no_versions_are_null_and_a_bad_first_one_is_told_twice() {
+        let arena = Bump::new();
+        let told = |spec| {
+            let mut errors = Errors::new();
+            versions(&tree(&arena, &spec), &Path::root("spec"), &mut errors);
+            lines(&errors)
+        };
+        let none = "spec.versions: Invalid value: null: must have exactly one version marked as \
+                    storage version";
+        assert_eq!(told(json!({})), [none]);
+        assert_eq!(told(json!({"versions": []})), [none.replace("null", "[]")]);
+        let schema = json!({"openAPIV3Schema": {"type": "object"}});
+        let bad = told(json!({"versions": [{"name": "V", "storage": true, "schema": schema}]}));
+        let paths: Vec<&str> = bad.iter().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(paths, ["spec.versions[0].name", "spec.version"]);
+    }
 }

@@ -4,8 +4,8 @@
 //! The shape follows from the catalog's type; [`LAYOUTS`] names where the internal struct differs.
 
 use crate::catalog::catalog;
-use crate::object::Value;
 use crate::object::schema::{Absent, Field, Scalar, Shape, Type};
+use crate::object::{Map, Value};
 use crate::registry::read::Read as _;
 use std::fmt::Write as _;
 
@@ -67,8 +67,19 @@ const TYPE_NAMES: &[(&str, &str, &str)] = &[
     ("DeviceAttribute", "strings", "StringValues"),
     ("DeviceAttribute", "version", "VersionValue"),
     ("DeviceAttribute", "versions", "VersionValues"),
+    ("ExternalDocumentation", "url", "URL"),
     ("GlusterfsPersistentVolumeSource", "endpoints", "EndpointsName"),
     ("GlusterfsVolumeSource", "endpoints", "EndpointsName"),
+    ("JSONSchemaProps", "$ref", "Ref"),
+    ("JSONSchemaProps", "$schema", "Schema"),
+    ("JSONSchemaProps", "id", "ID"),
+    ("JSONSchemaProps", "x-kubernetes-embedded-resource", "XEmbeddedResource"),
+    ("JSONSchemaProps", "x-kubernetes-int-or-string", "XIntOrString"),
+    ("JSONSchemaProps", "x-kubernetes-list-map-keys", "XListMapKeys"),
+    ("JSONSchemaProps", "x-kubernetes-list-type", "XListType"),
+    ("JSONSchemaProps", "x-kubernetes-map-type", "XMapType"),
+    ("JSONSchemaProps", "x-kubernetes-preserve-unknown-fields", "XPreserveUnknownFields"),
+    ("JSONSchemaProps", "x-kubernetes-validations", "XValidations"),
     ("RBDPersistentVolumeSource", "image", "RBDImage"),
     ("RBDPersistentVolumeSource", "monitors", "CephMonitors"),
     ("RBDPersistentVolumeSource", "pool", "RBDPool"),
@@ -101,6 +112,16 @@ const LAYOUTS: &[(&str, &str)] = &[
     ),
     ("io.k8s.api.core.v1.PersistentVolumeSpec", VOLUME_SOURCES),
     (
+        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps",
+        "id $schema $ref description type nullable format title default maximum exclusiveMaximum \
+         minimum exclusiveMinimum maxLength minLength pattern maxItems minItems uniqueItems \
+         multipleOf enum maxProperties minProperties required items allOf oneOf anyOf not \
+         properties additionalProperties patternProperties dependencies additionalItems \
+         definitions externalDocs example x-kubernetes-preserve-unknown-fields \
+         x-kubernetes-embedded-resource x-kubernetes-int-or-string x-kubernetes-list-map-keys \
+         x-kubernetes-list-type x-kubernetes-map-type x-kubernetes-validations",
+    ),
+    (
         "io.k8s.api.resource.v1.DeviceAttribute",
         "int bool string version ints bools strings versions",
     ),
@@ -127,6 +148,11 @@ pub fn compact(value: Option<&Value<'_>>, name: &str) -> String {
     render(value, name, false)
 }
 
+/// As [`compact`], of what Go has a pointer to: a missing one is `null`.
+pub fn pointer(value: Option<&Value<'_>>, name: &str) -> String {
+    value.map_or_else(|| String::from("null"), |value| compact(Some(value), name))
+}
+
 /// Indented by one space, as upstream's diffs have it.
 pub fn pretty(value: Option<&Value<'_>>, name: &str) -> String {
     render(value, name, true)
@@ -147,6 +173,10 @@ pub fn plain(value: Option<&Value<'_>>) -> String {
     out.plain(value);
     out.text
 }
+
+/// Structs that embed their metadata.
+const EMBEDS_META: [&str; 3] =
+    ["PersistentVolumeClaimTemplate", "PodTemplateSpec", "ResourceClaimTemplateSpec"];
 
 struct Out {
     text: String,
@@ -273,7 +303,7 @@ impl Out {
         let value = value.unwrap_or(&empty);
         if ty.name.starts_with("io.k8s.apimachinery.") {
             self.tagged(value, ty);
-        } else if matches!(ty.go_name, "PodTemplateSpec" | "ResourceClaimTemplateSpec") {
+        } else if EMBEDS_META.contains(&ty.go_name) {
             if let Some(meta) = catalog().type_named("meta.v1.ObjectMeta") {
                 self.tagged(value.get("metadata").unwrap_or(&empty), meta);
             }
@@ -300,6 +330,7 @@ impl Out {
     fn tagged(&mut self, value: &Value<'_>, ty: &'static Type) {
         for field in &ty.fields {
             match (value.get(field.name), field.absent) {
+                (Some(found), _) if field.omits(found) => {}
                 (Some(found), _) => {
                     self.key(field.name);
                     match field.kind.message() {
@@ -370,12 +401,62 @@ impl Out {
             (Shape::One, Some(_), None) if field.pointer => self.text.push_str("null"),
             (Shape::One, Some(ty), value) => self.message(value, ty, Some(owner)),
             (Shape::One, None, None) => self.zero(field),
-            (Shape::One, None, Some(raw))
-                if matches!(field.kind.scalar(), Some(Scalar::RawExtension | Scalar::Json)) =>
-            {
+            (Shape::One, None, Some(raw)) if field.kind.scalar() == Some(Scalar::RawExtension) => {
                 self.as_sent(raw);
             }
+            (Shape::OneOrBool | Shape::OneOrList | Shape::MapOrStrings, Some(ty), Some(value)) => {
+                self.union(value, field.shape, ty);
+            }
             _ => self.plain(value),
+        }
+    }
+
+    /// The structs that stand for unions of JSON's forms (`JSONSchemaPropsOrBool` and its like).
+    fn union(&mut self, value: &Value<'_>, shape: Shape, ty: &'static Type) {
+        self.open('{');
+        match (shape, value) {
+            (Shape::MapOrStrings, _) => {
+                let mut entries: Vec<_> = value.as_map().into_iter().flat_map(Map::iter).collect();
+                entries.sort_unstable_by_key(|(key, _)| *key);
+                for (key, value) in entries {
+                    self.key(key);
+                    self.open('{');
+                    let schema = Some(value).filter(|value| value.as_map().is_some());
+                    self.schema("Schema", schema, ty);
+                    self.key("Property");
+                    self.plain(Some(value).filter(|_| schema.is_none()));
+                    self.close('}');
+                }
+            }
+            (Shape::OneOrList, Value::List(list)) => {
+                self.schema("Schema", None, ty);
+                self.key("JSONSchemas");
+                self.open('[');
+                for item in list {
+                    self.item();
+                    self.message(Some(item), ty, None);
+                }
+                self.close(']');
+            }
+            (Shape::OneOrList, _) => {
+                self.schema("Schema", Some(value), ty);
+                self.key("JSONSchemas");
+                self.plain(None);
+            }
+            _ => {
+                self.key("Allows");
+                self.text.push_str(if value.as_bool() == Some(false) { "false" } else { "true" });
+                self.schema("Schema", Some(value).filter(|value| value.as_map().is_some()), ty);
+            }
+        }
+        self.close('}');
+    }
+
+    fn schema(&mut self, name: &str, value: Option<&Value<'_>>, ty: &'static Type) {
+        self.key(name);
+        match value {
+            Some(value) => self.message(Some(value), ty, None),
+            None => self.plain(None),
         }
     }
 
@@ -446,5 +527,36 @@ mod tests {
             \"Resources\": {\n  \"Limits\": null,\n  \"Requests\": {\n   \"storage\": \"1Gi\"\n  \
             }\n },\n";
         assert!(shown.starts_with(head), "{shown}");
+    }
+
+    #[test]
+    fn structs_with_tags_leave_out_empty_lists_and_others_show_them() {
+        let arena = Bump::new();
+        let term = tree(
+            &arena,
+            &json!({"labelSelector": {"matchLabels": {}, "matchExpressions": []}, "namespaces": [],
+                "topologyKey": "z"}),
+        );
+        let shown = compact(Some(&term), "core.v1.PodAffinityTerm");
+        assert!(shown.starts_with("{\"LabelSelector\":{},\"Namespaces\":[],"), "{shown}");
+    }
+
+    #[test]
+    fn a_schema_shows_its_unions_as_structs() {
+        let arena = Bump::new();
+        let schema = tree(
+            &arena,
+            &json!({"type": "object", "items": {}, "additionalProperties": false,
+                "x-kubernetes-list-type": "map"}),
+        );
+        let shown = compact(Some(&schema), "apiextensions.v1.JSONSchemaProps");
+        let head = "{\"ID\":\"\",\"Schema\":\"\",\"Ref\":null,\"Description\":\"\",\
+                    \"Type\":\"object\",\"Nullable\":false,";
+        assert!(shown.starts_with(head), "{shown}");
+        assert!(shown.contains("\"Items\":{\"Schema\":{\"ID\":\"\","), "{shown}");
+        let more = "\"AdditionalProperties\":{\"Allows\":false,\"Schema\":null},\
+                    \"PatternProperties\":null,";
+        assert!(shown.contains(more), "{shown}");
+        assert!(shown.contains("\"XListType\":\"map\","), "{shown}");
     }
 }

@@ -12,7 +12,7 @@ use crate::object::Value;
 use crate::object::field::Path;
 use crate::object::structural::is_known_format;
 use crate::registry::definition::{APPROVED, Approval, approval, is_protected};
-use crate::registry::read::{Read as _, same};
+use crate::registry::read::{Read as _, same_member_of};
 
 /// Most selectable fields of one version.
 const SELECTABLE_FIELDS_MAX: usize = 8;
@@ -26,8 +26,9 @@ const MOVED: [&str; 4] = ["schema", "subresources", "additionalPrinterColumns", 
 
 /// True for parts that all versions have alike.
 fn is_moved(versions: &[Value<'_>], part: &str) -> bool {
-    let first = versions.first().and_then(|version| version.get(part));
-    versions.iter().all(|version| same(version.get(part), first))
+    let Some(first) = versions.first() else { return true };
+    let name = "apiextensions.v1.CustomResourceDefinitionVersion";
+    versions.iter().all(|version| same_member_of(name, part, version, first))
 }
 
 /// The parts of one version that are not alike in all.
@@ -131,7 +132,7 @@ fn validation(version: &Value<'_>, status: bool, path: &Path<'_>, errors: &mut E
     const AT_ROOT: &str = "[Description Type Format Title Maximum ExclusiveMaximum Minimum \
         ExclusiveMinimum MaxLength MinLength Pattern MaxItems MinItems UniqueItems MultipleOf \
         Required Items Properties ExternalDocs Example XPreserveUnknownFields XValidations]";
-    const NOT_AT_ROOT: [&str; 20] = [
+    const NOT_AT_ROOT: [&str; 22] = [
         "id",
         "$schema",
         "$ref",
@@ -151,6 +152,8 @@ fn validation(version: &Value<'_>, status: bool, path: &Path<'_>, errors: &mut E
         "definitions",
         "x-kubernetes-embedded-resource",
         "x-kubernetes-int-or-string",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-list-type",
         "x-kubernetes-map-type",
     ];
     let Some(schema) = version.at(&["schema", "openAPIV3Schema"]) else { return };
@@ -166,7 +169,8 @@ fn validation(version: &Value<'_>, status: bool, path: &Path<'_>, errors: &mut E
                 "only {AT_ROOT} fields are allowed at the root of the schema if the status \
                  subresource is enabled"
             );
-            let shown = super::go_form::plain(Some(schema));
+            let name = "apiextensions.v1.JSONSchemaProps";
+            let shown = super::go_form::compact(Some(schema), name);
             errors.invalid(&at, super::Verbatim(&shown), &detail);
         }
     }
@@ -284,19 +288,23 @@ fn selectable(version: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 /// The schema of the field at a path of names (`cel.ValidFieldPath` without array notation).
-fn field_schema<'v, 'a>(root: &'v Value<'a>, path: &str) -> Result<&'v Value<'a>, &'static str> {
+fn field_schema<'v, 'a>(root: &'v Value<'a>, path: &str) -> Result<&'v Value<'a>, String> {
     if path.contains('[') {
-        return Err("array notation is not allowed");
+        return Err("array notation is not allowed".into());
+    }
+    if !path.starts_with('.') {
+        let first = path.split(['.', ']']).next().filter(|first| !first.is_empty());
+        return Err(format!("expected [ or . but got: {}", first.unwrap_or("]")));
     }
     let names = path.strip_prefix('.').unwrap_or(path);
     if names.is_empty() || names.ends_with('.') {
-        return Err("unexpected end of JSON path");
+        return Err("unexpected end of JSON path".into());
     }
     let mut schema = root;
     for name in names.split('.') {
         let property = schema.get("properties").and_then(|properties| properties.get(name));
         let found = property.or_else(|| schema.get("additionalProperties"));
-        schema = found.ok_or("does not refer to a valid field")?;
+        schema = found.ok_or_else(|| "does not refer to a valid field".to_owned())?;
     }
     Ok(schema)
 }

@@ -142,11 +142,10 @@ fn merge_types(schema: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     };
     let (map_name, list_name) = ("x-kubernetes-map-type", "x-kubernetes-list-type");
     if schema.has(map_name) {
-        let map = schema.text(map_name);
         if kind != "object" {
             wrong_kind(map_name, "object", errors);
         }
-        errors.one_of(&path.child(map_name), map, &["atomic", "granular"]);
+        errors.one_of_given(&path.child(map_name), schema.get(map_name), &["atomic", "granular"]);
     }
     let list = schema.text(list_name);
     if schema.has(list_name) && kind != "array" {
@@ -165,9 +164,8 @@ fn merge_types(schema: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             errors.invalid(&at.child(map_name), own, detail);
         }
     }
-    if schema.has(list_name) {
-        errors.one_of(&path.child(list_name), list, &["atomic", "set", "map"]);
-    }
+    let lists = ["atomic", "set", "map"];
+    errors.one_of_given(&path.child(list_name), schema.get(list_name), &lists);
 }
 
 /// `x-kubernetes-list-map-keys`.
@@ -274,9 +272,7 @@ fn rules(schema: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
             let detail = "messageExpression must be non-empty if specified";
             errors.required(&at.child("messageExpression"), detail);
         }
-        if rule.has("reason") {
-            errors.one_of(&at.child("reason"), rule.text("reason"), &REASONS);
-        }
+        errors.one_of_given(&at.child("reason"), rule.get("reason"), &REASONS);
         let field = rule.text("fieldPath");
         if field.is_empty() {
             continue;
