@@ -14,6 +14,7 @@ use crate::object::selector::{
     FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector,
 };
 use crate::object::{List, Map, Value, managed};
+use crate::registry::meta;
 use crate::registry::validation::selector;
 use crate::request::{Fault, Result, Subject, User, WriteOptions};
 use bumpalo::Bump;
@@ -44,6 +45,7 @@ pub async fn serve<'a>(
     let now = timestamp::rfc3339(clock::unix_seconds());
     let mut names = WriterNames::default();
     let writer = call.writer(options, &now, &mut names);
+    meta::metadata_mut(&mut review, arena);
     managed::update(arena, Some(resource.ty), None, &mut review, &writer);
     if resource.namespaced {
         check_namespace(call, &mut review, arena)?;

@@ -11,13 +11,14 @@ use super::object::encode_value;
 use super::route::Target;
 use super::status;
 use super::token_request;
+use super::verb::create::check_namespace;
 use crate::base::{clock, timestamp};
 use crate::catalog::catalog;
 use crate::codec::json;
 use crate::codec::media::Format;
 use crate::object::{Arena, List, Map, Value};
 use crate::registry::body::Expected;
-use crate::registry::{Admit as _, meta, stored};
+use crate::registry::{Admit as _, failed_precondition, meta, stored};
 use crate::request::{Attributes, Fault, Operation, Result, Subject, Verb, WriteOptions};
 use bumpalo::Bump;
 
@@ -146,10 +147,11 @@ async fn bind(
     let attributes = call.attributes(Operation::Create, options.dry_run);
     let attributes = Attributes { resource: pods, name, subresource: "binding", ..attributes };
     let mut admitted = given.copy_in(arena);
+    check_namespace(call, &mut admitted, arena)?;
     api.registry.admit.mutate(&attributes, &mut admitted, None, arena).await?;
     let binding = &admitted;
     let own = meta::name(binding);
-    if !own.is_empty() && own != name {
+    if own != name {
         return Err(Fault::BadRequest("name in URL does not match name in Binding object".into()));
     }
     let kind = binding.str_at(&["target", "kind"]);
@@ -163,11 +165,15 @@ async fn bind(
         return Err(Fault::Plain("target.name: Required value".into()));
     }
     api.registry.admit.validate(&attributes, binding, None).await?;
-    let uid = meta::uid(binding).to_owned();
+    let pinned = call.target.subresource.is_some();
+    let key = stored::storage(pods)?.key(attributes.namespace, name);
     let now = timestamp::rfc3339(clock::unix_seconds());
     api.registry
         .change_stored(&attributes, |pod, arena| {
-            assign(pod, binding, node, &uid, arena)?;
+            if pinned {
+                check_preconditions(&attributes, &key, binding, pod)?;
+            }
+            assign(pod, binding, node, arena)?;
             set_scheduled(pod, &now, arena);
             Ok(())
         })
@@ -178,25 +184,30 @@ async fn bind(
     Ok(Answer::object(201, &form, body))
 }
 
-fn assign<'a>(
-    pod: &mut Value<'a>,
+/// The uid and revision of a binding are those that the pod must have; of what is posted to
+/// `bindings` they do not count.
+fn check_preconditions(
+    at: &Attributes<'_>,
+    key: &[u8],
     binding: &Value<'_>,
-    node: &str,
-    uid: &str,
-    arena: &'a Bump,
+    pod: &Value<'_>,
 ) -> Result<()> {
+    for (what, name) in [("UID", "uid"), ("ResourceVersion", "resourceVersion")] {
+        let [asked, found] = [binding, pod].map(|object| object.str_at(&["metadata", name]));
+        if !asked.is_empty() && asked != found {
+            return Err(failed_precondition(at, key, (what, asked, found)));
+        }
+    }
+    Ok(())
+}
+
+fn assign<'a>(pod: &mut Value<'a>, binding: &Value<'_>, node: &str, arena: &'a Bump) -> Result<()> {
     let name = meta::name(pod);
     let conflict = |message: String| {
         let subject =
             Subject { group: "".into(), resource: "pods/binding".into(), name: name.into() };
         Err(Fault::Conflict { subject, message })
     };
-    let own_uid = meta::uid(pod);
-    if !uid.is_empty() && uid != own_uid {
-        return conflict(format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {own_uid}"
-        ));
-    }
     if meta::is_deleting(pod) {
         return conflict(format!("pod {name} is being deleted, cannot be assigned to a host"));
     }

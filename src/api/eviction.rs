@@ -45,6 +45,7 @@ pub(super) async fn serve(
 ) -> Result<Answer> {
     let mut eviction = eviction.copy_in(arena);
     check_namespace(call, &mut eviction, arena)?;
+    check_dry_runs(options, &eviction)?;
     let mut delete = delete_options(&eviction)?;
     delete.dry_run |= options.dry_run;
     let at = call.attributes(Operation::Create, delete.dry_run);
@@ -64,6 +65,19 @@ pub(super) async fn serve(
 fn resource(group: &str, version: &str, name: &str) -> Result<&'static Resource> {
     let found = catalog().resource(group, version, name);
     found.ok_or_else(|| Fault::Internal(format!("{name} are not in the catalog")))
+}
+
+/// What the request and its body say of a dry run must be the same (`propagateDryRun`).
+fn check_dry_runs(options: &WriteOptions, eviction: &Value<'_>) -> Result<()> {
+    let list = eviction.list_at(&["deleteOptions", "dryRun"]);
+    let asked: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+    if !options.dry_run || asked.is_empty() || asked == ["All"] {
+        return Ok(());
+    }
+    let asked = asked.join(" ");
+    Err(Fault::Plain(format!(
+        "Non-matching dry-run options in request and content: [All] and [{asked}]"
+    )))
 }
 
 /// `deleteOptions` of the eviction.

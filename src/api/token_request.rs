@@ -7,10 +7,11 @@ use super::call::{Call, WriterNames};
 use super::object::encode_value;
 use super::verb::create::check_namespace;
 use crate::authn::{Order, Reference};
-use crate::base::{clock, timestamp};
+use crate::base::{clock, ids, timestamp};
 use crate::cache::Entry;
 use crate::catalog::{catalog, defaults};
 use crate::object::field::{FieldError, Path};
+use crate::object::managed::Writer;
 use crate::object::{List, Map, Value, managed};
 use crate::registry::{Admit as _, meta, stored};
 use crate::request::{Attributes, Fault, Operation, Result, Subject, WriteOptions};
@@ -41,6 +42,8 @@ pub async fn serve<'a>(
     let now_text = timestamp::rfc3339(now);
     let mut names = WriterNames::default();
     let writer = call.writer(options, &now_text, &mut names);
+    let writer = Writer { api_version: "authentication.k8s.io/v1", ..writer };
+    meta::metadata_mut(&mut request, arena);
     managed::update(arena, Some(ty), None, &mut request, &writer);
     let at = call.attributes(Operation::Create, options.dry_run);
     api.registry.admit.mutate(&at, &mut request, None, arena).await?;
@@ -52,6 +55,8 @@ pub async fn serve<'a>(
     check_expiration(&request)?;
     api.registry.admit.validate(&at, &request, None).await?;
     check_uid(&request, name, account.uid())?;
+    // The request has an identity of its own in the answer.
+    meta::metadata_mut(&mut request, arena).insert("uid", Value::str_in(&ids::uuid(), arena));
 
     let bound = Bound::find(api, &request, namespace, name).await?;
     let seconds = shorten(api, call, &mut request);
@@ -103,6 +108,9 @@ impl Bound {
         let api_version = wanted.str_at(&["apiVersion"]);
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let mut bound = Self::default();
+        if name.is_empty() && group.is_empty() && matches!(kind, "Pod" | "Node" | "Secret") {
+            return Err(Fault::BadRequest("Name parameter required.".into()));
+        }
         let entry = match (group, kind) {
             ("", "Pod") => {
                 let pod = read(api, "pods", namespace, name).await?;

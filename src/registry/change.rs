@@ -123,6 +123,15 @@ impl<C: Change> Change for Scaled<'_, C> {
             }
             map.insert(last, Value::Int(replicas));
         }
+        let (asked, uid) = (meta::uid(&new_scale), meta::uid(old));
+        if !self.change.is_whole() && !asked.is_empty() && asked != uid {
+            let mut subject = stored::subject(self.resource, meta::name(old));
+            subject.resource.push_str("/scale");
+            let message = format!(
+                "Precondition failed: UID in precondition: {asked}, UID in object meta: {uid}"
+            );
+            return Err(Fault::Conflict { subject, message });
+        }
         let metadata = meta::metadata_mut(&mut new, arena);
         match entries {
             Some(entries) => metadata.insert("managedFields", entries),
@@ -137,6 +146,10 @@ impl<C: Change> Change for Scaled<'_, C> {
             metadata.insert("resourceVersion", value.copy_in(arena));
         }
         Ok(new)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.change.is_whole()
     }
 
     fn owns_managed_fields(&self) -> bool {

@@ -30,4 +30,4 @@ pub use apply::ApplyChange;
 pub use change::{Change, Finalize, Patch, PatchKind, Replace, Scaled};
 pub use delete::Deleted;
 pub use store::{Admit, Options, Registry};
-pub use update::Updated;
+pub use update::{Updated, failed_precondition};

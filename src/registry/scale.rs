@@ -3,6 +3,7 @@
 
 use super::change::typed;
 use super::meta;
+use super::validation::{format, metadata};
 use crate::catalog::Resource;
 use crate::catalog::custom::ScalePaths;
 use crate::object::field::{FieldError, Path};
@@ -73,10 +74,11 @@ fn of_custom<'a>(paths: &ScalePaths, object: &Value<'_>, arena: &'a Bump) -> Res
     Ok(Value::Map(scale))
 }
 
-/// A Scale must name its object and may not be negative.
+/// A Scale must name its object and may not be negative; its metadata is held to the rules of all
+/// (`ValidateScale`).
 ///
 /// # Errors
-/// 422 for negative replicas, 400 for another name.
+/// 422 for negative replicas and bad metadata, 400 for another name.
 pub fn check(resource: &Resource, scale: &Value<'_>, name: &str) -> Result<()> {
     let own = meta::name(scale);
     if !own.is_empty() && own != name {
@@ -84,16 +86,23 @@ pub fn check(resource: &Resource, scale: &Value<'_>, name: &str) -> Result<()> {
             "the name of the object ({own}) does not match the name on the URL ({name})"
         )));
     }
-    let replicas = scale.i64_at(&["spec", "replicas"]).unwrap_or(0);
     // That of a custom resource is checked where it stands.
-    if replicas < 0 && resource.custom.is_none() {
-        let (spec, text) = (Path::root("spec"), "must be greater than or equal to 0");
-        let error = FieldError::invalid(&spec.child("replicas"), replicas, text);
-        let subject =
-            Subject { group: "autoscaling".into(), resource: "Scale".into(), name: name.into() };
-        return Err(Fault::Invalid { subject, errors: vec![error] });
+    if resource.custom.is_some() {
+        return Ok(());
     }
-    Ok(())
+    let mut errors = Vec::new();
+    metadata::create(scale, true, &format::dns_subdomain, &mut errors);
+    let replicas = scale.i64_at(&["spec", "replicas"]).unwrap_or(0);
+    if replicas < 0 {
+        let (spec, text) = (Path::root("spec"), "must be greater than or equal to 0");
+        errors.push(FieldError::invalid(&spec.child("replicas"), replicas, text));
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let subject =
+        Subject { group: "autoscaling".into(), resource: "Scale".into(), name: name.into() };
+    Err(Fault::Invalid { subject, errors })
 }
 
 /// `a=b,c=d` with sorted keys.

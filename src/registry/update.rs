@@ -174,13 +174,25 @@ fn check_uid(at: &Attributes<'_>, new: &Value<'_>, old_uid: &str, key: &[u8]) ->
     if uid.is_empty() || uid == old_uid {
         return Ok(());
     }
+    Err(failed_precondition(at, key, ("UID", uid, old_uid)))
+}
+
+/// The fault of a precondition that does not hold: what it is of, what was asked for, and what the
+/// object has (`storage.NewInvalidObjError`).
+pub fn failed_precondition(
+    at: &Attributes<'_>,
+    key: &[u8],
+    (what, asked, found): (&str, &str, &str),
+) -> Fault {
     let key = String::from_utf8_lossy(key);
+    // What only looks like a write is checked before the prefix of all keys is added.
+    let shown = key.strip_prefix("/registry").filter(|_| at.dry_run).unwrap_or(&key);
     let message = format!(
-        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, \
-         AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: \
-         {old_uid}"
+        "StorageError: invalid object, Code: 4, Key: {shown}, ResourceVersion: 0, \
+         AdditionalErrorMsg: Precondition failed: {what} in precondition: {asked}, {what} in \
+         object meta: {found}"
     );
-    Err(Fault::Conflict { subject: stored::subject(at.resource, at.name), message })
+    Fault::Conflict { subject: stored::subject(at.resource, at.name), message }
 }
 
 /// The resourceVersion of the new object is a precondition, once admission has had its say

@@ -6,6 +6,8 @@ use crate::api::call::{Call, WriterNames, read_body};
 use crate::api::route::Target;
 use crate::base::{clock, timestamp};
 use crate::http::RequestBody;
+use crate::object::managed::Writer;
+use crate::object::patch::json::noun;
 use crate::object::{Arena, Value};
 use crate::registry::{ApplyChange, Patch, PatchKind, Scaled, body, meta, stored};
 use crate::request::{Fault, Operation, Result, RouterFault, WriteOptions, WriteVerb};
@@ -63,13 +65,17 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
         let (config, twice) = body::decode_apply(&text, &arena)?;
         check_config(call, &config)?;
         let ty = expected.ty;
+        // Who applies a Scale owns fields of the Scale.
+        let own_version = expected.api_version();
+        let api_version = if scaled { own_version.as_str() } else { writer.api_version };
+        let of_scale = Writer { api_version, ..writer };
         let change = ApplyChange {
             config,
             twice,
             expected,
             resource,
             defaults,
-            writer: &writer,
+            writer: &of_scale,
             force: options.force.unwrap_or(false),
             creates: call.target.subresource.is_none(),
             validation: options.field_validation,
@@ -108,6 +114,13 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
 
 /// Name and namespace of an applied configuration are the URL's.
 fn check_config(call: &Call<'_>, config: &Value<'_>) -> Result<()> {
+    if !matches!(config, Value::Map(_) | Value::Null) {
+        return Err(Fault::BadRequest(format!(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot \
+             unmarshal {} into Go value of type map[string]interface {{}}",
+            noun(config)
+        )));
+    }
     let expected = call.expected();
     let (version, kind) = (config.str_at(&["apiVersion"]), config.str_at(&["kind"]));
     if kind != expected.kind || version != expected.api_version() {

@@ -196,11 +196,11 @@ fn changes(new: &Value<'_>, old: &Value<'_>, subresource: &str, errors: &mut Err
         errors.forbidden(&at, "updates may not modify existing certificate content");
     }
     if let Some(why) = certificate_problem(now) {
-        errors.invalid(&at, "<certificate data>", why);
+        errors.invalid(&at, "<certificate data>", &why);
     }
 }
 
-fn certificate_problem(text: &str) -> Option<&'static str> {
+fn certificate_problem(text: &str) -> Option<String> {
     if text.is_empty() {
         return None;
     }
@@ -209,12 +209,12 @@ fn certificate_problem(text: &str) -> Option<&'static str> {
     for pem in x509_parser::pem::Pem::iter_from_buffer(&bytes) {
         let Ok(pem) = pem else { break };
         if pem.label != "CERTIFICATE" {
-            return Some("only CERTIFICATE PEM blocks are allowed");
+            return Some(format!("only CERTIFICATE PEM blocks are allowed, found {:?}", pem.label));
         }
         if pem.parse_x509().is_err() {
-            return Some("must be a valid certificate");
+            return Some("must be a valid certificate".to_owned());
         }
         found = true;
     }
-    if found { None } else { Some("must contain at least one CERTIFICATE PEM block") }
+    (!found).then(|| "must contain at least one CERTIFICATE PEM block".to_owned())
 }
