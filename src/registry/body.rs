@@ -26,9 +26,19 @@ pub const META_SCHEME: &str =
 /// The table of the server for definitions.
 pub const EXTENSIONS_SCHEME: &str = "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:55";
 
+/// The table of the server for APIServices.
+const AGGREGATOR_SCHEME: &str = "k8s.io/kube-aggregator/pkg/apiserver/scheme/scheme.go:28";
+/// Versions of a Scale that no resource has any more, but whose bodies are known for what they are.
+const OLD_SCALES: [(&str, &str); 3] =
+    [("apps", "v1beta1"), ("apps", "v1beta2"), ("extensions", "v1beta1")];
+
 /// The table that kinds of `group` are looked up in.
 fn scheme(group: &str) -> &'static str {
-    if group == "apiextensions.k8s.io" { EXTENSIONS_SCHEME } else { SCHEME }
+    match group {
+        "apiextensions.k8s.io" => EXTENSIONS_SCHEME,
+        "apiregistration.k8s.io" => AGGREGATOR_SCHEME,
+        _ => SCHEME,
+    }
 }
 
 /// Bytes of a body that an error message shows.
@@ -137,9 +147,13 @@ impl<'a, 's> Parsed<'a, 's> {
 
     fn type_meta(&self) -> std::result::Result<TypeMeta<'a>, String> {
         match self {
-            Self::Text(document) => document
-                .type_meta()
-                .map_err(|error| format!("couldn't get version/kind; json parse error: {error}")),
+            Self::Text(document) => {
+                let found = document.type_meta().map_err(|error| {
+                    format!("couldn't get version/kind; json parse error: {error}")
+                })?;
+                let api_version = group_version(found.api_version)?;
+                Ok(TypeMeta { api_version, ..found })
+            }
             Self::Envelope(unknown) => {
                 Ok(TypeMeta { api_version: unknown.api_version, kind: unknown.kind })
             }
@@ -163,6 +177,17 @@ impl<'a, 's> Parsed<'a, 's> {
     }
 }
 
+/// The group and version as upstream prints what it parsed (`schema.ParseGroupVersion`).
+fn group_version(text: &str) -> std::result::Result<&str, String> {
+    match text.split_once('/') {
+        Some((_, version)) if version.contains('/') => {
+            Err(format!("unexpected GroupVersion string: {text}"))
+        }
+        Some(("", version)) => Ok(version),
+        _ => Ok(text),
+    }
+}
+
 /// A kind that is known elsewhere cannot be converted; any other is not registered.
 fn wrong_kind(
     expected: &Expected,
@@ -171,6 +196,14 @@ fn wrong_kind(
     fail: &impl Fn(&str) -> Fault,
 ) -> Fault {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let scale = expected.kind == "Scale" && kind == "Scale";
+    if scale && OLD_SCALES.contains(&(group, version)) {
+        return Fault::BadRequest(format!(
+            "the API version in the data ({api_version}) does not match the expected API version \
+             ({})",
+            expected.api_version()
+        ));
+    }
     // `List` is known to every version without being a kind of any.
     if kind != "List" && catalog().kind(group, version, kind).is_none() {
         return fail(&format!(
@@ -459,7 +492,7 @@ pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<(Value<'a>, Opt
 
 #[cfg(test)]
 mod tests {
-    use super::{Context, Fault, FieldValidation, restore};
+    use super::{Context, Fault, FieldValidation, group_version, restore};
     use crate::catalog::catalog;
     use crate::codec::json::{self, Strictness, decode};
     use bumpalo::Bump;
@@ -512,5 +545,13 @@ mod tests {
             let found = told(ty, text).unwrap_or_default();
             assert!(found.ends_with(end), "{found}");
         }
+    }
+
+    #[test]
+    fn a_group_and_version_have_two_parts_at_most() {
+        assert_eq!(group_version("v1"), Ok("v1"));
+        assert_eq!(group_version("/v1"), Ok("v1"));
+        assert_eq!(group_version("apps/v1"), Ok("apps/v1"));
+        assert_eq!(group_version("a/b/c"), Err("unexpected GroupVersion string: a/b/c".into()));
     }
 }

@@ -44,7 +44,15 @@ impl<A: Admit> Registry<A> {
         warn_of_owners(at, &mut object, Owners::Admitted);
         let generates = generates && meta::name(&object).is_empty();
         if !generates {
-            return self.create_named(at, options, at.name, object, arena).await;
+            // Upstream does not tell a given name from a made one.
+            let prefixed = !object.str_at(&["metadata", "generateName"]).is_empty();
+            let created = self.create_named(at, options, at.name, object, arena).await;
+            return created.map_err(|fault| match fault {
+                Fault::AlreadyExists { subject, terminating, .. } if prefixed => {
+                    Fault::AlreadyExists { subject, generated: true, terminating }
+                }
+                other => other,
+            });
         }
         for attempt in 1.. {
             let mut named = object.share_in(arena);

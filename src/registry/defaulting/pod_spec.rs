@@ -80,7 +80,11 @@ fn requests_from_limits(container: &mut Map<'_>) {
 
 /// `defaultHugePagePodLimits` and `defaultPodRequests`.
 fn pod_level_resources(spec: &mut Map<'_>) {
-    if spec.map_mut("resources").is_none() {
+    let Some(resources) = spec.map_mut("resources") else { return };
+    let given = |resources: &Map<'_>, list: &str| {
+        resources.get(list).and_then(Value::as_map).is_some_and(|list| !list.is_empty())
+    };
+    if !given(resources, "limits") && !given(resources, "requests") {
         return;
     }
     let limits = aggregate(spec, "limits");
@@ -96,6 +100,9 @@ fn pod_level_resources(spec: &mut Map<'_>) {
                 list.push_unique(name, Value::str_in(&value.to_string(), arena));
             }
         }
+    }
+    if !given(resources, "limits") {
+        return;
     }
     let mut missing: Vec<(&str, Value<'_>)> = Vec::new();
     let known = |name: &str, missing: &[(&str, Value<'_>)]| {

@@ -111,7 +111,7 @@ pub fn job<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     let failure = !spec.lacks("podFailurePolicy");
     let replacement = if failure { "Failed" } else { "TerminatingOrFailed" };
     failure_conditions(spec);
-    spec.fill_text("podReplacementPolicy", replacement);
+    spec.fill("podReplacementPolicy", || Value::Str(replacement));
     job_labels(object, scope);
 }
 

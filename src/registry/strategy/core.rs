@@ -92,6 +92,7 @@ pub(super) fn claim_create<'a>(object: &mut Value<'a>, scope: &mut Scope<'a, '_>
     let Some(map) = object.as_map_mut() else { return };
     map.insert("status", Value::map_in(scope.arena));
     let spec = map.entry_map("spec");
+    drop_distant_source(spec);
     drop_foreign_source(spec);
     join_sources(spec);
 }
@@ -103,15 +104,29 @@ pub(super) fn claim_update<'a>(object: &mut Value<'a>, old: &Value<'_>, scope: &
     }
     let Some(map) = object.as_map_mut() else { return };
     let spec = map.entry_map("spec");
-    if old.at(&["spec", "dataSource"]).is_none() && old.at(&["spec", "dataSourceRef"]).is_none() {
-        drop_foreign_source(spec);
+    if old.at(&["spec", "dataSourceRef"]).is_none() {
+        drop_distant_source(spec);
+        if old.at(&["spec", "dataSource"]).is_none() {
+            drop_foreign_source(spec);
+        }
     }
     join_sources(spec);
 }
 
-/// `EnforceDataSourceBackwardsCompatibility`: `dataSource` names a claim or a snapshot; anything
-/// else is dropped without a word.
+/// A source in another namespace is dropped (gate `CrossNamespaceVolumeDataSource`).
+fn drop_distant_source(spec: &mut Map<'_>) {
+    let distant = |source: &Value<'_>| !source.text("namespace").is_empty();
+    if spec.get("dataSourceRef").is_some_and(distant) {
+        spec.remove("dataSourceRef");
+    }
+}
+
+/// `EnforceDataSourceBackwardsCompatibility`: without `dataSourceRef`, `dataSource` names a claim
+/// or a snapshot; anything else is dropped without a word.
 fn drop_foreign_source(spec: &mut Map<'_>) {
+    if spec.get("dataSourceRef").is_some_and(|source| !source.is_null()) {
+        return;
+    }
     let Some(source) = spec.get("dataSource").filter(|source| !source.is_null()) else { return };
     let known = match (source.text("kind"), source.text("apiGroup")) {
         ("PersistentVolumeClaim", group) => group.is_empty(),
@@ -271,7 +286,13 @@ mod tests {
                 json!({"dataSourceRef": {"kind": "X", "apiGroup": "g.io", "name": "a",
                     "namespace": "n"}}),
                 "",
+                "",
+            ),
+            (
+                json!({"dataSource": {"kind": "X", "apiGroup": "g.io", "name": "a"},
+                    "dataSourceRef": {"kind": "X", "apiGroup": "g.io", "name": "b"}}),
                 "a",
+                "b",
             ),
         ] {
             let arena = Bump::new();

@@ -8,7 +8,7 @@ use crate::object::Map;
 use crate::object::Value;
 use crate::object::schema::Type;
 use crate::registry::read::{same, same_member};
-use crate::registry::validation::{Errors, format, metadata};
+use crate::registry::validation::{Errors, metadata};
 
 /// Metadata members that an update never takes from the client once they are set.
 const SYSTEM: [&str; 3] = ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"];
@@ -51,7 +51,7 @@ impl Strategy {
         }
         (self.validate_create)(object, scope, &mut errors);
         if errors.is_empty() {
-            metadata::create(object, scope.namespaced, &format::path_segment, &mut errors);
+            metadata::create_any(object, scope.namespaced, &mut errors);
         }
         errors
     }
@@ -102,9 +102,11 @@ impl Strategy {
     /// an error tells it: clients see the causes as often.
     pub fn check_update(&self, new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>) -> Errors {
         let mut errors = Errors::new();
-        metadata::create(new, scope.namespaced, &format::path_segment, &mut errors);
+        metadata::create_any(new, scope.namespaced, &mut errors);
         metadata::update(new, old, &mut errors);
-        let recheck = if scope.subresource.is_empty() { self.recheck } else { Recheck::No };
+        // Signing requests are checked as a whole whatever is written.
+        let whole = scope.subresource.is_empty() || scope.resource == "certificatesigningrequests";
+        let recheck = if whole { self.recheck } else { Recheck::No };
         let again = |errors: &mut Errors| {
             metadata::create(new, scope.namespaced, &self.name, errors);
             metadata::standard_finalizers(new, errors);

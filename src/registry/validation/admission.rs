@@ -11,7 +11,6 @@ const CONDITIONS_MAX: usize = 64;
 const POLICIES: [&str; 2] = ["Fail", "Ignore"];
 const MATCHES: [&str; 2] = ["Equivalent", "Exact"];
 const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
-const MUTATING: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
 
 /// ValidatingWebhookConfiguration and MutatingWebhookConfiguration.
 pub fn webhooks(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
@@ -525,12 +524,7 @@ pub fn mutating_policy(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Error
     let spec = object.get("spec").unwrap_or(&null);
     let path = Path::root("spec");
     policy_basics(spec, &path, errors);
-    let at = path.child("matchConstraints.resourceRules.operations");
-    for rule in spec.list_at(&["matchConstraints", "resourceRules"]) {
-        for operation in rule.texts("operations").filter(|one| !MUTATING.contains(one)) {
-            errors.unsupported(&at, operation, &MUTATING);
-        }
-    }
+    super::binding::mutating_operations(spec, "matchConstraints", &path, errors);
     let policy = policy_expressions(spec, true, &path, errors);
     let mutations = spec.items("mutations");
     let at = path.child("mutations");

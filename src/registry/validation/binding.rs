@@ -7,6 +7,8 @@ use crate::object::field::Path;
 use crate::registry::read::Read as _;
 use crate::registry::strategy::Scope;
 
+const MUTATING: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
+
 /// The bindings of both kinds of policy.
 pub fn binding(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
     let null = Value::Null;
@@ -20,8 +22,28 @@ pub fn binding(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
     if let Some(found) = spec.get("matchResources") {
         match_resources(found, &path.child("matchResources"), errors);
     }
+    if !validating {
+        mutating_operations(spec, "matchResources", &path, errors);
+    }
     if validating {
         actions(spec, &path.child("validationActions"), errors);
+    }
+}
+
+/// What is deleted cannot be changed.
+pub(super) fn mutating_operations(
+    spec: &Value<'_>,
+    name: &str,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let (owner, rules) = (path.child(name), "resourceRules");
+    let (rules_at, resources) = (owner.child(rules), spec.list_at(&[name, rules]));
+    let at = rules_at.child("operations");
+    for rule in resources {
+        for operation in rule.texts("operations").filter(|one| !MUTATING.contains(one)) {
+            errors.unsupported(&at, operation, &MUTATING);
+        }
     }
 }
 

@@ -72,7 +72,8 @@ pub fn init_containers(pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mut Errors) 
         }
         let name = container.text("name");
         let before = list.iter().take(index);
-        if before.chain(regular.iter()).any(|other| other.text("name") == name) {
+        let mut others = before.chain(regular.iter());
+        if !name.is_empty() && others.any(|other| other.text("name") == name) {
             errors.duplicate(&at.child("name"), name);
         }
         host_ports(std::slice::from_ref(container), path, errors);
@@ -125,9 +126,10 @@ pub fn ephemeral_containers(pod: &Pod<'_, '_>, path: &Path<'_>, errors: &mut Err
             errors.not_found(&at.child("targetContainerName"), target);
         }
         for name in FORBIDDEN {
+            // All of them but this one are pointers or lists: an empty one is there.
             let is_set = match container.get(name) {
-                Some(Value::Str(_)) => true,
-                value => value.is_some_and(|value| !value.is_empty()),
+                Some(value) if name == "resources" => !value.is_empty(),
+                value => value.is_some(),
             };
             if is_set {
                 let detail = "cannot be set for an Ephemeral Container";
@@ -333,7 +335,7 @@ fn mount_modes(mount: &Value<'_>, container: &Value<'_>, path: &Path<'_>, errors
                 errors.forbidden(&at, detail);
             }
         }
-        other => errors.unsupported(&at, other, &["Disabled", "IfPossible", "Enabled"]),
+        other => errors.unsupported(&at, other, &["Disabled", "Enabled", "IfPossible"]),
     }
 }
 

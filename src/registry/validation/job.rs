@@ -120,7 +120,7 @@ pub fn spec(spec: &Value<'_>, scope: &Scope<'_, '_>, path: &Path<'_>, errors: &m
         if spec.text("completionMode") == "Indexed" {
             success_policy(policy, spec, &at, errors);
         } else {
-            let shown = shown_success_policy(policy);
+            let shown = go_form::compact(Some(policy), "batch.v1.SuccessPolicy");
             errors.invalid(&at, Verbatim(&shown), INDEXED_ONLY);
         }
     }
@@ -143,13 +143,6 @@ pub fn spec(spec: &Value<'_>, scope: &Scope<'_, '_>, path: &Path<'_>, errors: &m
         }
         other => errors.unsupported(&at, other, &["OnFailure", "Never"]),
     }
-}
-
-fn shown_success_policy(policy: &Value<'_>) -> String {
-    if policy.items("rules").is_empty() {
-        return "{\"Rules\":[]}".to_owned();
-    }
-    go_form::compact(Some(policy), "batch.v1.SuccessPolicy")
 }
 
 fn completion(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -408,8 +401,8 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
         }
         let shown = match name {
             "selector" => template::shown(now.get(name)),
-            "podFailurePolicy" => go_form::compact(now.get(name), "batch.v1.PodFailurePolicy"),
-            "successPolicy" => go_form::compact(now.get(name), "batch.v1.SuccessPolicy"),
+            "podFailurePolicy" => go_form::pointer(now.get(name), "batch.v1.PodFailurePolicy"),
+            "successPolicy" => go_form::pointer(now.get(name), "batch.v1.SuccessPolicy"),
             _ => go_form::plain(now.get(name)),
         };
         errors.invalid(&path.child(name), Verbatim(&shown), IMMUTABLE);

@@ -34,6 +34,24 @@ pub fn create(
     rule: &dyn Fn(&str) -> Messages,
     errors: &mut Errors,
 ) {
+    of_new(object, namespaced, (rule, &|prefix| rule(&masked(prefix))), errors);
+}
+
+/// [`create`] as every kind has it: a name must fit into a URL (`path.ValidatePathSegmentName`).
+pub fn create_any(object: &Value<'_>, namespaced: bool, errors: &mut Errors) {
+    let rules: Rules<'_> = (&format::path_segment, &format::path_segment_prefix);
+    of_new(object, namespaced, rules, errors);
+}
+
+/// The rules of names, and of what names are made from.
+type Rules<'r> = (&'r dyn Fn(&str) -> Messages, &'r dyn Fn(&str) -> Messages);
+
+fn of_new(
+    object: &Value<'_>,
+    namespaced: bool,
+    (rule, prefix_rule): Rules<'_>,
+    errors: &mut Errors,
+) {
     let root = Path::root("metadata");
     let Some(metadata) = object.get("metadata") else {
         errors.required(&root.child("name"), "name or generateName is required");
@@ -41,7 +59,7 @@ pub fn create(
     };
     let generate = metadata.text("generateName");
     if !generate.is_empty() {
-        for message in rule(&masked(generate)) {
+        for message in prefix_rule(generate) {
             errors.invalid(&root.child("generateName"), generate, &message);
         }
     }
@@ -115,7 +133,12 @@ fn owner_references(metadata: &Value<'_>, path: &Path<'_>, errors: &mut Errors) 
     let mut controller: Option<String> = None;
     for reference in references {
         let api_version = reference.text("apiVersion");
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let (group, version) = match api_version.split_once('/') {
+            // What has more parts is no group and version.
+            Some((_, version)) if version.contains('/') => ("", ""),
+            Some(parts) => parts,
+            None => ("", api_version),
+        };
         if version.is_empty() {
             let detail = "version must not be empty";
             errors.invalid(&path.child("apiVersion"), api_version, detail);
@@ -272,6 +295,46 @@ pub fn conditions(conditions: &[Value<'_>], path: &Path<'_>, errors: &mut Errors
         }
         if condition.text("message").len() > 32_768 {
             errors.too_long(&path.child("message"), 32_768);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errors, create, create_any, format};
+    use crate::registry::sample::{lines, tree};
+    use bumpalo::Bump;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_name_is_made_from_may_be_a_dot_where_any_segment_may() {
+        let arena = Bump::new();
+        let object = tree(
+            &arena,
+            &json!({"metadata": {"name": "x", "namespace": "n", "generateName": "."}}),
+        );
+        let mut errors = Errors::new();
+        create_any(&object, true, &mut errors);
+        assert_eq!(lines(&errors), Vec::<String>::new());
+        create(&object, true, &format::dns_label, &mut errors);
+        assert_eq!(errors.len(), 1);
+    }
+
+    #[test]
+    fn an_owner_is_of_a_version() {
+        let arena = Bump::new();
+        for (version, known) in [("v1", true), ("a/v1", true), ("a/", false), ("a/b/c", false)] {
+            let owner = json!({"apiVersion": version, "kind": "K", "name": "n", "uid": "u"});
+            let metadata = json!({"name": "x", "namespace": "n", "ownerReferences": [owner]});
+            let object = tree(&arena, &json!({ "metadata": metadata }));
+            let mut errors = Errors::new();
+            create_any(&object, true, &mut errors);
+            let expected = format!(
+                "metadata.ownerReferences.apiVersion: Invalid value: {version:?}: version must \
+                 not be empty"
+            );
+            let expected = if known { vec![] } else { vec![expected] };
+            assert_eq!(lines(&errors), expected);
         }
     }
 }

@@ -35,6 +35,7 @@ const SOURCES: [&str; 22] = [
     "csi",
 ];
 
+const INLINE: &str = "may not be specified in the context of inline volumes";
 const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 /// The sources whose mounts take options.
 const MOUNTED: [&str; 13] = [
@@ -71,11 +72,11 @@ pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
 /// `ValidatePersistentVolumeSpec`; `inline` inside a VolumeAttachment.
 pub fn spec(spec: &Value<'_>, inline: bool, path: &Path<'_>, errors: &mut Errors) {
     if inline {
-        let detail = "may not be specified in the context of inline volumes";
-        for name in ["claimRef", "capacity", "nodeAffinity", "storageClassName"] {
-            if spec.get(name).is_some_and(|value| !value.is_empty()) {
-                errors.forbidden(&path.child(name), detail);
-            }
+        if spec.has("claimRef") {
+            errors.forbidden(&path.child("claimRef"), INLINE);
+        }
+        if spec.entries("capacity").next().is_some() {
+            errors.forbidden(&path.child("capacity"), INLINE);
         }
         if !spec.has("csi") {
             let detail = "has to be specified in the context of inline volumes";
@@ -96,7 +97,11 @@ pub fn spec(spec: &Value<'_>, inline: bool, path: &Path<'_>, errors: &mut Errors
     }
     if let Some(affinity) = spec.get("nodeAffinity") {
         let at = path.child("nodeAffinity");
+        if inline {
+            errors.forbidden(&at, INLINE);
+        }
         match affinity.get("required") {
+            _ if inline => {}
             None => {
                 errors.required(&at.child("required"), "must specify required node constraints")
             }
@@ -110,20 +115,24 @@ pub fn spec(spec: &Value<'_>, inline: bool, path: &Path<'_>, errors: &mut Errors
         errors.forbidden(&at, "may not be 'recycle' for a hostPath mount of '/'");
     }
     let class = spec.text("storageClassName");
-    if !class.is_empty() {
+    if !class.is_empty() && inline {
+        errors.forbidden(&path.child("storageClassName"), INLINE);
+    } else if !class.is_empty() {
         errors.messages(&path.child("storageClassName"), class, format::dns_subdomain(class));
     }
-    let mode = spec.text("volumeMode");
+    let mode = spec.get("volumeMode");
     if !inline {
         let modes = ["Block", "Filesystem"];
-        errors.one_of_given(&path.child("volumeMode"), spec.get("volumeMode"), &modes);
+        errors.one_of_given(&path.child("volumeMode"), mode, &modes);
     }
-    if inline && !matches!(mode, "" | "Filesystem") {
+    if inline && mode.and_then(Value::as_str).is_some_and(|mode| mode != "Filesystem") {
         let detail = "may not specify volumeMode other than Filesystem in the context of inline \
                       volumes";
         errors.forbidden(&path.child("volumeMode"), detail);
     }
-    attributes_class(spec, path, errors);
+    if !inline {
+        attributes_class(spec, path, errors);
+    }
 }
 
 fn attributes_class(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
@@ -206,7 +215,7 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
     }
     let affinity = "nodeAffinity";
     if was.has(affinity) && !same_member_of(name, affinity, now, was) {
-        let shown = go_form::compact(now.get(affinity), "core.v1.VolumeNodeAffinity");
+        let shown = go_form::pointer(now.get(affinity), "core.v1.VolumeNodeAffinity");
         let detail = "field is immutable, except for updating from beta label to GA";
         errors.invalid(&Path::root(affinity), Verbatim(&shown), detail);
     }
@@ -227,7 +236,7 @@ fn source_of<'a>(spec: &Value<'_>, old: &Value<'_>, arena: &'a Bump) -> Value<'a
         }
     }
     if let Some(csi) = map.get_mut("csi").and_then(Value::as_map_mut)
-        && old.at(&["csi", secret]).is_none()
+        && old.get("csi").is_some_and(|csi| !csi.has(secret))
     {
         csi.remove(secret);
     }
@@ -285,5 +294,27 @@ mod tests {
         assert_eq!(told(json!({"controllerExpandSecretRef": secret})), 0);
         assert_eq!(told(json!({"nodeExpandSecretRef": secret})), 1);
         assert_eq!(told(json!({"nodeStageSecretRef": {}})), 1);
+    }
+
+    #[test]
+    fn an_inline_volume_is_bound_to_nothing_and_of_no_class() {
+        let arena = Bump::new();
+        let source = json!({"claimRef": {}, "capacity": {}, "accessModes": ["ReadWriteOnce"],
+            "csi": {"driver": "a.b", "volumeHandle": "h"}, "nodeAffinity": {},
+            "storageClassName": "Bad!", "volumeMode": "", "volumeAttributesClassName": ""});
+        let mut errors = Errors::new();
+        spec(&tree(&arena, &source), true, &Path::root("s"), &mut errors);
+        let inline = "Forbidden: may not be specified in the context of inline volumes";
+        assert_eq!(
+            lines(&errors),
+            [
+                format!("s.claimRef: {inline}"),
+                format!("s.nodeAffinity: {inline}"),
+                format!("s.storageClassName: {inline}"),
+                "s.volumeMode: Forbidden: may not specify volumeMode other than Filesystem in the \
+                 context of inline volumes"
+                    .to_owned(),
+            ]
+        );
     }
 }

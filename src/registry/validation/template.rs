@@ -114,7 +114,8 @@ pub fn at_most_all(value: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Erro
 }
 
 fn percent(text: &str) -> i64 {
-    text.strip_suffix('%').and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    let digits = text.strip_suffix('%').filter(|_| format::percent(text).is_empty());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// `getIntOrPercentValue`: 0 for what is neither.
@@ -124,5 +125,17 @@ pub fn int_or_percent_value(value: Option<&Value<'_>>) -> i64 {
         Some(Value::Str(text)) => text.parse().unwrap_or(0),
         Some(other) => other.as_i64().unwrap_or(0),
         None => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::int_or_percent_value;
+    use crate::object::Value;
+
+    #[test]
+    fn a_percentage_below_zero_is_none() {
+        let value = |text| int_or_percent_value(Some(&Value::Str(text)));
+        assert_eq!([value("25%"), value("-5%"), value("x"), value("")], [25, 0, 0, 0]);
     }
 }

@@ -140,12 +140,13 @@ fn quobyte(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
 }
 
 /// A name of an iSCSI target or initiator.
-fn iscsi_name(name: &str, path: &Path<'_>, errors: &mut Errors) {
+fn iscsi_name(name: &str, persistent: bool, path: &Path<'_>, errors: &mut Errors) {
     let fits = match name.get(..3) {
         Some("iqn") => is_iqn(name),
         Some("eui") => is_coded(name, 16),
         Some("naa") => is_coded(name, 32),
-        _ => return errors.invalid(path, name, ISCSI_START),
+        _ if !persistent => return errors.invalid(path, name, ISCSI_START),
+        _ => false,
     };
     if !fits {
         errors.invalid(path, name, "must be valid format");
@@ -225,7 +226,7 @@ fn iscsi(value: &Value<'_>, persistent: bool, path: &Path<'_>, errors: &mut Erro
     need(value, &["targetPortal"], path, errors);
     match value.text("iqn") {
         "" => errors.required(&path.child("iqn"), ""),
-        iqn => iscsi_name(iqn, &path.child("iqn"), errors),
+        iqn => iscsi_name(iqn, persistent, &path.child("iqn"), errors),
     }
     lun(value, path, errors);
     let chap = value.flag("chapAuthDiscovery") || value.flag("chapAuthSession");
@@ -237,7 +238,7 @@ fn iscsi(value: &Value<'_>, persistent: bool, path: &Path<'_>, errors: &mut Erro
         need(secret, &["name"], &path.child("secretRef"), errors);
     }
     if let Some(name) = value.get("initiatorName").and_then(Value::as_str) {
-        iscsi_name(name, &path.child("initiatorname"), errors);
+        iscsi_name(name, persistent, &path.child("initiatorname"), errors);
     }
 }
 

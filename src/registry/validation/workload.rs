@@ -185,8 +185,8 @@ pub fn daemon_set_update(
     scope: &Scope<'_, '_>,
     errors: &mut Errors,
 ) {
-    daemon_set(new, scope, errors);
     immutable_selector(new, old, errors);
+    daemon_set(new, scope, errors);
 }
 
 /// ReplicaSet (`ValidateReplicaSetSpec`).
@@ -428,7 +428,7 @@ pub fn revision(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     match object.get("data") {
         None => errors.required(&path, "data is mandatory"),
         Some(Value::Map(_)) => {}
-        Some(_) => errors.invalid(&path, "", "must be a valid JSON object"),
+        Some(_) => errors.required(&path, "data must be a valid JSON object"),
     }
     errors.non_negative(&Path::root("revision"), object.int("revision"));
 }
