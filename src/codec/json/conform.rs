@@ -113,7 +113,7 @@ mod tests {
     fn empty_lists_and_maps_are_told_from_none_until_they_are_written() {
         let arena = Bump::new();
         let ty = deployment();
-        let text = r#"{"metadata":{"labels":{},"annotations":null,"finalizers":[]},
+        let text = r#"{"metadata":{"name":"d","labels":{},"annotations":null,"finalizers":[]},
             "spec":{"template":{"spec":{"containers":[{"name":"c","ports":[]}]}}}}"#;
         let mut value =
             decode(text.as_bytes(), ty, &arena, Strictness::Report).expect("an object").value;

@@ -191,7 +191,8 @@ fn what_json_leaves_out_is_nobodys() {
     let arena = Bump::new();
     let text = r#"{"metadata":{"name":"d","labels":{},"finalizers":[]},"spec":{"replicas":1}}"#;
     let made = written(&arena, None, text, &writer("w", "1"));
-    assert_eq!(owners(&made), [r#"w 1 {"f:spec":{"f:replicas":{}}}"#]);
+    let fields = r#"{"f:spec":{".":{},"f:replicas":{},"f:strategy":{}}}"#;
+    assert_eq!(owners(&made), [format!("w 1 {fields}")]);
     let again = written(&arena, Some(&made), text, &writer("other", "2"));
     assert_eq!(owners(&again), owners(&made));
 }

@@ -549,7 +549,8 @@ mod tests {
             &json!({"type": "object", "items": {}, "additionalProperties": false,
                 "x-kubernetes-list-type": "map"}),
         );
-        let shown = compact(Some(&schema), "apiextensions.v1.JSONSchemaProps");
+        let name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
+        let shown = compact(Some(&schema), name);
         let head = "{\"ID\":\"\",\"Schema\":\"\",\"Ref\":null,\"Description\":\"\",\
                     \"Type\":\"object\",\"Nullable\":false,";
         assert!(shown.starts_with(head), "{shown}");

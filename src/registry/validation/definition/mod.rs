@@ -27,7 +27,8 @@ const MOVED: [&str; 4] = ["schema", "subresources", "additionalPrinterColumns", 
 /// True for parts that all versions have alike.
 fn is_moved(versions: &[Value<'_>], part: &str) -> bool {
     let Some(first) = versions.first() else { return true };
-    let name = "apiextensions.v1.CustomResourceDefinitionVersion";
+    let name =
+        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion";
     versions.iter().all(|version| same_member_of(name, part, version, first))
 }
 
@@ -169,7 +170,7 @@ fn validation(version: &Value<'_>, status: bool, path: &Path<'_>, errors: &mut E
                 "only {AT_ROOT} fields are allowed at the root of the schema if the status \
                  subresource is enabled"
             );
-            let name = "apiextensions.v1.JSONSchemaProps";
+            let name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
             let shown = super::go_form::compact(Some(schema), name);
             errors.invalid(&at, super::Verbatim(&shown), &detail);
         }
