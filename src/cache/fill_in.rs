@@ -1,8 +1,12 @@
 //! What a stored object lacks and readers are shown: upstream's decoders apply the defaults of the
 //! version to what comes from etcd as well. That matters where a strategy takes a field away behind
 //! the defaults of the request. Rows say where ([`FilledIn`]); no other kind is looked at.
+//!
+//! What a server with `--storage-media-type=application/json` has written is text: its readers are
+//! shown the message that would have been written without the flag.
 
 use crate::catalog::{FilledIn, Storage};
+use crate::codec::json;
 use crate::codec::proto;
 use crate::codec::transcode;
 use crate::codec::transcode::scan::{Found, Metadata, Paths};
@@ -12,6 +16,10 @@ use bytes::Bytes;
 
 /// The whole object, if the stored one lacks something. What cannot be read stays as it is.
 pub(super) fn filled_in(storage: &'static Storage, value: &[u8]) -> Option<Bytes> {
+    if !storage.json && value.first() == Some(&b'{') {
+        let message = from_text(storage, value)?;
+        return Some(filled_in(storage, &message).unwrap_or(message));
+    }
     if storage.filled_in == FilledIn::Nothing {
         return None;
     }
@@ -29,15 +37,35 @@ pub(super) fn filled_in(storage: &'static Storage, value: &[u8]) -> Option<Bytes
         FilledIn::JobLabels => take_labels(map, &arena)?,
         FilledIn::Nothing => {}
     }
-    let version = match storage.group {
+    Some(wrapped(storage, &object))
+}
+
+/// As it is stored.
+fn wrapped(storage: &'static Storage, object: &Value<'_>) -> Bytes {
+    let mut out = Vec::new();
+    proto::envelope::wrap_with(&api_version(storage), storage.kind, &mut out, |out| {
+        proto::encode(object, storage.ty, out);
+    });
+    out.into()
+}
+
+fn api_version(storage: &Storage) -> String {
+    match storage.group {
         "" => storage.version.to_owned(),
         group => [group, storage.version].join("/"),
-    };
-    let mut out = Vec::with_capacity(value.len() + 64);
-    proto::envelope::wrap_with(&version, storage.kind, &mut out, |out| {
-        proto::encode(&object, storage.ty, out);
-    });
-    Some(out.into())
+    }
+}
+
+/// The message of an object in the stored version that is JSON text.
+fn from_text(storage: &'static Storage, text: &[u8]) -> Option<Bytes> {
+    let arena = Bump::new();
+    let document = json::Document::parse(text, &arena).ok()?;
+    let said = document.type_meta().ok()?;
+    if said.api_version != api_version(storage) || said.kind != storage.kind {
+        return None;
+    }
+    let object = document.decode(storage.ty, &arena, json::Strictness::Ignore).ok()?.value;
+    Some(wrapped(storage, &object))
 }
 
 fn has_all(storage: &'static Storage, message: &[u8]) -> bool {
@@ -98,6 +126,24 @@ mod tests {
         let bound = entry("persistentvolumeclaims", bound);
         assert!(shown(&bound).contains(r#""status":{"phase":"Bound"}"#));
         assert!(!bound.is_filled_in());
+    }
+
+    #[test]
+    fn what_is_stored_as_text_reads_as_the_message_would() {
+        let storage = catalog().storage("configmaps").expect("a resource");
+        let stored = |text: &'static str| {
+            Entry::new(storage.key("ns", "it"), 7, Bytes::from_static(text.as_bytes()))
+        };
+        let text = "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"it\",\
+                    \"namespace\":\"ns\",\"labels\":{\"a\":\"b\"}},\"data\":{\"c\":\"d\"}}\n";
+        let read = stored(text);
+        assert!(!read.unreadable() && read.is_filled_in(), "the next write stores a message");
+        assert_eq!(read.label("a"), Some("b"));
+        assert!(shown(&read).contains(r#""data":{"c":"d"}"#), "{}", shown(&read));
+        assert!(read.value().starts_with(b"k8s\0"));
+        for other in ["{}", "{\"kind\":\"Secret\",\"apiVersion\":\"v1\"}", "{\"kind\":"] {
+            assert!(stored(other).unreadable(), "{other}");
+        }
     }
 
     #[test]
