@@ -28,8 +28,11 @@ const WRAPPED: &[(&str, &str)] = &[
     ("hyper", "http client"),
     ("hyper_util", "client"),
     ("fjall", "store"),
+    ("inferno", "server"),
+    ("pprof", "server"),
     ("tokio", "store client seal"),
     ("tokio_rustls", "client"),
+    ("backtrace", "server"),
     ("etcd_client", "store"),
     ("StatusCode", "http api server"),
 ];

@@ -198,6 +198,10 @@ pub const CEL_BUDGET_COST_MAX: u64 = 10_000_000;
 pub const CEL_CONDITIONS_COST_MAX: u64 = 2_500_000;
 /// Regular expressions of CEL that one thread keeps compiled; beyond it begins anew.
 pub const CEL_PATTERNS_KEPT_MAX: usize = 256;
+/// How long a profile takes unless the request says it, in seconds.
+pub const PROFILE_SECONDS: u64 = 30;
+/// How long a profile may take, in seconds.
+pub const PROFILE_SECONDS_MAX: u64 = 300;
 /// Answers of one webhook that a shard keeps (`NewLRUExpireCache(8192)` upstream).
 pub const WEBHOOK_ANSWERS_MAX: usize = 8_192;
 /// A message that an expression makes (`MaxEvaluatedMessageExpressionSizeBytes`).

@@ -57,7 +57,7 @@ const COUNTED_PATHS: [&str; 9] = [
 /// Whether a request has no deadline and is not waited for when the server stops.
 fn is_long_running(info: &RequestInfo<'_>) -> bool {
     if !info.is_resource {
-        return info.path.starts_with("/debug/pprof/");
+        return info.path.starts_with("/debug/pprof/") || info.path == "/debug/flamegraph";
     }
     matches!(info.verb, Verb::Watch | Verb::Proxy)
         || LASTING_SUBRESOURCES.contains(&info.subresource)

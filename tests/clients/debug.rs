@@ -85,19 +85,68 @@ async fn shards_tell_their_queues_and_partitions() {
     assert!(text.starts_with("SHARD") && text.contains("clusterroles.rbac.authorization.k8s.io"));
 }
 
+/// The body of an answer as bytes, and its status.
+async fn bytes(client: &kube::Client, path: &str) -> (u16, Vec<u8>) {
+    let request = http::Request::get(path).body(Vec::new().into()).expect("a request");
+    let answer = client.send(request).await.expect("an answer");
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect_bytes().await.expect("a body");
+    (status, body.to_vec())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn profiles_say_how_they_are_taken_and_go_with_the_flag() {
+async fn a_profile_is_taken_of_the_running_server_and_disturbs_no_request() {
+    let server = tokio::task::spawn_blocking(|| Server::start(&[])).await.expect("a server");
+    let admin = client(&server.kubeconfig()).await.expect("a client");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let working = async {
+        // Signals interrupt whatever waits: rings, the store's thread, writes to disk.
+        let mut number = 0;
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            number += 1;
+            let body = format!(r#"{{"metadata":{{"name":"made-{number}"}}}}"#);
+            post(&admin, "/api/v1/namespaces/default/configmaps", &body).await;
+            let path = format!("/api/v1/namespaces/default/configmaps/made-{number}");
+            let request = http::Request::get(path).body(Vec::new()).expect("a request");
+            admin.request_text(request).await.expect("it is there");
+        }
+        number
+    };
+    let profiling = async {
+        let profile = bytes(&admin, "/debug/pprof/profile?seconds=2").await;
+        let drawn = bytes(&admin, "/debug/flamegraph?seconds=1").await;
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        (profile, drawn)
+    };
+    let (made, ((status, profile), (drawn, picture))) =
+        futures_util::future::join(working, profiling).await;
+    assert!(made > 20, "{made} requests meanwhile");
+    assert_eq!((status, drawn), (200, 200), "{}", String::from_utf8_lossy(&picture));
+    let mut message = Vec::new();
+    let mut gzip = flate2::read::GzDecoder::new(&profile[..]);
+    std::io::Read::read_to_end(&mut gzip, &mut message).expect("gzip, as Go's");
+    let names =
+        |text: &[u8], name: &str| text.windows(name.len()).any(|part| part == name.as_bytes());
+    assert!(names(&message, "nanoseconds") && names(&message, "kubering::"), "functions are named");
+    assert!(names(&picture, "<svg") && names(&picture, "kubering::"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn profiles_of_go_and_too_long_ones_are_refused_and_all_go_with_the_flag() {
     let server = tokio::task::spawn_blocking(|| Server::start(&[])).await.expect("a server");
     let cmdline = server.get("/debug/pprof/cmdline").expect("the command line");
     assert!(cmdline.split('\0').any(|argument| argument == "--bind-address=127.0.0.1"));
-    for path in ["/debug/pprof/profile", "/debug/flamegraph"] {
-        let refused = server.get(path).expect_err("not taken here");
-        assert!(refused.contains("perf record"), "{refused}");
-    }
+    let index = server.get("/debug/pprof/").expect("the index");
+    assert!(index.contains("/debug/pprof/profile") && index.contains("/debug/flamegraph"));
+    assert_eq!(server.get("/debug/pprof/symbol").expect("symbols"), "num_symbols: 0\n");
+    let refused = server.get("/debug/pprof/heap").expect_err("Go's");
+    assert!(refused.contains("501") && refused.contains("Go's runtime"), "{refused}");
+    let refused = server.get("/debug/pprof/profile?seconds=100000").expect_err("too long");
+    assert!(refused.contains("400"), "{refused}");
     let flags = &["--profiling=false"];
     let server = tokio::task::spawn_blocking(|| Server::start(flags)).await.expect("a server");
-    for path in ["/debug/pprof/cmdline", "/debug/latency", "/debug/shards"] {
-        let missing = server.get(path).expect_err("without the flag");
+    for path in ["pprof/cmdline", "pprof/profile", "flamegraph", "latency", "shards"] {
+        let missing = server.get(&format!("/debug/{path}")).expect_err("without the flag");
         assert!(missing.contains("404"), "{missing}");
     }
     server.get("/debug/api_priority_and_fairness/dump_queues").expect("no profile");

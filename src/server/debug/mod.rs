@@ -6,7 +6,9 @@ mod latency;
 mod plot;
 mod priority;
 mod profile;
+mod sampling;
 mod shards;
+mod stacks;
 
 use crate::http::HeaderValue;
 use crate::http::Response;
@@ -32,7 +34,7 @@ pub(in crate::server) async fn answer(
     match rest {
         "latency" => Some(latency::answer(shard, Form::asked(query, accept)).await),
         "shards" => Some(shards::answer(shard, Form::asked(query, accept)).await),
-        _ => profile::answer(rest),
+        _ => profile::answer(rest, query).await,
     }
 }
 
