@@ -41,7 +41,12 @@ fn stored(cluster: &Etcd, key: &str) -> Option<Vec<u8>> {
 /// One request by the administrator: code, warnings, body.
 fn ask(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Vec<String>, Value) {
     run(async {
-        let client = harness::client(&server.kubeconfig()).await.expect("a client");
+        let file = kube::config::Kubeconfig::read_from(server.kubeconfig()).expect("a file");
+        let config = kube::Config::from_custom_kubeconfig(file, &Default::default()).await;
+        let mut config = config.expect("a configuration");
+        // What is refused for the moment is to be seen.
+        config.default_retry = false;
+        let client = kube::Client::try_from(config).expect("a client");
         let sent = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let request = http::Request::builder().method(method).uri(path);
         let request = request.header("content-type", "application/json");
@@ -209,13 +214,189 @@ fn figures_of_etcd_have_their_usual_names() {
     for figure in [
         "apiserver_resource_objects{group=\"\",resource=\"namespaces\"} 4",
         "apiserver_storage_objects{resource=\"namespaces\"} 4",
-        "etcd_request_duration_seconds_count{operation=\"create\"}",
-        "etcd_requests_total{operation=\"list\"}",
-        "etcd_request_errors_total{operation=\"update\"} 0",
+        "apiserver_storage_objects{resource=\"pods\"} 0",
+        "etcd_requests_total{group=\"\",operation=\"create\",resource=\"namespaces\"} 4",
+        "etcd_request_duration_seconds_bucket{group=\"\",operation=\"create\",\
+         resource=\"namespaces\",le=\"0.025\"}",
+        "etcd_request_duration_seconds_bucket{group=\"\",operation=\"create\",\
+         resource=\"namespaces\",le=\"60\"} 4",
+        "apiserver_storage_events_received_total{group=\"\",resource=\"namespaces\"} 4",
     ] {
         assert!(text.contains(figure), "{figure}");
     }
-    assert!(!text.contains("masterleases"), "what servers tell each other is no resource");
+    let counted = text.lines().filter(|line| line.starts_with("apiserver_"));
+    let named = counted.filter(|line| line.contains("masterleases")).count();
+    assert_eq!(named, 0, "what servers tell each other is no resource");
     let health = ask(&server, "GET", "/livez/etcd", &Value::Null);
     assert_eq!(health.0, 200);
+}
+
+/// An event as kubelets make them.
+fn event(name: &str) -> Value {
+    json!({"metadata": {"name": name}, "reason": "R", "message": name, "type": "Normal",
+        "involvedObject": {"kind": "Pod", "namespace": "default", "name": "p"}})
+}
+
+#[test]
+fn events_live_in_an_etcd_of_their_own() {
+    if !etcd::is_there() {
+        return;
+    }
+    const EVENTS: &str = "/api/v1/namespaces/default/events";
+    let (cluster, mut second) = (Etcd::single(), Etcd::single());
+    // What lies in the wrong one is not looked at.
+    put(&cluster, "/registry/events/default/stale", b"k8s\0garbage");
+    let flag = format!("--etcd-servers-overrides=/events#{}", second.urls());
+    let server = start(&cluster, &[&flag]);
+    let text = server.get("/metrics").expect("figures");
+    assert!(text.contains("apiserver_storage_size_bytes{storage_cluster_id=\"etcd-1\"}"), "{text}");
+    let (code, warnings, list) = ask(&server, "GET", EVENTS, &Value::Null);
+    assert_eq!((code, warnings.len(), list["items"].as_array().map(Vec::len)), (200, 0, Some(0)));
+    let start = list["metadata"]["resourceVersion"].as_str().expect("a revision").to_owned();
+    assert_eq!(start, "1", "nobody has written there");
+    let made = ask(&server, "POST", EVENTS, &event("first"));
+    assert_eq!((made.0, &made.2["metadata"]["resourceVersion"]), (201, &json!("2")));
+    let map = ask(&server, "POST", MAPS, &json!({"metadata": {"name": "a"}})).2;
+    let revision = map["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok());
+    assert!(revision > Some(20_u64), "each counts for itself: {revision:?}");
+    let key = "/registry/events/default/first";
+    assert!(stored(&cluster, key).is_none() && stored(&second, key).is_some());
+    assert!(stored(&second, "/registry/configmaps/default/a").is_none());
+
+    // What another server writes there is seen at once, and by a watch from the revision before.
+    let mut other = stored(&second, key).expect("stored");
+    for at in 0..other.len() - 5 {
+        if &other[at..at + 5] == b"first" {
+            other[at..at + 5].copy_from_slice(b"other");
+        }
+    }
+    put(&second, "/registry/events/default/other", &other);
+    let names = |list: &Value| -> Vec<String> {
+        let items = list["items"].as_array().expect("items").iter();
+        items.map(|item| item["metadata"]["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    assert_eq!(names(&get(&server, EVENTS)), ["first", "other"]);
+    let watch = format!("{EVENTS}?watch=1&resourceVersion={start}&timeoutSeconds=1");
+    let seen = server.get(&watch).expect("a watch");
+    assert_eq!(seen.lines().filter(|line| line.contains("ADDED")).count(), 2, "{seen}");
+    let same = get(&server, "/apis/events.k8s.io/v1/namespaces/default/events");
+    assert_eq!(names(&same), ["first", "other"], "the other version shows the same");
+
+    assert!(server.get("/livez/etcd-override-0").is_ok());
+    second.kill_member(0);
+    let code = |path: &str| ask(&server, "GET", path, &Value::Null).0;
+    until("its failure is told", || code("/readyz/etcd-override-readiness-0") == 500);
+    assert_eq!(code("/livez/etcd"), 200);
+    let (code, _, made) = ask(&server, "POST", MAPS, &json!({"metadata": {"name": "b"}}));
+    assert_eq!(code, 201, "the others go on: {made}");
+    assert_eq!(get(&server, &format!("{EVENTS}?resourceVersion=0"))["kind"], "EventList");
+    second.start_member(0);
+    until("it recovers", || ask(&server, "POST", EVENTS, &event("last")).0 == 201);
+    assert_eq!(names(&get(&server, EVENTS)), ["first", "last", "other"]);
+}
+
+#[test]
+fn endpoints_are_kept_as_the_flag_says() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::single();
+    let path = "/api/v1/namespaces/default/endpoints/kubernetes";
+    let addresses = |server: &Server| -> Vec<String> {
+        let endpoints = get(server, path);
+        let list = endpoints["subsets"][0]["addresses"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|address| address["ip"].as_str().expect("ip").to_owned()).collect()
+    };
+    let run = |flags: &[&str]| start(&cluster, flags);
+    let first = run(&["--endpoint-reconciler-type=none", "--advertise-address=192.0.2.9"]);
+    assert_eq!(ask(&first, "GET", path, &Value::Null).0, 404, "nobody keeps them");
+    assert_eq!(
+        ask(&first, "GET", "/api/v1/namespaces/default/services/kubernetes", &Value::Null).0,
+        200
+    );
+    drop(first);
+    let counted = ["--endpoint-reconciler-type=master-count", "--apiserver-count=2"];
+    let with = |address: &str| {
+        let flag = format!("--advertise-address={address}");
+        run(&[&counted[..], &[&flag]].concat())
+    };
+    let mut one = with("192.0.2.1");
+    assert_eq!(addresses(&one), ["192.0.2.1"]);
+    let two = with("192.0.2.2");
+    assert_eq!(addresses(&two), ["192.0.2.1", "192.0.2.2"]);
+    let three = with("192.0.2.3");
+    assert_eq!(addresses(&three), ["192.0.2.2", "192.0.2.3"], "the first behind it goes");
+    drop((two, three));
+    assert!(one.stop().success());
+}
+
+#[test]
+fn a_change_of_the_leader_fails_no_request() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::start(3, false);
+    let server = start(&cluster, &[]);
+    let mut made = 0;
+    for _ in 0..6 {
+        run(async {
+            let mut client = cluster.client().await;
+            let status = client.status().await.expect("a status");
+            let members = client.member_list().await.expect("members");
+            let next = members.members().iter().find(|member| member.id() != status.leader());
+            let next = next.expect("three members").id();
+            // Only the leader can be asked to give way.
+            for url in cluster.urls().split(',') {
+                let one = etcd_client::Client::connect([url], None).await;
+                if one.expect("a client").move_leader(next).await.is_ok() {
+                    return;
+                }
+            }
+            panic!("no member gave way");
+        });
+        for _ in 0..5 {
+            made += 1;
+            let body = json!({"metadata": {"name": format!("m{made}")}});
+            let (code, _, answer) = ask(&server, "POST", MAPS, &body);
+            assert_eq!(code, 201, "{answer}");
+        }
+    }
+    let list = get(&server, MAPS);
+    let items = list["items"].as_array().expect("items");
+    let ours = items.iter().filter(|item| item["metadata"]["name"] != "kube-root-ca.crt").count();
+    assert_eq!(ours, made);
+}
+
+#[test]
+fn while_etcd_stands_still_memory_is_read_and_all_else_times_out() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::single();
+    let server = start(&cluster, &[]);
+    assert_eq!(ask(&server, "POST", MAPS, &json!({"metadata": {"name": "a"}})).0, 201);
+    cluster.signal_member(0, rustix::process::Signal::STOP);
+    let path = format!("{MAPS}/a");
+    assert_eq!(ask(&server, "GET", &format!("{path}?resourceVersion=0"), &Value::Null).0, 200);
+    assert_eq!(ask(&server, "GET", &format!("{MAPS}?resourceVersion=0"), &Value::Null).0, 200);
+    for (method, path, body) in [
+        ("GET", &path[..], Value::Null),
+        ("GET", MAPS, Value::Null),
+        ("POST", MAPS, json!({"metadata": {"name": "b"}})),
+        ("PUT", &path, json!({"metadata": {"name": "a"}})),
+        ("DELETE", &path, Value::Null),
+    ] {
+        let (code, _, answer) = ask(&server, method, path, &body);
+        assert_eq!(
+            (code, &answer["reason"]),
+            (504, &json!("Timeout")),
+            "{method} {path}: {answer}"
+        );
+    }
+    assert_eq!(ask(&server, "GET", "/livez/etcd", &Value::Null).0, 500);
+    cluster.signal_member(0, rustix::process::Signal::CONT);
+    until("it recovers by itself", || {
+        ask(&server, "POST", MAPS, &json!({"metadata": {"name": "c"}})).0 == 201
+    });
+    assert_eq!(ask(&server, "GET", &path, &Value::Null).0, 200);
 }

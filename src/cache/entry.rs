@@ -107,6 +107,10 @@ impl Item for Entry {
         entry
     }
 
+    fn resource(key: &[u8]) -> (&'static str, &'static str) {
+        storage_of(key).map_or(("", ""), |storage| (storage.group, storage.resource))
+    }
+
     fn key(&self) -> &Bytes {
         &self.key
     }

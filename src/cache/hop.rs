@@ -94,4 +94,6 @@ pub(super) struct Page {
     pub(super) revision: u64,
     /// Entries in the range, wanted or not; counted only if there is a limit.
     pub(super) total: usize,
+    /// Entries that were looked at.
+    pub(super) looked: usize,
 }

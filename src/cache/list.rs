@@ -64,6 +64,10 @@ pub struct ListPage {
     pub next: Option<Bytes>,
     /// How many objects follow; known only without selectors.
     pub remaining: Option<u64>,
+    /// How many objects were looked at.
+    pub fetched: usize,
+    /// The store was asked.
+    pub from_store: bool,
 }
 
 /// The first key above all keys with this prefix, which ends in `/`.
@@ -79,7 +83,15 @@ pub(super) async fn list(shard: &Shard, query: ListQuery) -> Result<ListPage, Re
     let scope = (query.namespace, query.name);
     let filter = Filter::new(query.storage, scope, query.labels, &query.fields);
     let list = List { storage: query.storage, limit: query.limit, at: query.at };
-    list.run(shard, filter, query.start).await
+    let page = list.run(shard, filter, query.start).await?;
+    let mut state = shard.state.borrow_mut();
+    let lists = &mut state.resource(Some(query.storage)).lists;
+    let counts = if page.from_store { &mut lists.store } else { &mut lists.cache };
+    counts.count += 1;
+    counts.fetched += page.fetched as u64;
+    counts.returned += page.entries.len() as u64;
+    drop(state);
+    Ok(page)
 }
 
 /// A list's parameters beside filter and start.
@@ -181,12 +193,13 @@ impl List {
         let revision = ask.at.revision();
         let everything = ask.filter.selects_everything();
         let chunk = if everything { ask.limit } else { LIST_CHUNK_MAX };
-        let mut page = ListPage { revision, ..ListPage::default() };
+        let mut page = ListPage { revision, from_store: true, ..ListPage::default() };
         let mut start = ask.start.clone();
         loop {
             let old = old_state(shard, self.storage, ask, (start, chunk)).await?;
             let last = old.items.last().map(|entry| key_after(entry.key()));
             let count = old.items.len();
+            page.fetched += count;
             for (at, entry) in old.items.into_iter().enumerate() {
                 if entry.key()[..] >= ask.end[..] {
                     return Ok(page);
@@ -224,6 +237,7 @@ async fn old_state(
 fn merge(mut pages: Vec<Page>, ask: &ListAsk) -> ListPage {
     let revision = pages.first().map_or(0, |page| page.revision);
     let total = pages.iter().map(|page| page.total).sum::<usize>();
+    let fetched = pages.iter().map(|page| page.looked).sum();
     let last = pages.iter_mut().filter_map(|page| page.last.take());
     let last = last.max_by(|a, b| a.key().cmp(b.key()));
     let mut entries = match pages.len() {
@@ -235,7 +249,7 @@ fn merge(mut pages: Vec<Page>, ask: &ListAsk) -> ListPage {
             entries
         }
     };
-    let mut page = ListPage { revision, ..ListPage::default() };
+    let mut page = ListPage { revision, fetched, ..ListPage::default() };
     let cut = ask.limit > 0 && entries.len() >= ask.limit;
     if cut {
         entries.truncate(ask.limit);

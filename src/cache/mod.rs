@@ -27,6 +27,7 @@ mod latest;
 mod list;
 mod mirror;
 mod observe;
+mod part;
 mod partition;
 mod read;
 mod rows;
@@ -57,7 +58,7 @@ pub use watcher::{WatchEnd, Watcher};
 
 use crate::cache::partition::Resource;
 use crate::catalog::Storage;
-use crate::store::{Item as _, Opened, Outcome, Request, StoreError, Txn};
+use crate::store::{Opened, Outcome, Request, StoreError, Txn};
 use bytes::Bytes;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ use std::time::Instant;
 #[derive(Debug, Clone)]
 pub struct Cache {
     shard: Rc<shard::Shard>,
+    /// Resources that another store keeps (`part`).
+    others: Rc<[part::Part]>,
 }
 
 /// How many objects and watchers of one resource a shard has.
@@ -80,6 +83,46 @@ pub struct ResourceCounts {
     pub watchers: usize,
     /// Changes in this shard's window.
     pub window: usize,
+    /// About how many bytes those objects have in the store.
+    pub bytes: usize,
+    /// Changes of those objects since the start.
+    pub changes: u64,
+    /// Lists that clients of this shard were answered, and by whom.
+    pub lists: Lists,
+}
+
+impl ResourceCounts {
+    fn of(held: &shard::Held) -> Self {
+        Self {
+            storage: held.storage,
+            objects: held.table.len(),
+            watchers: held.watchers,
+            window: held.window.len(),
+            bytes: held.table.len() * held.object_bytes(),
+            changes: held.changes,
+            lists: held.lists,
+        }
+    }
+}
+
+/// Lists of one resource since the start: of what was in memory, and of what the store was asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// From memory.
+    pub cache: ListCounts,
+    /// From the store.
+    pub store: ListCounts,
+}
+
+/// How much lists took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ListCounts {
+    /// Lists.
+    pub count: u64,
+    /// Objects looked at.
+    pub fetched: u64,
+    /// Objects answered.
+    pub returned: u64,
 }
 
 /// What waits for a shard, or for the store.
@@ -117,10 +160,11 @@ impl Cache {
     /// As the store: with `Unavailable` it is unknown whether the write happened.
     pub async fn commit(&self, txn: Txn) -> Result<Outcome<Entry>, StoreError> {
         let gone = || StoreError::Unavailable("the store is closed".to_owned());
-        let ticket = self.shard.commits.open(None);
+        let shard = self.of_key(&txn.key);
+        let ticket = shard.commits.open(None);
         let request = Request::Commit { ticket: ticket.number(), txn };
         // A full queue makes the writer wait: there are no more writers than requests in flight.
-        self.shard.requests.send((self.shard.number, request)).await.map_err(|_| gone())?;
+        shard.requests.send((shard.number, request)).await.map_err(|_| gone())?;
         ticket.await.unwrap_or_else(|| Err(gone()))
     }
 
@@ -135,7 +179,7 @@ impl Cache {
         name: &str,
         at: ReadAt,
     ) -> Result<Option<Arc<Entry>>, ReadFault> {
-        read::get(&self.shard, storage, (namespace, name), at).await
+        read::get(self.of(storage), storage, (namespace, name), at).await
     }
 
     /// The revision of a resource's last change, 0 if there was none since the start, once this
@@ -145,8 +189,9 @@ impl Cache {
     /// # Errors
     /// [`ReadFault`].
     pub async fn changed(&self, storage: &'static Storage) -> Result<u64, ReadFault> {
-        read::catch_up(&self.shard).await?;
-        let state = self.shard.state.borrow();
+        let shard = self.of(storage);
+        read::catch_up(shard).await?;
+        let state = shard.state.borrow();
         Ok(state.known(Resource::of(Some(storage))).map_or(0, |held| held.changed))
     }
 
@@ -163,7 +208,7 @@ impl Cache {
     /// # Errors
     /// [`ReadFault`].
     pub async fn list(&self, query: ListQuery) -> Result<ListPage, ReadFault> {
-        list::list(&self.shard, query).await
+        list::list(self.of(query.storage), query).await
     }
 
     /// Starts a watch.
@@ -171,7 +216,7 @@ impl Cache {
     /// # Errors
     /// [`ReadFault`]: `Expired` if the window does not reach back to the revision.
     pub async fn watch(&self, query: WatchQuery) -> Result<Watcher, ReadFault> {
-        watch::watch(&self.shard, query).await
+        watch::watch(self.of(query.storage), query).await
     }
 
     /// The last revision that this shard has applied.
@@ -179,9 +224,19 @@ impl Cache {
         self.shard.applied()
     }
 
+    /// The same of the store that keeps a resource.
+    pub fn applied_of(&self, storage: &'static Storage) -> u64 {
+        self.of(storage).applied()
+    }
+
     /// The last revision that the store has made durable.
     pub fn committed(&self) -> u64 {
         self.shard.committed()
+    }
+
+    /// The same of the store that keeps a resource.
+    pub fn committed_of(&self, storage: &'static Storage) -> u64 {
+        self.of(storage).committed()
     }
 
     /// Others write to the store as well.
@@ -196,62 +251,58 @@ impl Cache {
 
     /// What this shard holds of each resource it has heard of.
     pub fn counts(&self) -> Vec<ResourceCounts> {
-        let state = self.shard.state.borrow();
-        let counts = state.resources().map(|resource| ResourceCounts {
-            storage: resource.storage,
-            objects: resource.table.len(),
-            watchers: resource.watchers,
-            window: resource.window.len(),
-        });
-        counts.collect()
+        let mut all = Vec::new();
+        for shard in self.shards() {
+            let state = shard.state.borrow();
+            all.extend(state.resources().map(ResourceCounts::of));
+        }
+        all
     }
 
     /// How much waits.
     pub fn queues(&self) -> QueueDepths {
-        let shard = &self.shard;
-        QueueDepths {
-            inbox: shard.peers.get(shard.number).map_or(0, inbox::Inbox::len),
-            store: shard.requests.len(),
-            feed: shard.batches.len(),
+        let mut depths = QueueDepths::default();
+        for shard in self.shards() {
+            depths.inbox += shard.peers.get(shard.number).map_or(0, inbox::Inbox::len);
+            depths.store += shard.requests.len();
+            depths.feed += shard.batches.len();
         }
+        depths
     }
 
     /// About how many objects and watchers of a resource there are in the process, and how large
     /// an object is: what this shard has stands for all.
     pub fn estimate(&self, storage: &'static Storage) -> Estimate {
-        const SAMPLE: usize = 8;
-        let state = self.shard.state.borrow();
+        let shard = self.of(storage);
+        let state = shard.state.borrow();
         let Some(held) = state.known(Resource::of(Some(storage))) else {
             return Estimate::default();
         };
-        let (sample, _) = held.table.sweep(0, SAMPLE);
-        let (bytes, count) =
-            sample.fold((0, 0), |(bytes, count), entry| (bytes + entry.value().len(), count + 1));
-        let shards = self.shard.peers.len();
+        let shards = shard.peers.len();
         Estimate {
             objects: held.table.len() * shards,
-            object_bytes: bytes / count.max(1),
+            object_bytes: held.object_bytes(),
             watchers: held.watchers * shards,
         }
     }
 
     /// Watchers of this shard that were ended because they read too slowly.
     pub fn slow_watchers(&self) -> u64 {
-        self.shard.slow_watchers()
+        self.shards().map(|shard| shard.slow_watchers()).sum()
     }
 
     /// Frames that this shard has queued for its watchers.
     pub fn frames_queued(&self) -> u64 {
-        self.shard.frames_queued.get()
+        self.shards().map(|shard| shard.frames_queued.get()).sum()
     }
 
     /// Ends all watches of this shard, for a shutdown.
     pub fn end_watches(&self) {
-        tick::end_watches(&self.shard);
+        self.shards().for_each(|shard| tick::end_watches(shard));
     }
 
     /// Lets time pass: timeouts, bookmarks, deadlines. `CacheSeed::start` sees to it.
     fn tick(&self, now: Instant) {
-        tick::tick(&self.shard, now);
+        self.shards().for_each(|shard| tick::tick(shard, now));
     }
 }

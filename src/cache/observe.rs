@@ -82,6 +82,6 @@ impl Cache {
         storage: &'static Storage,
         change: impl FnOnce(&mut Vec<Rc<Observation>>),
     ) {
-        change(&mut self.shard.state.borrow_mut().resource(Some(storage)).observers);
+        change(&mut self.of(storage).state.borrow_mut().resource(Some(storage)).observers);
     }
 }

@@ -73,6 +73,7 @@ impl Scan {
         let ListAsk { filter, limit, .. } = &*self.ask;
         let all = filter.selects_everything() && filter.namespace.is_none();
         for (looked, entry) in (1..).zip(entries) {
+            self.page.looked += 1;
             if *limit > 0 {
                 self.page.last = Some(Arc::clone(&entry));
                 if self.page.entries.len() >= *limit {

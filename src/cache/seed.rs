@@ -7,11 +7,13 @@ use crate::cache::entry::Entry;
 use crate::cache::hop::Hop;
 use crate::cache::inbox::Inbox;
 use crate::cache::latest;
+use crate::cache::part::Part;
 use crate::cache::partition::{is_everywhere, owner};
 use crate::cache::rows::storage_of;
 use crate::cache::shard::{Shard, State};
 use crate::cache::tick;
 use crate::cache::window::Change;
+use crate::catalog::Storage;
 use crate::store::{Item, Link, Opened, StoreError};
 use async_channel::Receiver;
 use futures_lite::future::yield_now;
@@ -30,6 +32,8 @@ pub struct CacheSeed {
     revision: u64,
     compacted: u64,
     peers: Arc<[Inbox]>,
+    /// What other stores keep.
+    pub(super) others: Vec<(Vec<&'static Storage>, Self)>,
 }
 
 impl fmt::Debug for CacheSeed {
@@ -77,6 +81,7 @@ pub(super) fn open(opened: Opened<Entry>) -> Vec<CacheSeed> {
         revision: opened.revision,
         compacted: opened.compacted,
         peers: Arc::clone(&peers),
+        others: Vec::new(),
     });
     seeds.collect()
 }
@@ -116,7 +121,7 @@ impl CacheSeed {
 
     /// The cache and the tasks it needs, for an executor of the caller, who must also tick it.
     pub(super) fn assemble(self) -> (Cache, Vec<Task>) {
-        let Self { link, state: entries, history, revision, compacted, peers } = self;
+        let Self { link, state: entries, history, revision, compacted, peers, others } = self;
         let mut state = State::new(revision, compacted);
         for entry in entries {
             let owned = owner(entry.slot(), peers.len()) == link.shard;
@@ -142,7 +147,13 @@ impl CacheSeed {
         if shard.is_shared {
             tasks.push(Box::pin(latest::ask(Rc::clone(&shard))));
         }
-        (Cache { shard }, tasks)
+        let others = others.into_iter().map(|(resources, seed)| {
+            let (cache, more) = seed.assemble();
+            tasks.extend(more);
+            Part { resources, shard: cache.shard }
+        });
+        let others = others.collect();
+        (Cache { shard, others }, tasks)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::base::limits::{READ_GRACE_SECONDS, READ_WAIT_SECONDS, SHARD_INBOX_MAX};
 use crate::base::ticks::Ticks;
+use crate::cache::Lists;
 use crate::cache::definitions::{self, is_definition};
 use crate::cache::entry::Entry;
 use crate::cache::frame::Frame;
@@ -102,6 +103,9 @@ pub(super) struct Held {
     pub(super) watchers: usize,
     /// Who sees each change of the resource.
     pub(super) observers: Vec<Rc<Observation>>,
+    /// Changes of the slots that the shard owns, since the start.
+    pub(super) changes: u64,
+    pub(super) lists: Lists,
 }
 
 /// A question that waits for a revision.
@@ -164,8 +168,18 @@ impl State {
             let (table, window) = (Table::default(), Window::new(floor));
             let groups = Groups::default();
             let copies = is_everywhere(storage).then(Table::default);
-            let (changed, watchers, observers) = (0, 0, Vec::new());
-            Box::new(Held { storage, table, copies, changed, window, groups, watchers, observers })
+            Box::new(Held {
+                storage,
+                table,
+                copies,
+                changed: 0,
+                window,
+                groups,
+                watchers: 0,
+                observers: Vec::new(),
+                changes: 0,
+                lists: Lists::default(),
+            })
         })
     }
 
@@ -223,6 +237,15 @@ impl Held {
         self.table.get(key).or_else(|| self.copies.as_ref()?.get(key))
     }
 
+    /// The mean size of a few stored objects.
+    pub(super) fn object_bytes(&self) -> usize {
+        const SAMPLE: usize = 8;
+        let (sample, _) = self.table.sweep(0, SAMPLE);
+        let (bytes, count) =
+            sample.fold((0, 0), |(bytes, count), entry| (bytes + entry.value().len(), count + 1));
+        bytes / count.max(1)
+    }
+
     /// Where entries of the shard's own slots, or of the others, are held, if they are.
     pub(super) fn held(&mut self, owned: bool) -> Option<&mut Table> {
         if owned { Some(&mut self.table) } else { self.copies.as_mut() }
@@ -278,6 +301,7 @@ impl Shard {
         }
         let resource = state.resource(subject.storage());
         resource.changed = change.revision;
+        resource.changes += u64::from(owned);
         let replaced = resource.held(owned).and_then(|table| match &change.current {
             Some(current) => table.put(Arc::clone(current)),
             None => table.remove(subject.key()),

@@ -247,7 +247,7 @@ flags! {
             "Timeout of etcd's readiness check.";
         "etcd-servers" List "" Built
             "etcd servers (scheme://host:port) to use instead of the embedded store.";
-        "etcd-servers-overrides" List "" Later
+        "etcd-servers-overrides" List "" Built
             "etcd servers for single resources, as group/resource#servers.";
         "lease-reuse-duration-seconds" Int "60" Built
             "How much longer than asked an etcd lease may live, to be used for several events.";
@@ -428,7 +428,7 @@ flags! {
         "aggregator-reject-forwarding-redirect" Bool "true" Later
             "Refuse redirects of aggregated API servers.";
         "allow-privileged" Bool "false" Built "Let pods have privileged containers.";
-        "apiserver-count" Int "1" Moot "Servers in the cluster, for the old reconciler.";
+        "apiserver-count" Int "1" Built "Servers in the cluster, for the old reconciler.";
         "coordinated-leadership-lease-duration" Duration "15s" Later
             "Lease duration of coordinated leader election.";
         "coordinated-leadership-renew-deadline" Duration "10s" Later
@@ -438,7 +438,7 @@ flags! {
         "enable-aggregator-routing" Bool "false" Later
             "Reach aggregated API servers by endpoints instead of the service IP.";
         "enable-logs-handler" Bool "false" Moot "Deprecated: serve /logs.";
-        "endpoint-reconciler-type" Text "lease" Later
+        "endpoint-reconciler-type" Text "lease" Built
             "How the kubernetes service's endpoints are kept: lease, master-count or none.";
         "event-ttl" Duration "1h0m0s" Built "How long events are kept.";
         "kubelet-certificate-authority" Path "" Built "CA of kubelets' certificates.";

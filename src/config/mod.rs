@@ -7,6 +7,7 @@
 mod audit;
 mod authorization;
 pub mod duration;
+mod etcd;
 pub mod flags;
 mod help;
 mod model;
@@ -24,6 +25,8 @@ pub use model::AuthorizationWebhook;
 pub use model::Config;
 pub use model::Oidc;
 pub use model::Outgoing;
+pub use model::Override;
+pub use model::Reconciler;
 pub use model::RequestHeader;
 pub use model::Requests;
 pub use model::ServiceAccounts;

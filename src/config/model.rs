@@ -3,6 +3,7 @@
 use crate::audit::{JournalOptions, Mode};
 use crate::authn::oidc::FlagIssuer;
 use crate::base::cidr::Cidr;
+use crate::catalog::Storage;
 use crate::rt;
 use crate::store::etcd;
 use crate::tls;
@@ -60,6 +61,10 @@ pub struct Store {
     pub in_memory: bool,
     /// The etcd to use instead of a store of the server's own.
     pub etcd: Option<etcd::Servers>,
+    /// Resources that another etcd keeps.
+    pub overrides: Vec<Override>,
+    /// What `--etcd-servers-overrides` names and no resource is, as `group/resource`.
+    pub unknown_overrides: Vec<String>,
     /// `/livez` fails if etcd has not answered for this long.
     pub health_timeout: Duration,
     /// `/readyz` fails if etcd has not answered for this long.
@@ -70,6 +75,15 @@ pub struct Store {
     pub compaction_interval: Duration,
     /// Encryption at rest.
     pub encryption: Option<Encryption>,
+}
+
+/// A further etcd (`--etcd-servers-overrides`).
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// Which, and which of its keys are ours.
+    pub servers: etcd::Servers,
+    /// What it keeps.
+    pub resources: Vec<&'static Storage>,
 }
 
 /// Encryption at rest.
@@ -344,6 +358,17 @@ pub struct Services {
     pub node_port_first: u16,
     /// Last node port.
     pub node_port_last: u16,
-    /// Who keeps the kubernetes service's endpoints: `lease`, `master-count`, `none`.
-    pub endpoint_reconciler: String,
+    /// Who keeps the endpoints of the service `kubernetes`.
+    pub endpoints: Reconciler,
+}
+
+/// How the endpoints of the service `kubernetes` are kept (`--endpoint-reconciler-type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reconciler {
+    /// Those servers whose leases have not expired.
+    Lease,
+    /// At most so many servers, each of which adds itself (`--apiserver-count`).
+    MasterCount(u32),
+    /// Not by servers.
+    Off,
 }

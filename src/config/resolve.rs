@@ -3,10 +3,11 @@
 use crate::base::cidr::Cidr;
 use crate::config::audit::audit;
 use crate::config::authorization::{authorization, version};
+use crate::config::etcd::store;
 use crate::config::model::Admission;
 use crate::config::model::Authentication;
 use crate::config::model::Config;
-use crate::config::model::Encryption;
+use crate::config::model::Reconciler;
 use crate::config::model::RequestHeader;
 use crate::config::model::Requests;
 use crate::config::model::ServiceAccounts;
@@ -14,7 +15,6 @@ use crate::config::model::Services;
 use crate::config::model::Serving;
 use crate::config::model::Shutdown;
 use crate::config::model::Sni;
-use crate::config::model::Store;
 use crate::config::model::TokenWebhook;
 use crate::config::oidc::oidc;
 use crate::config::outgoing::outgoing;
@@ -22,7 +22,6 @@ use crate::config::parse::FlagError;
 use crate::config::parse::UNSAFE_DELETION;
 use crate::config::parse::Values;
 use crate::rt;
-use crate::store::etcd;
 use crate::tls;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -36,8 +35,6 @@ const GOAWAY_CHANCE_MAX: f64 = 0.02;
 const DEFAULT_CLUSTER_IP_RANGE: &str = "10.0.0.0/24";
 /// Host bits that a range for services may have at most (`validateClusterIPFlags`).
 const CLUSTER_IP_BITS_MAX: u8 = 20;
-/// How long a start waits for etcd.
-const ETCD_START_PATIENCE: Duration = Duration::from_secs(60);
 /// Shards at most; each is a thread with three rings.
 const SHARDS_MAX: i64 = 1_024;
 
@@ -129,72 +126,6 @@ fn data_dir(values: &Values) -> Result<PathBuf, FlagError> {
             let message = "--data-dir must be given: neither XDG_STATE_HOME nor HOME is set";
             FlagError::Combination(message.to_owned())
         })
-}
-
-fn store(values: &Values, placement: rt::Placement, shards: usize) -> Result<Store, FlagError> {
-    if !["", "etcd3"].contains(&values.text("storage-backend")) {
-        return Err(values.invalid("storage-backend", "must be etcd3, or empty"));
-    }
-    Ok(Store {
-        in_memory: match values.text("store") {
-            "embedded" => false,
-            "memory" => true,
-            _ => return Err(values.invalid("store", "must be embedded or memory")),
-        },
-        etcd: etcd_servers(values, placement, shards)?,
-        health_timeout: values.duration("etcd-healthcheck-timeout"),
-        ready_timeout: values.duration("etcd-readycheck-timeout"),
-        event_ttl: values.duration("event-ttl"),
-        compaction_interval: values.duration("etcd-compaction-interval"),
-        encryption: values.path("encryption-provider-config").map(|file| Encryption {
-            file,
-            reload: values.bool("encryption-provider-config-automatic-reload"),
-        }),
-    })
-}
-
-/// `None` without `--etcd-servers`.
-fn etcd_servers(
-    values: &Values,
-    placement: rt::Placement,
-    shards: usize,
-) -> Result<Option<etcd::Servers>, FlagError> {
-    let endpoints = values.list("etcd-servers");
-    if endpoints.is_empty() {
-        return Ok(None);
-    }
-    if values.is_set("etcd-servers-overrides") {
-        // Taken silently, it would look for a resource where it is not.
-        let message = "--etcd-servers-overrides is not built yet";
-        return Err(FlagError::Combination(message.to_owned()));
-    }
-    if values.is_set("store") {
-        let message = "--store and --etcd-servers cannot be given together";
-        return Err(FlagError::Combination(message.to_owned()));
-    }
-    let (certificate_file, key_file) = (values.path("etcd-certfile"), values.path("etcd-keyfile"));
-    if certificate_file.is_some() != key_file.is_some() {
-        let message = "--etcd-certfile and --etcd-keyfile must be given together";
-        return Err(FlagError::Combination(message.to_owned()));
-    }
-    // A core that no shard runs on, if there is one: beside a shard the thread is better moved to
-    // wherever there is room.
-    let core = match placement {
-        rt::Placement::Pinned => rt::cores().get(shards).copied(),
-        rt::Placement::Unpinned => None,
-    };
-    Ok(Some(etcd::Servers {
-        endpoints,
-        ca_file: values.path("etcd-cafile"),
-        certificate_file,
-        key_file,
-        prefix: format!("/{}", values.text("etcd-prefix").trim_matches('/')),
-        compaction_interval: values.duration("etcd-compaction-interval"),
-        lease_reuse_seconds: u32::try_from(values.int("lease-reuse-duration-seconds")).unwrap_or(0),
-        db_poll_interval: values.duration("etcd-db-metric-poll-interval"),
-        start_patience: ETCD_START_PATIENCE,
-        core,
-    }))
 }
 
 fn serving(values: &Values) -> Result<Serving, FlagError> {
@@ -432,21 +363,24 @@ fn services(values: &Values) -> Result<Services, FlagError> {
         [_, _] => return Err(values.invalid(name, "two ranges must be of different IP families")),
         _ => return Err(values.invalid(name, "must not be more than two ranges")),
     }
-    let endpoint_reconciler = values.text("endpoint-reconciler-type");
-    if !["lease", "master-count", "none"].contains(&endpoint_reconciler) {
-        let message = "must be lease, master-count or none";
-        return Err(values.invalid("endpoint-reconciler-type", message));
+    let count = u32::try_from(values.int("apiserver-count")).unwrap_or(0);
+    if count == 0 {
+        return Err(values.invalid("apiserver-count", "should be a positive number"));
     }
+    let endpoints = match values.text("endpoint-reconciler-type") {
+        "" | "lease" => Reconciler::Lease,
+        "master-count" => Reconciler::MasterCount(count),
+        "none" => Reconciler::Off,
+        _ => {
+            let message = "must be lease, master-count or none";
+            return Err(values.invalid("endpoint-reconciler-type", message));
+        }
+    };
     let (node_port_first, node_port_last) = port_range(values.text("service-node-port-range"))
         .ok_or_else(|| {
             values.invalid("service-node-port-range", "must be ports, as 30000-32767")
         })?;
-    Ok(Services {
-        cluster_ip_ranges,
-        node_port_first,
-        node_port_last,
-        endpoint_reconciler: endpoint_reconciler.to_owned(),
-    })
+    Ok(Services { cluster_ip_ranges, node_port_first, node_port_last, endpoints })
 }
 
 /// `first-last`, `first+count` or one port (`PortRange.Set`).

@@ -163,7 +163,13 @@ fn values_that_do_not_go_together_are_refused() {
         "--tls-min-version=VersionTLS10",
         "--tls-sni-cert-key=only-one",
         "--etcd-servers=https://localhost:2379 --store=memory",
-        "--etcd-servers=http://a:2379 --etcd-servers-overrides=/events#http://b:2379",
+        "--etcd-servers-overrides=/events#http://b:2379",
+        "--etcd-servers=http://a:2379 --etcd-servers-overrides=events#http://b:2379",
+        "--etcd-servers=http://a:2379 --etcd-servers-overrides=/events#http://b:2379;",
+        "--etcd-servers=http://a:2379 --etcd-servers-overrides=/events",
+        "--storage-media-type=text/plain",
+        "--endpoint-reconciler-type=maybe",
+        "--apiserver-count=0",
         "--etcd-servers=https://localhost:2379 --etcd-certfile=a.crt",
         "--store=paper",
         "--shards=100000",
@@ -204,6 +210,30 @@ fn etcd_servers_take_the_place_of_the_store() {
     assert_eq!(etcd.prefix, "/other/place");
     assert_eq!((etcd.ca_file.is_some(), etcd.lease_reuse_seconds), (true, 60));
     assert!(resolve("").expect("fine").store.etcd.is_none());
+}
+
+#[test]
+fn resources_with_the_same_servers_share_a_store_of_their_own() {
+    let config = resolve(
+        "--etcd-servers=http://a:2379 --etcd-cafile=ca.crt --etcd-servers-overrides=\
+         /events#http://b:2379;http://c:2379,apps/*#http://d:2379,\
+         apps/deployments#http://c:2379;http://b:2379,example.com/widgets#http://d:2379",
+    );
+    let store = config.expect("they are fine").store;
+    let names = |store: &crate::config::Override| {
+        let names = store.resources.iter().map(|row| row.resource).collect::<Vec<_>>();
+        (store.servers.endpoints.len(), names)
+    };
+    let found: Vec<_> = store.overrides.iter().map(names).collect();
+    let [(2, first), (1, second)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(first.len(), 2);
+    assert!(["events", "deployments"].iter().all(|name| first.contains(name)), "{first:?}");
+    assert!(second.contains(&"controllerrevisions") && !second.contains(&"deployments"));
+    assert!(store.overrides.iter().all(|store| store.servers.ca_file.is_some()));
+    let main = store.etcd.expect("given");
+    assert!(main.only.is_empty() && main.except.contains(&"/registry/events/"));
+    assert_eq!(main.except.len(), first.len() + second.len());
+    assert_eq!(store.unknown_overrides, ["example.com/widgets"]);
 }
 
 #[test]

@@ -124,6 +124,65 @@ pub const RESOURCE_OBJECTS: Family = family(
     Kind::Gauge,
     "[ALPHA] Stored objects by group and resource.",
 );
+/// About how large the objects of a resource are together.
+pub const RESOURCE_BYTES: Family = family(
+    "apiserver_resource_size_estimate_bytes",
+    Kind::Gauge,
+    "[ALPHA] Estimated size of stored objects by group and resource, from the size of some.",
+);
+/// What the store tells of each resource.
+pub const CACHE_EVENTS: Family = family(
+    "apiserver_watch_cache_events_received_total",
+    Kind::Counter,
+    "[ALPHA] Changes taken into memory, by group and resource.",
+);
+/// How far the memory of a resource is.
+pub const CACHE_REVISION: Family = family(
+    "apiserver_watch_cache_resource_version",
+    Kind::Gauge,
+    "[ALPHA] The resource version that memory has reached, by group and resource.",
+);
+/// Lists answered from memory.
+pub const CACHE_LISTS: [Family; 3] = [
+    family(
+        "apiserver_cache_list_total",
+        Kind::Counter,
+        "[ALPHA] Number of LIST requests served from watch cache",
+    ),
+    family(
+        "apiserver_cache_list_fetched_objects_total",
+        Kind::Counter,
+        "[ALPHA] Number of objects read from watch cache in the course of serving a LIST request",
+    ),
+    family(
+        "apiserver_cache_list_returned_objects_total",
+        Kind::Counter,
+        "[ALPHA] Number of objects returned for a LIST request from watch cache",
+    ),
+];
+/// Lists answered from the store.
+pub const STORE_LISTS: [Family; 4] = [
+    family(
+        "apiserver_storage_list_total",
+        Kind::Counter,
+        "[ALPHA] Number of LIST requests served from storage",
+    ),
+    family(
+        "apiserver_storage_list_fetched_objects_total",
+        Kind::Counter,
+        "[ALPHA] Number of objects read from storage in the course of serving a LIST request",
+    ),
+    family(
+        "apiserver_storage_list_evaluated_objects_total",
+        Kind::Counter,
+        "[ALPHA] Number of objects tested in the course of serving a LIST request from storage",
+    ),
+    family(
+        "apiserver_storage_list_returned_objects_total",
+        Kind::Counter,
+        "[ALPHA] Number of objects returned for a LIST request from storage",
+    ),
+];
 /// Open connections.
 pub const CONNECTIONS: Family =
     family("kubering_connections", Kind::Gauge, "[ALPHA] Open connections.");
@@ -178,22 +237,37 @@ pub const STORAGE_SYNC_SECONDS: Family = family(
 pub const ETCD_REQUEST_SECONDS: Family = family(
     "etcd_request_duration_seconds",
     Kind::Histogram,
-    "[ALPHA] Etcd request latency in seconds for each operation.",
+    "[ALPHA] Etcd request latency in seconds for each operation and object type.",
 );
 /// Calls to etcd.
-pub const ETCD_REQUESTS: Family =
-    family("etcd_requests_total", Kind::Counter, "[ALPHA] Etcd request counts for each operation.");
+pub const ETCD_REQUESTS: Family = family(
+    "etcd_requests_total",
+    Kind::Counter,
+    "[ALPHA] Etcd request counts for each operation and object type.",
+);
 /// Failed calls to etcd.
 pub const ETCD_ERRORS: Family = family(
     "etcd_request_errors_total",
     Kind::Counter,
-    "[ALPHA] Etcd failed request counts for each operation.",
+    "[ALPHA] Etcd failed request counts for each operation and object type.",
 );
 /// Size of etcd's database.
 pub const ETCD_SIZE: Family = family(
     "apiserver_storage_size_bytes",
     Kind::Gauge,
     "[STABLE] Size of the storage database file physically allocated in bytes.",
+);
+/// Keys of leases.
+pub const ETCD_LEASE_KEYS: Family = family(
+    "etcd_lease_object_counts",
+    Kind::Histogram,
+    "[ALPHA] Number of objects attached to a single etcd lease.",
+);
+/// What etcd tells of each resource.
+pub const ETCD_EVENTS: Family = family(
+    "apiserver_storage_events_received_total",
+    Kind::Counter,
+    "[BETA] Number of etcd events received split by kind.",
 );
 /// Watches of etcd that were started anew.
 pub const ETCD_WATCH_RESTARTS: Family = family(

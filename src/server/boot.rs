@@ -6,6 +6,7 @@ use crate::base::limits::SHARD_CONTROL_MAX;
 use crate::base::ticks::Ticks;
 use crate::cache::Cache;
 use crate::cache::Entry;
+use crate::catalog::Storage;
 use crate::client::Client;
 use crate::config::Config;
 use crate::rt;
@@ -107,6 +108,8 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     shared.sealer = sealing::read(&config).map_err(BootError::Config)?;
     let auditing = Auditing::start(&config, &shared.client).map_err(BootError::Config)?;
     let (opened, store) = open_store(&config, shared.sealer.clone())?;
+    let (others, other_stores) = open_others(&config, shared.sealer.as_ref())?;
+    shared.other_stores = other_stores.iter().map(|store| Arc::clone(store.health())).collect();
     log::info!("store is open at revision {}, {} objects", opened.revision, opened.state.len());
 
     let lifecycle = Arc::new(Lifecycle::new(started, config.shards));
@@ -122,7 +125,11 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
             .take(config.shards)
             .unzip();
     let mut seeds = Vec::with_capacity(config.shards);
-    for (cache, control) in Cache::open(opened).into_iter().zip(control_receivers) {
+    let caches = others.into_iter().fold(Cache::open(opened), |caches, (resources, other)| {
+        let parts = caches.into_iter().zip(Cache::open(other));
+        parts.map(|(cache, part)| cache.with(resources.clone(), part)).collect()
+    });
+    for (cache, control) in caches.into_iter().zip(control_receivers) {
         seeds.push(Seed {
             config: Arc::clone(&config),
             credentials: Arc::clone(&credentials),
@@ -161,7 +168,10 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     if let Some(auditing) = auditing {
         auditing.flush();
     }
-    store.close().map_err(|e| BootError::Failed(format!("the store did not close well: {e:?}")))?;
+    for store in std::iter::once(store).chain(other_stores) {
+        let closed = store.close();
+        closed.map_err(|e| BootError::Failed(format!("the store did not close well: {e:?}")))?;
+    }
     log::info!("stopped");
     // The shards' threads end with the process: their executors hold nothing that must be put away.
     drop(shards);
@@ -174,7 +184,7 @@ fn shared(config: &Config) -> Result<Shared, BootError> {
     let authorization = Authorization::read(config, &client).map_err(BootError::Config)?;
     let providers = Providers::start(config, &client).map_err(BootError::Config)?;
     let authorization = Arc::new(authorization);
-    Ok(Shared { sealer: None, client, authorization, providers })
+    Ok(Shared { sealer: None, client, authorization, providers, other_stores: Vec::new() })
 }
 
 /// The address to listen on, found free just now. Shards share a port by SO_REUSEPORT, which would
@@ -218,14 +228,45 @@ fn tls_config(config: &Config, own: &Pki, tickets: &tls::Tickets) -> Result<tls:
     tls::Config::new(&material, tickets).map_err(|e| e.to_string())
 }
 
-fn open_store(
-    config: &Config,
-    sealer: Option<Arc<Sealer>>,
-) -> Result<(store::Opened<Entry>, store::Handle), BootError> {
+fn store_options(config: &Config, sealer: Option<Arc<Sealer>>) -> store::Options {
     let mut options = store::Options::new(config.shards);
     let interval = config.store.compaction_interval;
     options.sealer = sealer;
     options.retention.age = if interval.is_zero() { Duration::MAX } else { interval };
+    options
+}
+
+/// What another store keeps.
+type Other = (Vec<&'static Storage>, store::Opened<Entry>);
+
+/// The stores of resources that are kept elsewhere.
+fn open_others(
+    config: &Config,
+    sealer: Option<&Arc<Sealer>>,
+) -> Result<(Vec<Other>, Vec<store::Handle>), BootError> {
+    for unknown in &config.store.unknown_overrides {
+        log::warn!("--etcd-servers-overrides names {unknown}, which is no resource built in");
+    }
+    let options = store_options(config, sealer.cloned());
+    let mut others = Vec::new();
+    let mut handles = Vec::new();
+    for other in &config.store.overrides {
+        let names: Vec<&str> = other.resources.iter().map(|row| row.resource).collect();
+        let (names, urls) = (names.join(", "), other.servers.endpoints.join(","));
+        log::info!("reading {names} from etcd at {urls}");
+        let opened = store::etcd::open(&other.servers, &options, &mut |_| ());
+        let (opened, handle) = opened.map_err(|e| BootError::Failed(e.to_string()))?;
+        others.push((other.resources.clone(), opened));
+        handles.push(handle);
+    }
+    Ok((others, handles))
+}
+
+fn open_store(
+    config: &Config,
+    sealer: Option<Arc<Sealer>>,
+) -> Result<(store::Opened<Entry>, store::Handle), BootError> {
+    let options = store_options(config, sealer);
     let mut told = Instant::now();
     let mut tell = |what: &str, count: u64| {
         if told.elapsed() >= PROGRESS_INTERVAL {

@@ -3,6 +3,7 @@
 use crate::http::Response;
 use crate::http::StatusCode;
 use crate::server::shard::Shard;
+use crate::store::Health;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -33,7 +34,7 @@ impl Endpoint {
 }
 
 /// One check: its name and, if it fails, why.
-type Check = (&'static str, Result<(), Cow<'static, str>>);
+type Check = (Cow<'static, str>, Result<(), Cow<'static, str>>);
 
 /// Checks that hold from the moment requests are served: what upstream does in the background after
 /// its start is done here before. Named as upstream, since probes may name them.
@@ -100,35 +101,48 @@ fn checks(shard: &Shard, endpoint: Endpoint) -> Vec<Check> {
         Endpoint::Healthz | Endpoint::Livez => shard.config.store.health_timeout,
     };
     let patience = timeout + ETCD_PROBE_INTERVAL;
-    let store = if !shard.store.alive() {
-        Err(Cow::Borrowed("the store has stopped"))
-    } else if shard.store.silent_for() > STORE_SILENCE_MAX {
-        Err("the store does not answer".into())
-    } else if shard.store.etcd.as_ref().is_some_and(|etcd| etcd.silent_for() > patience) {
-        Err("etcd failed: it does not answer".into())
-    } else {
-        Ok(())
-    };
-    let mut checks: Vec<Check> = vec![("ping", Ok(())), ("log", Ok(()))];
+    let store = pulse(&shard.store, patience);
+    let mut checks: Vec<Check> = vec![("ping".into(), Ok(())), ("log".into(), Ok(()))];
     if endpoint == Endpoint::Readyz {
         let synced =
             if shard.lifecycle.is_ready() { Ok(()) } else { Err("shards are starting".into()) };
-        checks.push(("informer-sync", synced));
+        checks.push(("informer-sync".into(), synced));
     } else {
-        checks.push(("etcd", store.clone()));
+        checks.push(("etcd".into(), store.clone()));
+    }
+    for (number, other) in shard.other_stores.iter().enumerate() {
+        let found = pulse(other, patience);
+        checks.push((format!("etcd-override-{number}").into(), found.clone()));
+        if endpoint == Endpoint::Readyz {
+            checks.push((format!("etcd-override-readiness-{number}").into(), found));
+        }
     }
     let sealer = shard.gate.api().registry.options.sealer.as_deref();
     if let Some(sealer) = sealer.filter(|sealer| sealer.has_plugins()) {
-        checks.push(("kms-providers", sealer.health().map_err(Cow::Owned)));
+        checks.push(("kms-providers".into(), sealer.health().map_err(Cow::Owned)));
     }
-    checks.extend(BOOT_CHECKS.map(|name| (name, Ok(()))));
-    checks.push(("poststarthook/storage-readiness", store));
+    checks.extend(BOOT_CHECKS.map(|name| (name.into(), Ok(()))));
+    checks.push(("poststarthook/storage-readiness".into(), store));
     if endpoint == Endpoint::Readyz {
         let stopping = shard.lifecycle.is_stopping();
         let shutdown = if stopping { Err("process is shutting down".into()) } else { Ok(()) };
-        checks.push(("shutdown", shutdown));
+        checks.push(("shutdown".into(), shutdown));
     }
     checks
+}
+
+/// Whether a store lives and answers; `patience` is for an etcd behind it.
+fn pulse(store: &Health, patience: Duration) -> Result<(), Cow<'static, str>> {
+    if !store.alive() {
+        return Err("the store has stopped".into());
+    }
+    if store.silent_for() > STORE_SILENCE_MAX {
+        return Err("the store does not answer".into());
+    }
+    if store.etcd.as_ref().is_some_and(|etcd| etcd.silent_for() > patience) {
+        return Err("etcd failed: it does not answer".into());
+    }
+    Ok(())
 }
 
 /// The answer for all checks together (`handleRootHealth`).
@@ -151,7 +165,7 @@ fn overall(endpoint: Endpoint, checks: &[Check], query: &str) -> Response {
         } else if result.is_ok() {
             writeln!(lines, "[+]{name} ok").ok();
         } else {
-            failed.push(*name);
+            failed.push(&**name);
             writeln!(lines, "[-]{name} failed: reason withheld").ok();
         }
     }

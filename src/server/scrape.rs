@@ -1,6 +1,8 @@
 //! `/metrics`: asks every shard for its figures and adds them up.
 
 use crate::base::clock;
+use crate::cache::ResourceCounts;
+use crate::catalog::{Storage, catalog};
 use crate::http::Body;
 use crate::http::HeaderValue;
 use crate::http::Response;
@@ -12,6 +14,7 @@ use crate::seal::{LATENCY_BOUNDS, Sealer};
 use crate::server::gather::gather;
 use crate::server::shard::Shard;
 use crate::store::Histogram;
+use crate::store::etcd::{Buckets, Figures};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Answers a scrape.
@@ -55,26 +58,78 @@ fn snapshot(shard: &Shard) -> Snapshot {
     }
     snapshot.extend(shard.gate.flow().samples());
     for counts in shard.cache.counts() {
-        let Some(storage) = counts.storage else { continue };
-        // What servers tell each other is no resource.
-        if storage.resource == "masterleases" {
-            continue;
+        of_resource(shard, &counts, &mut snapshot);
+    }
+    if shard.id == 0 {
+        // What there is nothing of is told as well.
+        for storage in catalog().storages() {
+            of_objects(storage, (0, 0), &mut snapshot);
         }
-        let labels = [("group", storage.group), ("resource", storage.resource)];
-        let resource = match storage.group {
-            "" => storage.resource.to_owned(),
-            group => format!("{}.{group}", storage.resource),
-        };
-        let objects = counts.objects as f64;
-        snapshot.extend([metrics::Sample {
-            family: &metrics::RESOURCE_OBJECTS,
-            labels: labels.map(|(name, text)| (name, text.to_owned())).to_vec(),
-            value: objects,
-        }]);
-        snapshot.add_labelled(&metrics::STORAGE_OBJECTS, ("resource", resource.clone()), objects);
-        snapshot.add_labelled(&metrics::WATCHERS, ("resource", resource), counts.watchers as f64);
     }
     snapshot
+}
+
+/// What a shard has of one resource.
+fn of_resource(shard: &Shard, counts: &ResourceCounts, snapshot: &mut Snapshot) {
+    // What servers tell each other is no resource.
+    let Some(storage) = counts.storage.filter(|storage| storage.resource != "masterleases") else {
+        return;
+    };
+    of_objects(storage, (counts.objects, counts.bytes), snapshot);
+    let labels = || vec![("group", storage.group.into()), ("resource", storage.resource.into())];
+    let mut add = |family, labels, value: u64| {
+        snapshot.extend([metrics::Sample { family, labels, value: value as f64 }]);
+    };
+    let resource = named(storage);
+    add(&metrics::WATCHERS, vec![("resource", resource)], counts.watchers as u64);
+    add(&metrics::CACHE_EVENTS, labels(), counts.changes);
+    if shard.store.etcd.is_some() {
+        add(&metrics::ETCD_EVENTS, labels(), counts.changes);
+    }
+    if shard.id == 0 {
+        add(&metrics::CACHE_REVISION, labels(), shard.cache.applied_of(storage));
+    }
+    let indexed = || {
+        let labels = [("group", storage.group), ("index", ""), ("resource", storage.resource)];
+        labels.map(|(name, text)| (name, text.to_owned())).to_vec()
+    };
+    let (cache, store) = (counts.lists.cache, counts.lists.store);
+    if cache.count > 0 {
+        let [lists, fetched, returned] = &metrics::CACHE_LISTS;
+        add(lists, indexed(), cache.count);
+        add(fetched, indexed(), cache.fetched);
+        add(returned, labels(), cache.returned);
+    }
+    if store.count > 0 {
+        let [lists, fetched, evaluated, returned] = &metrics::STORE_LISTS;
+        add(lists, labels(), store.count);
+        add(fetched, labels(), store.fetched);
+        add(evaluated, labels(), store.fetched);
+        add(returned, labels(), store.returned);
+    }
+}
+
+/// How many objects there are, and how large they are together.
+fn of_objects(storage: &Storage, (objects, bytes): (usize, usize), snapshot: &mut Snapshot) {
+    // What servers tell each other is no resource.
+    if storage.resource == "masterleases" {
+        return;
+    }
+    let labels = || vec![("group", storage.group.into()), ("resource", storage.resource.into())];
+    let (objects, bytes) = (objects as f64, bytes as f64);
+    snapshot.extend([
+        metrics::Sample { family: &metrics::RESOURCE_OBJECTS, labels: labels(), value: objects },
+        metrics::Sample { family: &metrics::RESOURCE_BYTES, labels: labels(), value: bytes },
+    ]);
+    snapshot.add_labelled(&metrics::STORAGE_OBJECTS, ("resource", named(storage)), objects);
+}
+
+/// `deployments.apps`.
+fn named(storage: &Storage) -> String {
+    match storage.group {
+        "" => storage.resource.to_owned(),
+        group => format!("{}.{group}", storage.resource),
+    }
 }
 
 /// What there is once for the process.
@@ -103,19 +158,11 @@ fn of_the_process(shard: &Shard, sum: &mut Snapshot) {
         let buckets: Vec<(f64, u64)> = histogram.buckets().map(|(b, n)| (bound(b), n)).collect();
         (buckets, histogram.sum() as f64 * unit)
     };
-    if let Some(etcd) = &store.etcd {
-        for (operation, calls) in etcd.calls() {
-            let (label, errors) = (("operation", operation.name()), calls.errors.load(Relaxed));
-            let (times, total) = scaled(&calls.micros, 1e-6);
-            sum.add_labelled(&metrics::ETCD_REQUESTS, label, calls.micros.count() as f64);
-            sum.add_labelled(&metrics::ETCD_ERRORS, label, errors as f64);
-            sum.add_labelled_histogram(&metrics::ETCD_REQUEST_SECONDS, label, times, total);
+    if store.etcd.is_some() {
+        let stores = std::iter::once(store).chain(&shard.other_stores);
+        for (number, figures) in stores.filter_map(|store| store.etcd.as_deref()).enumerate() {
+            sum.merge(of_etcd(number, figures));
         }
-        // All members of one cluster are one store.
-        let label = ("storage_cluster_id", "etcd-0");
-        sum.add_labelled(&metrics::ETCD_SIZE, label, etcd.db_bytes.load(Relaxed) as f64);
-        sum.add(&metrics::ETCD_WATCH_RESTARTS, etcd.watch_restarts.load(Relaxed) as f64);
-        sum.add(&metrics::ETCD_RESYNCS, etcd.resyncs.load(Relaxed) as f64);
     } else {
         let (sizes, total) = scaled(&store.group_sizes, 1.0);
         sum.add_histogram(&metrics::STORAGE_GROUP_SIZE, sizes, total);
@@ -126,6 +173,44 @@ fn of_the_process(shard: &Shard, sum: &mut Snapshot) {
         of_plugins(sealer, sum);
     }
     sum.extend(metrics::process_samples(clock::unix_time()));
+}
+
+/// The calls to one etcd; all members of a cluster are one.
+fn of_etcd(number: usize, etcd: &Figures) -> Snapshot {
+    fn scaled<const N: usize>(buckets: &Buckets<N>, units: f64) -> Vec<(f64, u64)> {
+        let bound =
+            |bound: u64| if bound == u64::MAX { f64::INFINITY } else { bound as f64 / units };
+        buckets.counts().map(|(upper, count)| (bound(upper), count)).collect()
+    }
+    let mut found = Snapshot::default();
+    for (operation, (group, resource), calls) in etcd.calls() {
+        let labels = || {
+            vec![
+                ("group", group.to_owned()),
+                ("operation", operation.name().to_owned()),
+                ("resource", resource.to_owned()),
+            ]
+        };
+        let (count, errors) = (calls.micros.count(), calls.errors.load(Relaxed));
+        let mut add = |family, value: u64| {
+            found.extend([metrics::Sample { family, labels: labels(), value: value as f64 }]);
+        };
+        add(&metrics::ETCD_REQUESTS, count);
+        if errors > 0 {
+            add(&metrics::ETCD_ERRORS, errors);
+        }
+        let (times, total) = (scaled(&calls.micros, 1e6), calls.micros.sum() as f64 * 1e-6);
+        found.add_histogram_of(&metrics::ETCD_REQUEST_SECONDS, labels(), times, total);
+    }
+    if etcd.lease_keys.count() > 0 {
+        let keys = scaled(&etcd.lease_keys, 1.0);
+        found.add_histogram(&metrics::ETCD_LEASE_KEYS, keys, etcd.lease_keys.sum() as f64);
+    }
+    let label = ("storage_cluster_id", format!("etcd-{number}"));
+    found.add_labelled(&metrics::ETCD_SIZE, label, etcd.db_bytes.load(Relaxed) as f64);
+    found.add(&metrics::ETCD_WATCH_RESTARTS, etcd.watch_restarts.load(Relaxed) as f64);
+    found.add(&metrics::ETCD_RESYNCS, etcd.resyncs.load(Relaxed) as f64);
+    found
 }
 
 /// The calls of KMS plugins.

@@ -46,6 +46,8 @@ const DRAIN_POLL: Duration = Duration::from_millis(20);
 pub struct Shard {
     /// Its number, from 0.
     pub id: usize,
+    /// The port that all listen on.
+    pub port: u16,
     /// What the operator chose.
     pub config: Arc<Config>,
     /// Keys and tokens.
@@ -54,6 +56,8 @@ pub struct Shard {
     pub lifecycle: Arc<Lifecycle>,
     /// The store's pulse.
     pub store: Arc<store::Health>,
+    /// Those of stores that keep single resources.
+    pub other_stores: Vec<Arc<store::Health>>,
     /// Objects.
     pub cache: Cache,
     /// Connections.
@@ -93,6 +97,8 @@ pub struct Shared {
     pub(in crate::server) authorization: Arc<Authorization>,
     /// Who knows the tokens that this server does not.
     pub(in crate::server) providers: Providers,
+    /// The pulses of stores that keep single resources.
+    pub(in crate::server) other_stores: Vec<Arc<store::Health>>,
 }
 
 /// A shard before it is on its thread.
@@ -130,6 +136,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     let metrics = Rc::<Recorder>::default();
     let serving = &seed.config.serving;
     let advertised = format!("{}:{}", serving.advertise_address, seed.address.port());
+    let other_stores = seed.shared.other_stores.clone();
     let gate = match Gate::new(
         &seed.config,
         &seed.credentials,
@@ -146,11 +153,13 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     };
     let shard = Rc::new(Shard {
         id,
+        port: seed.address.port(),
         gate,
         auditor: seed.auditing.map(|auditing| Rc::new(auditing.auditor())),
         credentials: seed.credentials,
         lifecycle: seed.lifecycle,
         store: seed.store,
+        other_stores,
         cache,
         listener: Rc::new(Listener::new(seed.tls, options, CONNECTIONS_MAX)),
         config: seed.config,
@@ -225,12 +234,7 @@ async fn bootstrap(shard: &Shard, port: u16) -> Result<(), String> {
     let texts: Vec<String> = cidrs.iter().map(ToString::to_string).collect();
     let ranges = texts.iter().filter_map(|text| Cidr::parse(text));
     let addresses: Vec<IpAddr> = ranges.map(|range| range.first()).collect();
-    let facts = bootstrap::Facts {
-        advertise_address: config.serving.advertise_address,
-        port,
-        service_cidrs: &texts,
-        service_addresses: &addresses,
-    };
+    let facts = bootstrap::Facts { port, service_cidrs: &texts, service_addresses: &addresses };
     let written = async {
         Box::pin(bootstrap::run(shard.gate.api(), facts)).await?;
         keep::write_first(shard).await

@@ -56,6 +56,10 @@ pub trait Item: Send + Sync + Sized + 'static {
     fn revision(&self) -> u64;
     /// The stored bytes.
     fn value(&self) -> &Bytes;
+    /// Group and resource of a key, for figures; empty if it is of none.
+    fn resource(_key: &[u8]) -> (&'static str, &'static str) {
+        ("", "")
+    }
 }
 
 /// One write, applied only if what it expects holds.

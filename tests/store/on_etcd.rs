@@ -38,6 +38,8 @@ impl OnEtcd {
             certificate_file: None,
             key_file: None,
             prefix: String::new(),
+            only: Vec::new(),
+            except: Vec::new(),
             compaction_interval: Duration::ZERO,
             lease_reuse_seconds: 60,
             db_poll_interval: Duration::ZERO,

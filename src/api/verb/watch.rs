@@ -73,7 +73,7 @@ pub async fn open(
         ("", Some(true) | None) => WatchFrom::Initial(ReadAt::Latest),
         ("0", Some(true) | None) => WatchFrom::Initial(ReadAt::Any),
         (_, Some(true)) => WatchFrom::Initial(ReadAt::AtLeast(revision)),
-        ("" | "0", Some(false)) => WatchFrom::After(cache.committed()),
+        ("" | "0", Some(false)) => WatchFrom::After(cache.committed_of(storage)),
         _ => WatchFrom::After(revision),
     };
     let encoder: Rc<dyn FrameEncoder> = Rc::new(Encoder { target: *target, form: *form });

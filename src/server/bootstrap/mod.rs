@@ -23,8 +23,6 @@ use std::pin::Pin;
 /// What the objects say of this server.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'c> {
-    /// Where clients reach it.
-    pub advertise_address: IpAddr,
     /// The port it listens on.
     pub port: u16,
     /// `--service-cluster-ip-range`.
@@ -122,7 +120,7 @@ async fn service_cidr(api: &Api, facts: Facts<'_>) -> Result<()> {
     own.apply_status(of, ("", "kubernetes"), &text).await
 }
 
-/// `default/kubernetes`: the Service by which pods reach this server, its Endpoints and slice.
+/// `default/kubernetes`: the Service by which pods reach this server.
 async fn service(api: &Api, facts: Facts<'_>) -> Result<()> {
     let Some(first) = facts.service_addresses.first() else { return Ok(()) };
     let port = facts.port;
@@ -133,17 +131,7 @@ async fn service(api: &Api, facts: Facts<'_>) -> Result<()> {
                 "sessionAffinity":"None",
                 "ports":[{{"name":"https","port":443,"protocol":"TCP","targetPort":{port}}}]}}}}"#
     );
-    ensure(api, ("", "v1", "services"), "default", &text).await?;
-    let ip = facts.advertise_address;
-    // Of a machine without a network no endpoint can be told.
-    if ip.is_loopback() {
-        return Ok(());
-    }
-    if api.registry.cache.is_shared() {
-        api.registry.renew_master(ip).await?;
-        return endpoints(api, port, &api.registry.masters().await?).await;
-    }
-    endpoints(api, port, &[ip]).await
+    ensure(api, ("", "v1", "services"), "default", &text).await
 }
 
 /// The Endpoints and the slice of `default/kubernetes`, with these servers and no others.

@@ -3,6 +3,7 @@
 
 mod api_services;
 mod availability;
+mod endpoints;
 mod flow;
 mod legacy_tokens;
 mod objects;
@@ -46,6 +47,7 @@ pub(in crate::server) async fn write_first(shard: &Shard) -> Result<()> {
         Box::pin(flow::ensure(shard)),
         Box::pin(api_services::ensure(shard)),
         Box::pin(objects::ensure(shard)),
+        Box::pin(endpoints::serve(shard)),
     ];
     rt::all(writes).await.into_iter().collect()
 }

@@ -13,6 +13,7 @@ use crate::request::{Fault, Result};
 use crate::rt;
 use crate::server::bootstrap;
 use crate::server::credentials::Credentials;
+use crate::server::keep::endpoints;
 use crate::server::own::{Gvr, Own};
 use crate::server::shard::Shard;
 use bumpalo::Bump;
@@ -69,7 +70,7 @@ pub(super) async fn keep(shard: Rc<Shard>) {
             return;
         }
         renewals = renewals.wrapping_add(1);
-        if let Err(fault) = serve(&shard).await {
+        if let Err(fault) = endpoints::serve(&shard).await {
             log::warn!("the endpoints of the kubernetes Service cannot be kept: {fault:?}");
         }
         let renewed = identity.renew(&shard).await;
@@ -83,38 +84,11 @@ pub(super) async fn keep(shard: Rc<Shard>) {
     }
 }
 
-/// Says that this server serves, and makes the endpoints of all that do
-/// (`leaseEndpointReconciler`).
-async fn serve(shard: &Shard) -> Result<()> {
-    let serving = &shard.config.serving;
-    if !shard.cache.is_shared() || serving.advertise_address.is_loopback() {
-        return Ok(());
-    }
-    let api = shard.gate.api();
-    api.registry.renew_master(serving.advertise_address).await?;
-    let all = api.registry.masters().await?;
-    if all.is_empty() {
-        return Ok(());
-    }
-    bootstrap::endpoints(api, serving.port, &all).await
-}
-
 /// Takes back what says that this server serves.
 pub(super) async fn end(shard: &Shard) -> Result<()> {
     let own = Own { api: shard.gate.api(), manager: MANAGER };
     there_or_gone(own.delete(LEASES, (SYSTEM, &Identity::new().name)).await)?;
-    let serving = &shard.config.serving;
-    if !shard.cache.is_shared() || serving.advertise_address.is_loopback() {
-        return Ok(());
-    }
-    let registry = &shard.gate.api().registry;
-    registry.end_master(serving.advertise_address).await?;
-    let others = registry.masters().await?;
-    // The last to go leaves its address, for nobody could put it back.
-    if others.is_empty() {
-        return Ok(());
-    }
-    bootstrap::endpoints(shard.gate.api(), serving.port, &others).await
+    endpoints::end(shard).await
 }
 
 async fn round(shard: &Shard) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::base::limits::{
 use crate::store::etcd::Servers;
 use crate::store::etcd::fault::Fault;
 use crate::store::etcd::figures::Figures;
-use crate::store::etcd::figures::Operation;
+use crate::store::etcd::figures::Of;
 use etcd_client::{
     Certificate, Channel, Client, ConnectOptions, Identity, KvClient, LeaseClient,
     MaintenanceClient, TlsOptions, WatchClient,
@@ -118,7 +118,7 @@ impl Cluster {
     /// the member's own, until the time for reads is over.
     pub(super) async fn read<T>(
         &self,
-        operation: Operation,
+        of: Of,
         call: impl AsyncFn(KvClient) -> Result<T, etcd_client::Error>,
     ) -> Result<T, Fault> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(ETCD_READ_SECONDS_MAX);
@@ -132,17 +132,17 @@ impl Cluster {
             let started = Instant::now();
             let fault = match tokio::time::timeout_at(patience, call(kv)).await {
                 Ok(Ok(answer)) => {
-                    self.figures.end(operation, started, true);
+                    self.figures.end(of, started, true);
                     return Ok(answer);
                 }
                 Ok(Err(error)) => Fault::from(error),
                 Err(_) => Fault::Timeout,
             };
-            self.figures.end(operation, started, false);
+            self.figures.end(of, started, false);
             if !fault.is_of_the_member() {
                 return Err(fault);
             }
-            log::debug!("etcd at {}: {operation:?}: {fault:?}", self.url(number));
+            log::debug!("etcd at {}: {of:?}: {fault:?}", self.url(number));
             self.failed(number);
             tries += 1;
             if tokio::time::Instant::now() >= deadline {

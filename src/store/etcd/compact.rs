@@ -2,6 +2,7 @@
 
 use crate::store::Item;
 use crate::store::etcd::fault::Fault;
+use crate::store::etcd::figures::EVERYTHING;
 use crate::store::etcd::figures::Operation;
 use crate::store::etcd::keys::COMPACTION;
 use crate::store::etcd::serve::Core;
@@ -48,7 +49,7 @@ async fn once<I: Item>(core: &Core<I>, round: Round) -> Result<Round, Fault> {
     let (_, mut kv) = core.cluster.kv();
     let started = Instant::now();
     let answer = kv.txn(request).await;
-    core.figures.end(Operation::Compact, started, answer.is_ok());
+    core.figures.end((Operation::Compact, EVERYTHING), started, answer.is_ok());
     let answer = answer?.0;
     let last = answer.header.map_or(0, |header| revision(header.revision));
     core.saw(last);
@@ -68,7 +69,7 @@ async fn once<I: Item>(core: &Core<I>, round: Round) -> Result<Round, Fault> {
     }
     let started = Instant::now();
     let compacted = kv.compact(number(round.revision), None).await;
-    core.figures.end(Operation::Compact, started, compacted.is_ok());
+    core.figures.end((Operation::Compact, EVERYTHING), started, compacted.is_ok());
     match compacted.map_err(Fault::from) {
         Ok(_) | Err(Fault::Compacted) => {
             core.note_compacted(round.revision);
@@ -89,7 +90,7 @@ pub(super) async fn poll_size<I: Item>(core: Rc<Core<I>>) {
         let started = Instant::now();
         let status = tokio::time::timeout(interval, core.cluster.maintenance().status()).await;
         let status = status.ok().and_then(Result::ok);
-        core.figures.end(Operation::Status, started, status.is_some());
+        core.figures.end((Operation::Status, EVERYTHING), started, status.is_some());
         if let Some(status) = status {
             let bytes = u64::try_from(status.db_size()).unwrap_or(0);
             core.figures.db_bytes.store(bytes, Relaxed);

@@ -1,14 +1,16 @@
 //! What others may read about the calls to etcd: plain atomics, written by the store's thread.
 
-use crate::store::health::Histogram;
+use crate::base::hash::HashMap;
 use crate::store::health::micros;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use std::time::Instant;
 
 /// What a call does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// Removes old revisions.
     Compact,
@@ -29,18 +31,6 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// All, in the order of their numbers.
-    const ALL: [Self; 8] = [
-        Self::Compact,
-        Self::Create,
-        Self::Delete,
-        Self::Get,
-        Self::Lease,
-        Self::List,
-        Self::Status,
-        Self::Update,
-    ];
-
     /// As the metric's label has it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -57,20 +47,82 @@ impl Operation {
     }
 }
 
-/// Calls of one operation.
-#[derive(Debug, Default)]
+/// Upper bounds of the times of calls in microseconds: those of
+/// `etcd_request_duration_seconds`.
+const CALL_BOUNDS: [u64; 23] = [
+    5_000, 25_000, 50_000, 100_000, 200_000, 400_000, 600_000, 800_000, 1_000_000, 1_250_000,
+    1_500_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000, 6_000_000, 8_000_000, 10_000_000,
+    15_000_000, 20_000_000, 30_000_000, 45_000_000, 60_000_000,
+];
+/// Upper bounds of the keys of one lease: those of `etcd_lease_object_counts`.
+const LEASE_BOUNDS: [u64; 7] = [10, 50, 100, 500, 1_000, 2_500, 5_000];
+
+/// Group and resource; empty for what is of none, or of all.
+pub type Subject = (&'static str, &'static str);
+
+/// What concerns no single resource.
+pub(super) const EVERYTHING: Subject = ("", "");
+
+/// Values in buckets with fixed bounds.
+#[derive(Debug)]
+pub struct Buckets<const N: usize> {
+    bounds: &'static [u64; N],
+    counts: [AtomicU64; N],
+    beyond: AtomicU64,
+    sum: AtomicU64,
+}
+
+impl<const N: usize> Buckets<N> {
+    fn new(bounds: &'static [u64; N]) -> Self {
+        let (beyond, sum) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { bounds, counts: [const { AtomicU64::new(0) }; N], beyond, sum }
+    }
+
+    fn record(&self, value: u64) {
+        let bucket = self.bounds.iter().position(|bound| value <= *bound);
+        let count = bucket.and_then(|at| self.counts.get(at)).unwrap_or(&self.beyond);
+        count.fetch_add(1, Relaxed);
+        self.sum.fetch_add(value, Relaxed);
+    }
+
+    /// Upper bound (inclusive) and count of each bucket, not cumulative. The last bound is
+    /// `u64::MAX`.
+    pub fn counts(&self) -> impl Iterator<Item = (u64, u64)> {
+        let all = self.bounds.iter().copied().zip(&self.counts);
+        let all = all.chain(std::iter::once((u64::MAX, &self.beyond)));
+        all.map(|(bound, count)| (bound, count.load(Relaxed)))
+    }
+
+    /// Number of values.
+    pub fn count(&self) -> u64 {
+        self.counts().map(|(_, count)| count).sum()
+    }
+
+    /// Sum of all values.
+    pub fn sum(&self) -> u64 {
+        self.sum.load(Relaxed)
+    }
+}
+
+/// Calls of one operation for one resource.
+#[derive(Debug)]
 pub struct Calls {
     /// How long each took, in microseconds.
-    pub micros: Histogram,
+    pub micros: Buckets<{ CALL_BOUNDS.len() }>,
     /// How many failed.
     pub errors: AtomicU64,
 }
+
+type All = HashMap<(Operation, Subject), Arc<Calls>>;
 
 /// Figures of a store on etcd.
 #[derive(Debug)]
 pub struct Figures {
     started: Instant,
-    calls: [Calls; Operation::ALL.len()],
+    /// Grows by what is called for the first time; only the store's thread makes it grow.
+    calls: ArcSwap<All>,
+    /// Keys of leases that are no longer used.
+    pub lease_keys: Buckets<{ LEASE_BOUNDS.len() }>,
     /// When etcd last answered, in microseconds since the start.
     contact_micros: AtomicU64,
     /// Size of the database of the member in use, in bytes.
@@ -85,7 +137,8 @@ impl Figures {
     pub(super) fn new() -> Self {
         Self {
             started: Instant::now(),
-            calls: Default::default(),
+            calls: ArcSwap::default(),
+            lease_keys: Buckets::new(&LEASE_BOUNDS),
             contact_micros: AtomicU64::new(0),
             db_bytes: AtomicU64::new(0),
             watch_restarts: AtomicU64::new(0),
@@ -93,9 +146,13 @@ impl Figures {
         }
     }
 
-    /// Each operation and its calls.
-    pub fn calls(&self) -> impl Iterator<Item = (Operation, &Calls)> {
-        Operation::ALL.into_iter().zip(&self.calls)
+    /// Each operation on each resource that was ever called, and its calls.
+    pub fn calls(&self) -> Vec<(Operation, Subject, Arc<Calls>)> {
+        let all = self.calls.load();
+        let mut calls: Vec<_> =
+            all.iter().map(|((op, of), calls)| (*op, *of, Arc::clone(calls))).collect();
+        calls.sort_unstable_by_key(|(operation, of, _)| (*operation, *of));
+        calls
     }
 
     /// How long etcd has not answered any call. It is asked at least once a second.
@@ -104,8 +161,16 @@ impl Figures {
         self.started.elapsed().saturating_sub(contact)
     }
 
-    pub(super) fn end(&self, operation: Operation, started: Instant, succeeded: bool) {
-        let Some(calls) = self.calls.get(operation as usize) else { return };
+    pub(super) fn end(&self, (operation, of): Of, started: Instant, succeeded: bool) {
+        let known = self.calls.load().get(&(operation, of)).cloned();
+        let calls = known.unwrap_or_else(|| {
+            let new =
+                Arc::new(Calls { micros: Buckets::new(&CALL_BOUNDS), errors: AtomicU64::new(0) });
+            let mut next = All::clone(&self.calls.load());
+            next.insert((operation, of), Arc::clone(&new));
+            self.calls.store(Arc::new(next));
+            new
+        });
         calls.micros.record(micros(started.elapsed()));
         if succeeded {
             self.heard();
@@ -114,27 +179,46 @@ impl Figures {
         }
     }
 
+    /// A lease with so many keys is no longer used.
+    pub(super) fn lease_ended(&self, keys: u32) {
+        self.lease_keys.record(keys.into());
+    }
+
     /// etcd answered, be it with a refusal.
     pub(super) fn heard(&self) {
         self.contact_micros.store(micros(self.started.elapsed()), Relaxed);
     }
 }
 
+/// What is done to what.
+pub(super) type Of = (Operation, Subject);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn operations_are_counted_each_for_itself() {
+    fn calls_are_counted_by_what_they_do_to_what() {
         let figures = Figures::new();
-        for (number, operation) in Operation::ALL.into_iter().enumerate() {
-            assert_eq!(operation as usize, number);
-            figures.end(operation, Instant::now(), number % 2 == 0);
-        }
-        for (number, (_, calls)) in figures.calls().enumerate() {
-            assert_eq!(calls.micros.count(), 1);
-            assert_eq!(calls.errors.load(Relaxed), (number % 2) as u64);
-        }
+        let pods = ("", "pods");
+        figures.end((Operation::Create, pods), Instant::now(), true);
+        figures.end((Operation::Create, pods), Instant::now(), false);
+        figures.end((Operation::Create, ("apps", "deployments")), Instant::now(), true);
+        let found: Vec<_> = figures
+            .calls()
+            .into_iter()
+            .map(|(_, of, calls)| (of.1, calls.micros.count(), calls.errors.load(Relaxed)))
+            .collect();
+        assert_eq!(found, [("pods", 2, 1), ("deployments", 1, 0)]);
         assert!(figures.silent_for() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_value_is_counted_in_the_bucket_that_bounds_it() {
+        let buckets = Buckets::new(&LEASE_BOUNDS);
+        [0, 10, 11, 5_000, 5_001].into_iter().for_each(|value| buckets.record(value));
+        let found: Vec<_> = buckets.counts().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(found, [(10, 2), (50, 1), (5_000, 1), (u64::MAX, 1)]);
+        assert_eq!((buckets.count(), buckets.sum()), (5, 10_022));
     }
 }

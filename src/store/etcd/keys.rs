@@ -2,6 +2,7 @@
 //! with what `--etcd-prefix` says; and between plain bytes and sealed ones.
 
 use crate::seal::Sealer;
+use crate::store::etcd::Servers;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -16,16 +17,25 @@ pub(super) struct Keys {
     /// With a slash at its end; empty if keys are the same in etcd and all are ours.
     prefix: Vec<u8>,
     sealer: Option<Arc<Sealer>>,
+    /// Beginnings of keys here; if there are any, only those keys are ours.
+    only: Vec<&'static str>,
+    /// Beginnings of keys here that are another store's.
+    except: Vec<&'static str>,
 }
 
 impl Keys {
+    pub(super) fn new(servers: &Servers, sealer: Option<Arc<Sealer>>) -> Self {
+        let (only, except) = (servers.only.clone(), servers.except.clone());
+        Self { only, except, ..Self::below(&servers.prefix, sealer) }
+    }
+
     /// For a prefix without a slash at its end; an empty one takes keys as they are.
-    pub(super) fn new(prefix: &str, sealer: Option<Arc<Sealer>>) -> Self {
+    fn below(prefix: &str, sealer: Option<Arc<Sealer>>) -> Self {
         let mut bytes = prefix.as_bytes().to_vec();
         if !bytes.is_empty() && !bytes.ends_with(b"/") {
             bytes.push(b'/');
         }
-        Self { prefix: bytes, sealer }
+        Self { prefix: bytes, sealer, only: Vec::new(), except: Vec::new() }
     }
 
     /// The key in etcd of a key here.
@@ -41,11 +51,15 @@ impl Keys {
         if key == COMPACTION {
             return None;
         }
-        if self.is_plain() {
-            return key.starts_with(&self.prefix).then(|| key.into());
-        }
-        let rest = key.strip_prefix(&self.prefix[..])?;
-        Some([OURS, rest].concat().into())
+        let key: Bytes = if self.is_plain() {
+            key.starts_with(&self.prefix).then(|| key.into())?
+        } else {
+            let rest = key.strip_prefix(&self.prefix[..])?;
+            [OURS, rest].concat().into()
+        };
+        let begins = |all: &[&str]| all.iter().any(|prefix| key.starts_with(prefix.as_bytes()));
+        let ours = (self.only.is_empty() || begins(&self.only)) && !begins(&self.except);
+        ours.then_some(key)
     }
 
     /// What is stored in etcd of a value.
@@ -97,7 +111,7 @@ mod tests {
 
     #[test]
     fn another_prefix_stands_for_ours_in_etcd() {
-        let keys = Keys::new("/other/place", None);
+        let keys = Keys::below("/other/place", None);
         assert_eq!(keys.outward(b"/registry/pods/a/b"), b"/other/place/pods/a/b");
         let inward = |key: &[u8]| keys.inward(key.to_vec());
         assert_eq!(inward(b"/other/place/pods/a/b").as_deref(), Some(&b"/registry/pods/a/b"[..]));
@@ -108,11 +122,22 @@ mod tests {
 
     #[test]
     fn the_usual_prefix_changes_no_key() {
-        let keys = Keys::new("/registry", None);
+        let keys = Keys::below("/registry", None);
         assert_eq!(keys.outward(b"/registry/pods/a/b"), b"/registry/pods/a/b");
         let key = keys.inward(b"/registry/pods/a/b".to_vec());
         assert_eq!(key.as_deref(), Some(&b"/registry/pods/a/b"[..]));
         assert_eq!(keys.inward(b"/registryx/a".to_vec()), None);
+    }
+
+    #[test]
+    fn keys_of_other_stores_are_not_ours() {
+        let keys = |only, except| Keys { only, except, ..Keys::below("/other", None) };
+        let event = || b"/other/events/default/a".to_vec();
+        let pod = || b"/other/pods/default/a".to_vec();
+        let events = keys(vec!["/registry/events/"], Vec::new());
+        assert_eq!((events.inward(event()).is_some(), events.inward(pod())), (true, None));
+        let rest = keys(Vec::new(), vec!["/registry/events/"]);
+        assert_eq!((rest.inward(event()), rest.inward(pod()).is_some()), (None, true));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use crate::store::Item;
 use crate::store::StoreError;
 use crate::store::etcd::fault::Fault;
+use crate::store::etcd::figures::EVERYTHING;
 use crate::store::etcd::figures::Operation;
 use crate::store::etcd::serve::Core;
 use crate::store::etcd::serve::revision;
@@ -63,7 +64,7 @@ pub(super) async fn serve<I: Item>(core: Rc<Core<I>>) {
 
 async fn read<I: Item>(core: &Core<I>) -> Result<u64, Fault> {
     let probe = core.keys.probe();
-    let answer = core.cluster.read(Operation::Get, async |mut kv| {
+    let answer = core.cluster.read((Operation::Get, EVERYTHING), async |mut kv| {
         kv.get(probe.clone(), Some(GetOptions::new().with_count_only())).await
     });
     let answer = answer.await?;

@@ -5,6 +5,7 @@ use crate::base::hash::HashMap;
 use crate::base::limits::ETCD_LEASE_KEYS_MAX;
 use crate::store::etcd::cluster::Cluster;
 use crate::store::etcd::fault::Fault;
+use crate::store::etcd::figures::EVERYTHING;
 use crate::store::etcd::figures::Figures;
 use crate::store::etcd::figures::Operation;
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl Leases {
         let granted = match granted {
             Ok(granted) => granted,
             Err(error) => {
-                figures.end(Operation::Lease, now, false);
+                figures.end((Operation::Lease, EVERYTHING), now, false);
                 let fault = Fault::from(error);
                 if fault.is_of_the_member() {
                     cluster.failed(member);
@@ -62,10 +63,11 @@ impl Leases {
                 return Err(fault);
             }
         };
-        figures.end(Operation::Lease, now, true);
+        figures.end((Operation::Lease, EVERYTHING), now, true);
         let expires = now + Duration::from_secs(lifetime.into());
         leases.retain(|_, lease| lease.expires > now);
-        leases.insert(ttl_seconds, Lease { id: granted.id(), expires, keys: 1 });
+        let before = leases.insert(ttl_seconds, Lease { id: granted.id(), expires, keys: 1 });
+        figures.lease_ended(before.map_or(0, |lease| lease.keys));
         Ok(granted.id())
     }
 

@@ -7,6 +7,7 @@ use crate::store::StoreError;
 use crate::store::etcd::cluster::Cluster;
 use crate::store::etcd::fault::Fault;
 use crate::store::etcd::figures::Operation;
+use crate::store::etcd::figures::Subject;
 use crate::store::etcd::keys::Keys;
 use crate::store::etcd::keys::after_prefix;
 use crate::store::etcd::serve::Core;
@@ -33,6 +34,8 @@ pub(super) struct Range {
     pub(super) revision: u64,
     /// 0 for all.
     pub(super) limit: usize,
+    /// Whose keys they are, for figures.
+    pub(super) of: Subject,
 }
 
 /// Items of a range in key order.
@@ -59,7 +62,8 @@ pub(super) async fn list_at<I: Item>(
     if end != [0] && start >= end {
         return Ok(OldState { items: Vec::new(), remaining: 0 });
     }
-    let range = Range { start, end, revision: page.revision, limit: page.limit };
+    let of = I::resource(&page.prefix);
+    let range = Range { start, end, revision: page.revision, limit: page.limit, of };
     match read(&core.cluster, &core.keys, range, &|_| ()).await {
         Ok(read) => Ok(OldState { items: read.items, remaining: read.remaining }),
         Err(fault) => Err(fault.into_error(compacted, core.outbox.revision())),
@@ -77,7 +81,7 @@ pub(super) async fn read<I: Item>(
     loop {
         let left = range.limit.saturating_sub(items.len());
         let limit = if range.limit == 0 { ETCD_PAGE_KEYS } else { left.min(ETCD_PAGE_KEYS) };
-        let answer = cluster.read(Operation::List, async |mut kv| {
+        let answer = cluster.read((Operation::List, range.of), async |mut kv| {
             let options = GetOptions::new()
                 .with_range(range.end.clone())
                 .with_revision(number(range.revision))

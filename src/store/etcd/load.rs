@@ -8,6 +8,7 @@ use crate::store::etcd::cluster::Pause;
 use crate::store::etcd::fault::Fault;
 use crate::store::etcd::feed;
 use crate::store::etcd::feed::News;
+use crate::store::etcd::figures::EVERYTHING;
 use crate::store::etcd::figures::Operation;
 use crate::store::etcd::keys::Keys;
 use crate::store::etcd::list;
@@ -96,11 +97,11 @@ pub(super) async fn read_all<I: Item>(
     tell: &dyn Fn(u64),
 ) -> Result<Read<I>, Fault> {
     let (start, end) = keys.range();
-    list::read(cluster, keys, Range { start, end, revision, limit: 0 }, tell).await
+    list::read(cluster, keys, Range { start, end, revision, limit: 0, of: EVERYTHING }, tell).await
 }
 
 async fn last_revision(cluster: &Cluster, keys: &Keys) -> Result<u64, Fault> {
-    let answer = cluster.read(Operation::Get, async |mut kv| {
+    let answer = cluster.read((Operation::Get, EVERYTHING), async |mut kv| {
         kv.get(keys.probe(), Some(GetOptions::new().with_count_only())).await
     });
     let answer = answer.await?;

@@ -33,9 +33,11 @@ mod serve;
 mod state;
 mod write;
 
+pub use figures::Buckets;
 pub use figures::Calls;
 pub use figures::Figures;
 pub use figures::Operation;
+pub use figures::Subject;
 
 use crate::base::limits;
 use crate::store::Handle;
@@ -64,6 +66,11 @@ pub struct Servers {
     /// What keys begin with there, instead of `/registry` (`--etcd-prefix`). Empty: all keys are
     /// ours and are the same there.
     pub prefix: String,
+    /// Beginnings of keys, as `/registry/events/`: if there are any, only those keys are ours.
+    pub only: Vec<&'static str>,
+    /// Beginnings of keys that another store keeps, whatever stands there
+    /// (`--etcd-servers-overrides`).
+    pub except: Vec<&'static str>,
     /// How often old revisions are compacted; zero for never (`--etcd-compaction-interval`).
     pub compaction_interval: Duration,
     /// How much longer than asked a lease may live, to be used for several keys

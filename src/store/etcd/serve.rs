@@ -125,7 +125,7 @@ pub(super) fn run<I: Item>(start: Start<I>) -> Result<(), StoreError> {
 async fn live<I: Item>(start: Start<I>) -> Result<(), StoreError> {
     let Start { servers, shards, sealer, queue: (sender, requests), .. } = start;
     let Start { figures, health, closing, told, .. } = start;
-    let keys = Keys::new(&servers.prefix, sealer);
+    let keys = Keys::new(&servers, sealer);
     let cluster = match Box::pin(Cluster::new(&servers, figures.clone())).await {
         Ok(cluster) => cluster,
         Err(reason) => return give_up(&told, reason),

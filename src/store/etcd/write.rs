@@ -116,7 +116,8 @@ async fn once<I: Item>(core: &Core<I>, txn: &Txn) -> Result<Done, Fault> {
     // What can only be a conflict: etcd would take the removal of nothing for a success.
     let removes_nothing = matches!(txn.expected, Expected::Absent | Expected::Revision(0));
     if txn.write == Write::Delete && removes_nothing {
-        let answer = core.cluster.read(Operation::Get, async |mut kv| kv.get(&*key, None).await);
+        let of = (Operation::Get, I::resource(&txn.key));
+        let answer = core.cluster.read(of, async |mut kv| kv.get(&*key, None).await);
         return Ok(Done::Conflict(answer.await?.0.kvs.pop()));
     }
     let (expected, operation) = match (txn.expected, &txn.write) {
@@ -132,7 +133,7 @@ async fn once<I: Item>(core: &Core<I>, txn: &Txn) -> Result<Done, Fault> {
     let (member, mut kv) = core.cluster.kv();
     let started = Instant::now();
     let answer = kv.txn(request).await;
-    core.figures.end(operation, started, answer.is_ok());
+    core.figures.end((operation, I::resource(&txn.key)), started, answer.is_ok());
     match answer {
         Ok(answer) => Ok(read(answer.0)),
         Err(error) => {
