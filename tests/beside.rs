@@ -42,7 +42,8 @@ fn stored(cluster: &Etcd, key: &str) -> Option<Vec<u8>> {
 fn ask(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Vec<String>, Value) {
     run(async {
         let file = kube::config::Kubeconfig::read_from(server.kubeconfig()).expect("a file");
-        let config = kube::Config::from_custom_kubeconfig(file, &Default::default()).await;
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(file, &options).await;
         let mut config = config.expect("a configuration");
         // What is refused for the moment is to be seen.
         config.default_retry = false;

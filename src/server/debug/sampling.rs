@@ -4,7 +4,7 @@
 //! A timer of the kernel counts the CPU time of all threads and interrupts the one that runs; the
 //! handler of that signal walks its stack (`pprof`). Nothing in it allocates or takes a lock, as
 //! long as the unwinder does not, which [`can_walk`] looks for. System calls that wait are begun
-//! again: glommio takes an interrupted ring for an empty one.
+//! again: a shard takes an interrupted ring for an empty one.
 
 use super::profile::Form;
 use super::stacks::{Frame, Profile, Stack, folded};
