@@ -153,6 +153,13 @@ mod tests {
         });
     }
 
+    fn listening() -> (TcpListener, std::net::SocketAddr) {
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = TcpListener::bind(any).expect("bind");
+        let address = listener.local_address().expect("address");
+        (listener, address)
+    }
+
     #[test]
     fn tasks_that_have_not_ended_are_dropped_with_their_shard() {
         struct Dropped(std::sync::mpsc::Sender<&'static str>, &'static str);
@@ -207,9 +214,7 @@ mod tests {
     fn a_full_socket_takes_the_rest_when_its_reader_goes_on() {
         const BYTES: usize = 16 << 20;
         block_on(async {
-            let listener =
-                TcpListener::bind("127.0.0.1:0".parse().expect("address")).expect("bind");
-            let address = listener.local_address().expect("address");
+            let (listener, address) = listening();
             let client = std::thread::spawn(move || {
                 use std::io::Read;
                 let mut stream = std::net::TcpStream::connect(address).expect("connect");
@@ -234,9 +239,7 @@ mod tests {
         let waking = std::thread::spawn(move || while wakes_tx.send_blocking(()).is_ok() {});
         block_on(async move {
             spawn(async move { while wakes_rx.recv().await.is_ok() {} });
-            let listener =
-                TcpListener::bind("127.0.0.1:0".parse().expect("address")).expect("bind");
-            let address = listener.local_address().expect("address");
+            let (listener, address) = listening();
             let client = std::thread::spawn(move || {
                 let mut stream = std::net::TcpStream::connect(address).expect("connect");
                 for _ in 0..200 {
@@ -260,9 +263,7 @@ mod tests {
     #[test]
     fn a_dropped_stream_is_closed_though_a_read_waits() {
         block_on(async {
-            let listener =
-                TcpListener::bind("127.0.0.1:0".parse().expect("address")).expect("bind");
-            let address = listener.local_address().expect("address");
+            let (listener, address) = listening();
             let mut near = TcpStream::connect(address).await.expect("connect");
             let mut far = listener.accept().await.expect("accept");
             let waited = timeout(Duration::from_millis(5), near.read(&mut [0; 8])).await;
@@ -276,9 +277,7 @@ mod tests {
     #[test]
     fn tcp_streams_carry_bytes_both_ways() {
         block_on(async {
-            let listener =
-                TcpListener::bind("127.0.0.1:0".parse().expect("address")).expect("bind");
-            let address = listener.local_address().expect("address");
+            let (listener, address) = listening();
             let client = std::thread::spawn(move || {
                 use std::io::Read;
                 use std::io::Write;
