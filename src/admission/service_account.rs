@@ -22,8 +22,11 @@ pub(super) async fn admit<'a>(
     reader: &Reader,
     arena: &'a Bump,
 ) -> Result<()> {
-    if at.operation != Operation::Create || !at.is("", "pods") || is_mirror(object) {
+    if at.operation != Operation::Create || !at.is("", "pods") {
         return Ok(());
+    }
+    if is_mirror(object) {
+        return validate(at, object, reader).await;
     }
     let Some(spec) = object.as_map_mut().map(|map| map.entry_map("spec")) else { return Ok(()) };
     if spec.get("serviceAccountName").and_then(Value::as_str).is_none_or(str::is_empty) {
@@ -50,7 +53,8 @@ pub(super) async fn admit<'a>(
         }));
         spec.insert("imagePullSecrets", Value::List(list));
     }
-    Ok(())
+    // What is refused is refused before a name is made.
+    validate(at, object, reader).await
 }
 
 /// Mirror pods refer to no account; an account may limit the secrets its pods use.

@@ -98,6 +98,9 @@ async fn binding(authorizer: &Authorizer, at: &Attributes<'_>, object: &Value<'_
     if authorizer.allows(&at.context.user, &bind).await {
         return Ok(());
     }
+    if kind == "Role" && namespace.is_empty() {
+        return Err(Fault::BadRequest("Namespace parameter required.".to_owned()));
+    }
     match authorizer.roles().rules_of(namespace, name) {
         Some(rules) => confirm(authorizer, at, object, &rules),
         // Upstream's words: the resource of the binding, the name of the role.

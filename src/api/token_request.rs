@@ -7,7 +7,7 @@ use super::call::{Call, WriterNames};
 use super::object::encode_value;
 use super::verb::create::check_namespace;
 use crate::authn::{Order, Reference};
-use crate::base::{clock, ids, timestamp};
+use crate::base::{clock, timestamp};
 use crate::cache::Entry;
 use crate::catalog::{catalog, defaults};
 use crate::object::field::{FieldError, Path};
@@ -51,12 +51,10 @@ pub async fn serve<'a>(
     let (namespace, name) = (at.namespace, at.name);
     check_name(&request, name)?;
     let account = read(api, "serviceaccounts", namespace, name).await?;
-    fill(api, &mut request, &at, &now_text, arena);
+    check_uid(&request, name, account.uid())?;
+    fill(api, &mut request, &at, (account.uid(), &now_text), arena);
     check_expiration(&request)?;
     api.registry.admit.validate(&at, &request, None).await?;
-    check_uid(&request, name, account.uid())?;
-    // The request has an identity of its own in the answer.
-    meta::metadata_mut(&mut request, arena).insert("uid", Value::str_in(&ids::uuid(), arena));
 
     let bound = Bound::find(api, &request, namespace, name).await?;
     let seconds = shorten(api, call, &mut request);
@@ -229,7 +227,13 @@ fn conflict((group, resource): (&str, &str), name: &str, message: String) -> Fau
 }
 
 /// What the request leaves open: whom the token is for, and what the answer names.
-fn fill<'a>(api: &Api, request: &mut Value<'a>, at: &Attributes<'_>, now: &str, arena: &'a Bump) {
+fn fill<'a>(
+    api: &Api,
+    request: &mut Value<'a>,
+    at: &Attributes<'_>,
+    (uid, now): (&str, &str),
+    arena: &'a Bump,
+) {
     if request.list_at(&["spec", "audiences"]).is_empty()
         && let Some(map) = request.as_map_mut()
     {
@@ -241,6 +245,7 @@ fn fill<'a>(api: &Api, request: &mut Value<'a>, at: &Attributes<'_>, now: &str, 
     let metadata = meta::metadata_mut(request, arena);
     metadata.insert("name", Value::str_in(at.name, arena));
     metadata.insert("namespace", Value::str_in(at.namespace, arena));
+    metadata.insert("uid", Value::str_in(uid, arena));
     metadata.insert("creationTimestamp", Value::str_in(now, arena));
 }
 

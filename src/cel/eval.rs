@@ -399,7 +399,8 @@ fn has(operand: &Val<'_>, field: &str) -> Result<bool, Fault> {
         },
         Val::Optional(None) => Ok(false),
         Val::Optional(Some(inner)) => has(inner, field),
-        _ => Err(missing(field)),
+        // What has no fields has not this one either, as `null` has none (`refQualify`).
+        _ => Ok(false),
     }
 }
 

@@ -64,6 +64,7 @@ fn trees_are_looked_into() {
         ("x.nope.more", "! no such key: nope"),
         ("has(x.a.s) && !has(x.a.q)", "true"),
         ("has(x.q.r)", "! no such key: q"),
+        ("has(x.a.n.q)", "false"),
         ("x.a.s.size() + size(x.a.b)", "7"),
         ("x.a.n == null", "true"),
         ("x.a.?q.r.orValue('none')", "none"),

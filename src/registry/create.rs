@@ -46,7 +46,7 @@ impl<A: Admit> Registry<A> {
         if !generates {
             // Upstream does not tell a given name from a made one.
             let prefixed = !object.str_at(&["metadata", "generateName"]).is_empty();
-            let created = self.create_named(at, options, at.name, object, arena).await;
+            let created = self.create_named(at, options, object, arena).await;
             return created.map_err(|fault| match fault {
                 Fault::AlreadyExists { subject, terminating, .. } if prefixed => {
                     Fault::AlreadyExists { subject, generated: true, terminating }
@@ -59,7 +59,7 @@ impl<A: Admit> Registry<A> {
             generate_name(&mut named, at.resource.name, arena);
             let name = meta::name(&named);
             let at = Attributes { name, ..*at };
-            match self.create_named(&at, options, "", named, arena).await {
+            match self.create_named(&at, options, named, arena).await {
                 Err(Fault::AlreadyExists { .. }) if attempt < GENERATE_ATTEMPTS => {}
                 Err(Fault::AlreadyExists { subject, terminating, .. }) => {
                     return Err(Fault::AlreadyExists { subject, generated: true, terminating });
@@ -70,12 +70,11 @@ impl<A: Admit> Registry<A> {
         unreachable!("the loop returns at its last attempt")
     }
 
-    /// From the name on; `asked` is what the client called the object.
+    /// From the name on.
     async fn create_named<'a>(
         &self,
         at: &Attributes<'_>,
         options: &WriteOptions,
-        asked: &str,
         mut object: Value<'a>,
         arena: &'a Bump,
     ) -> Result<Arc<Entry>> {
@@ -98,7 +97,7 @@ impl<A: Admit> Registry<A> {
             strategy.warn_create(&object, &mut scope);
             strategy.finish(&mut object, &mut scope);
             warnings.into_iter().for_each(|text| at.context.warn(text));
-            self.store_new(&Attributes { name: asked, ..*at }, options, &object, arena).await
+            self.store_new(at, options, &object, arena).await
         } else {
             Err(stored::invalid(at.resource, meta::name(&object), errors))
         };

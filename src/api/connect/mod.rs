@@ -153,6 +153,19 @@ impl Api {
     }
 }
 
+/// The path behind the proxy: nothing, or what follows it with a slash at its front, and one at its
+/// end if the request's has one (`getRequestOptions`).
+fn subpath(info: &RequestInfo<'_>) -> String {
+    let mut path = match info.rest {
+        "" => String::new(),
+        rest => format!("/{rest}"),
+    };
+    if info.path.ends_with('/') && !path.ends_with('/') {
+        path.push('/');
+    }
+    path
+}
+
 /// The options of a connect as admission sees them: `PodExecOptions` and its like.
 fn options<'a>(
     kind: &'static str,
@@ -164,8 +177,10 @@ fn options<'a>(
     map.push_unique("kind", Value::Str(kind));
     map.push_unique("apiVersion", Value::Str("v1"));
     if info.subresource == "proxy" {
-        let path = format!("/{}", info.rest);
-        map.push_unique("path", Value::str_in(&path, arena));
+        let path = subpath(info);
+        if !path.is_empty() {
+            map.push_unique("path", Value::str_in(&path, arena));
+        }
         return Value::Map(map);
     }
     for name in ["stdin", "stdout", "stderr", "tty"] {

@@ -43,7 +43,10 @@ pub fn create(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     let path = Path::root("spec");
     let request = spec.text("request");
     if let Some(why) = request_problem(request) {
-        let quoted = go_form::plain(spec.get("request"));
+        let quoted = match spec.get("request") {
+            Some(given) if given.as_str() == Some("") => "\"\"".to_owned(),
+            given => go_form::plain(given),
+        };
         errors.invalid(&path.child("request"), Verbatim(&quoted), why);
     }
     let usages: Vec<&str> = spec.texts("usages").collect();
