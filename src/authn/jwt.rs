@@ -90,6 +90,14 @@ impl<'t> Token<'t> {
         &self.claims
     }
 
+    /// The token with one claim more.
+    pub fn with_claim(mut self, name: &str, value: Value) -> Self {
+        if let Some(claims) = self.claims.as_object_mut() {
+            claims.insert(name.to_owned(), value);
+        }
+        self
+    }
+
     /// A claim that is text; "" for anything else.
     pub fn text(&self, name: &str) -> &str {
         self.claims.get(name).and_then(Value::as_str).unwrap_or_default()

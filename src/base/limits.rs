@@ -142,6 +142,11 @@ pub const ETCD_LEASE_KEYS_MAX: u32 = 1_000;
 pub const AUDIT_QUEUE_MAX: usize = 65_536;
 /// Bytes of audit events that are written together.
 pub const AUDIT_BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Sealed values that wait for their plugin; those beyond stay sealed until they are written or
+/// read anew.
+pub const SEALED_MISSED_MAX: usize = 65_536;
+/// Issuers of claims that stand elsewhere, of one issuer of tokens.
+pub const OIDC_CLAIM_ISSUERS_MAX: usize = 8;
 /// Users of whom is remembered how they last impersonated; beyond it they forget each other.
 pub const IMPERSONATORS_MAX: usize = 8_192;
 /// Exchanges with other servers that may wait to begin; more fail at once.

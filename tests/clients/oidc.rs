@@ -109,3 +109,57 @@ fn a_changed_authentication_configuration_counts_and_a_broken_one_does_not() {
     crate::harness::pause(Duration::from_secs(12));
     assert!(who().contains("Unauthorized"), "{}", who());
 }
+
+#[test]
+fn groups_that_stand_elsewhere_are_asked_for_there() {
+    let (own, other) = (signer(), signer());
+    let keys = |signer: &Signer| json!({ "keys": [signer.public().jwk()] }).to_string();
+    let (own_keys, other_keys) = (keys(&own), keys(&other));
+    let url = Arc::new(OnceLock::<String>::new());
+    let mine = Arc::clone(&url);
+    let service = Service::start(move |path, _| {
+        let url = mine.get().expect("started");
+        let document =
+            |issuer: &str| json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys")});
+        let body = match path {
+            "/.well-known/openid-configuration" => document(url).to_string(),
+            "/far/.well-known/openid-configuration" => document(&format!("{url}/far")).to_string(),
+            "/keys" => own_keys.clone(),
+            "/far/keys" => other_keys.clone(),
+            // Signed by the other issuer, or by one that has no such key.
+            "/groups" => signed(&other, &format!("{url}/far"), &json!({"groups": ["distant"]})),
+            _ => signed(&other, url, &json!({"groups": ["forged"]})),
+        };
+        (200, body)
+    });
+    url.set(service.url.clone()).expect("once");
+    let files = Files::new();
+    let ca = files.put("ca.pem", &service.ca);
+    let flags = [
+        format!("--oidc-issuer-url={}", service.url),
+        "--oidc-client-id=me".to_owned(),
+        "--oidc-groups-claim=groups".to_owned(),
+        "--oidc-signing-algs=ES256".to_owned(),
+        "--oidc-username-prefix=-".to_owned(),
+        format!("--oidc-ca-file={}", ca.display()),
+    ];
+    let Some(bench) = Bench::start_with(&flags.each_ref().map(String::as_str)) else { return };
+    let token = |endpoint: &str| {
+        let source = json!({"endpoint": format!("{}/{endpoint}", service.url)});
+        let more = json!({"_claim_names": {"groups": "s"}, "_claim_sources": {"s": source}});
+        signed(&own, &service.url, &more)
+    };
+    let out = who(&bench, &["--token", &token("groups")]);
+    assert!(out.contains("ann") && out.contains("distant"), "{out}");
+    let out = who(&bench, &["--token", &token("forged")]);
+    assert!(out.contains("Unauthorized"), "{out}");
+}
+
+/// A token of `ann` for `me`, with more claims.
+fn signed(signer: &Signer, issuer: &str, more: &Value) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let mut claims = json!({"iss": issuer, "sub": "ann", "aud": "me", "exp": now + 600});
+    let (all, more) = (claims.as_object_mut(), more.as_object());
+    all.expect("claims").extend(more.expect("claims").clone());
+    signer.sign(&claims).expect("random bytes")
+}

@@ -30,6 +30,8 @@ type Keys = ArcSwapOption<Vec<PublicKey>>;
 pub(super) struct KeySource {
     keys: Arc<Keys>,
     asks: SyncSender<async_channel::Sender<()>>,
+    client: Client,
+    target: Target,
 }
 
 /// Where the keys are.
@@ -55,9 +57,10 @@ impl KeySource {
             }
             given => given.to_owned(),
         };
+        let target = Target::of_url(Trust::new(roots, None));
         let fetcher = Fetcher {
-            client,
-            target: Target::of_url(Trust::new(roots, None)),
+            client: client.clone(),
+            target: target.clone(),
             issuer: place.issuer,
             discovery,
             keys: Arc::clone(&keys),
@@ -66,7 +69,29 @@ impl KeySource {
             .name("oidc".to_owned())
             .spawn(move || fetcher.run(&asked))
             .map_err(|error| error.to_string())?;
-        Ok(Self { keys, asks })
+        Ok(Self { keys, asks, client, target })
+    }
+
+    /// The text at a URL, asked for with a token if there is one; from servers that are trusted
+    /// with the issuer's keys.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(super) async fn get(&self, url: &str, token: &str) -> Result<String, String> {
+        if !url.starts_with("https://") {
+            return Err(format!("{url:?} is no https URL"));
+        }
+        let mut request = http::Request::get(url);
+        if !token.is_empty() {
+            request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Bytes::new()).map_err(|error| error.to_string())?;
+        let answer = self.client.call(&self.target, request, TIMEOUT).await;
+        let answer = answer.map_err(|error| go_url_error(&Method::GET, url, &error))?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(format!("error while getting distributed claim JWT: {}", answer.status()));
+        }
+        Ok(String::from_utf8_lossy(answer.body()).into_owned())
     }
 
     /// The keys as last fetched; none before that.

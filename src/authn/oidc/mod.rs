@@ -1,9 +1,8 @@
 //! Tokens of OpenID issuers (`plugin/pkg/authenticator/token/oidc`): who is named by which claims,
 //! and the issuer's keys, which a thread of its own fetches.
-//!
-//! Left out: distributed claims.
 
 mod config;
+mod distributed;
 mod expression;
 mod keys;
 
@@ -15,6 +14,7 @@ use super::{Failure, Identity, Verdict};
 use crate::base::{clock, timestamp};
 use crate::client::Client;
 use crate::request::User;
+use distributed::Resolver;
 use expression::{Expression, Said, of_claims, of_user};
 use keys::{KeySource, Place};
 use serde_json::Value;
@@ -59,6 +59,7 @@ pub struct IssuerConfig {
 pub struct Issuer {
     config: IssuerConfig,
     source: KeySource,
+    resolver: Resolver,
 }
 
 impl Issuer {
@@ -72,8 +73,9 @@ impl Issuer {
             discovery_url: config.discovery_url.clone(),
             ca: config.ca.clone(),
         };
+        let resolver = Resolver::new(client.clone(), config.ca.clone());
         let source = KeySource::start(place, client.clone())?;
-        Ok(Arc::new(Self { config, source }))
+        Ok(Arc::new(Self { config, source, resolver }))
     }
 
     /// The user that the token names; nothing if another issuer made it.
@@ -84,32 +86,28 @@ impl Issuer {
         if claimed_issuer(text).is_none_or(|issuer| issuer != self.config.url) {
             return Ok(None);
         }
-        let Some(keys) = self.source.keys() else {
+        if self.source.keys().is_none() {
             return Err(Failure::one("oidc: authenticator not initialized"));
-        };
-        let refused = |why: String| Failure::one(format!("oidc: verify token: {why}"));
-        let token = Token::parse(text).ok_or_else(|| refused("oidc: malformed jwt".to_owned()))?;
-        if !self.config.algorithms.iter().any(|known| known == token.algorithm()) {
-            return Err(refused(format!(
-                "oidc: malformed jwt: go-jose/go-jose: unexpected signature algorithm {:?}; \
-                 expected {}",
-                token.algorithm(),
-                quoted(&self.config.algorithms)
-            )));
         }
-        if !is_signed(&token, &keys) {
-            // The issuer may have new keys.
-            let keys = self.source.refreshed().await;
-            if !keys.is_some_and(|keys| is_signed(&token, &keys)) {
-                let why = "failed to verify signature: failed to verify id token signature";
-                return Err(refused(why.to_owned()));
-            }
-        }
-        self.config.check(&token, clock::unix_seconds()).map_err(refused)?;
+        let verified = self.config.verified(text, &self.source).await;
+        let token = verified.map_err(|why| Failure::one(format!("oidc: verify token: {why}")))?;
+        let token = self.expanded(token).await.map_err(|why| {
+            Failure::one(format!("oidc: could not expand distributed claims: {why}"))
+        })?;
         let user = self.config.user(&token);
         let user = user.map_err(|why| Failure::one(format!("oidc: {why}")))?;
         let identity = Identity::of(Rc::new(user));
         Ok(Some(Identity { expires: token.time("exp"), ..identity }))
+    }
+
+    /// The token with its groups, if they stand elsewhere.
+    async fn expanded<'t>(&self, token: Token<'t>) -> Result<Token<'t>, String> {
+        let Some(Mapping::Claim(claim, _)) = &self.config.groups else { return Ok(token) };
+        let Some(source) = distributed::source(token.claims(), claim)? else { return Ok(token) };
+        let wanted = (&source, &**claim);
+        // Boxed: each request has room for this future, and few need it.
+        let value = Box::pin(self.resolver.resolve(&self.config, &self.source, wanted)).await?;
+        Ok(token.with_claim(claim, value))
     }
 }
 
@@ -147,6 +145,29 @@ fn claim(token: &Token<'_>, name: &str) -> Result<String, String> {
 }
 
 impl IssuerConfig {
+    /// A token that one of the keys has signed, for one of the audiences, and that holds now.
+    async fn verified<'t>(&self, text: &'t str, source: &KeySource) -> Result<Token<'t>, String> {
+        let token = Token::parse(text).ok_or("oidc: malformed jwt")?;
+        if !self.algorithms.iter().any(|known| known == token.algorithm()) {
+            return Err(format!(
+                "oidc: malformed jwt: go-jose/go-jose: unexpected signature algorithm {:?}; \
+                 expected {}",
+                token.algorithm(),
+                quoted(&self.algorithms)
+            ));
+        }
+        if !source.keys().is_some_and(|keys| is_signed(&token, &keys)) {
+            // The issuer may have new keys.
+            let keys = source.refreshed().await;
+            if !keys.is_some_and(|keys| is_signed(&token, &keys)) {
+                let why = "failed to verify signature: failed to verify id token signature";
+                return Err(why.to_owned());
+            }
+        }
+        self.check(&token, clock::unix_seconds())?;
+        Ok(token)
+    }
+
     /// Audience and times (`IDTokenVerifier.Verify`).
     fn check(&self, token: &Token<'_>, now: i64) -> Result<(), String> {
         let own = token.audiences();
