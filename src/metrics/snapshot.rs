@@ -105,6 +105,16 @@ impl Snapshot {
         self.samples.push(Sample { family, labels: vec![(name, text.into())], value });
     }
 
+    /// As [`Self::add`], with as many labels as there are.
+    pub fn add_of(
+        &mut self,
+        family: &'static Family,
+        labels: Vec<(&'static str, String)>,
+        value: f64,
+    ) {
+        self.samples.push(Sample { family, labels, value });
+    }
+
     /// Adds values from elsewhere.
     pub fn extend(&mut self, samples: impl IntoIterator<Item = Sample>) {
         self.samples.extend(samples);
@@ -141,8 +151,16 @@ impl Snapshot {
         counts: impl IntoIterator<Item = (f64, u64)>,
         sum: f64,
     ) {
-        let counts = counts.into_iter().collect();
-        self.buckets.push(Buckets { family, labels, counts, sum });
+        let more = counts.into_iter();
+        let same = |known: &&mut Buckets| known.family == family && known.labels == labels;
+        if let Some(known) = self.buckets.iter_mut().find(same) {
+            known.sum += sum;
+            for ((_, count), (_, more)) in known.counts.iter_mut().zip(more) {
+                *count += more;
+            }
+            return;
+        }
+        self.buckets.push(Buckets { family, labels, counts: more.collect(), sum });
     }
 
     /// Adds another shard's figures to these.

@@ -8,20 +8,24 @@
 //! Left out: version 1 of KMS, which is off by default upstream.
 
 mod config;
+mod figures;
 mod kms;
 mod provider;
 
 pub use config::ConfigError;
-pub use kms::{Figures, LATENCY_BOUNDS};
+pub use figures::Latency;
+pub use kms::Figures;
 
 use crate::catalog::catalog;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use config::Rules;
+use figures::Table;
 use provider::Chain;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// What all sealed bytes begin with.
 const SEALED: &[u8] = b"k8s:enc:";
@@ -29,6 +33,7 @@ const SEALED: &[u8] = b"k8s:enc:";
 /// Seals and opens by the configuration that holds now.
 pub struct Sealer {
     plan: ArcSwap<Plan>,
+    transformations: Transformations,
 }
 
 /// The rules, spread out over the keys of the store.
@@ -68,12 +73,16 @@ pub enum SealError {
     NoMatchingKey,
     /// They were written by another provider, and only plain ones are expected.
     Sealed,
+    /// The plugin that has their key cannot be asked now.
+    Unavailable,
 }
 
 impl fmt::Display for SealError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoMatchingKey => "no matching key was found for the provided transformer",
+            Self::NoMatchingKey | Self::Unavailable => {
+                "no matching key was found for the provided transformer"
+            }
             Self::NoMatchingPrefix => "no matching prefix found",
             Self::Sealed => "identity transformer tried to read encrypted data",
         })
@@ -86,7 +95,8 @@ impl Sealer {
     /// # Errors
     /// The first thing that is wrong.
     pub fn parse(source: &[u8]) -> Result<Self, ConfigError> {
-        Ok(Self { plan: ArcSwap::from_pointee(Plan::new(Rules::parse(source)?, false)) })
+        let plan = ArcSwap::from_pointee(Plan::new(Rules::parse(source)?, false));
+        Ok(Self { plan, transformations: Transformations::default() })
     }
 
     /// Takes another configuration from now on. What is stored stays as it is until it is written.
@@ -133,10 +143,11 @@ impl Sealer {
     /// The bytes to store under a key; `place` is how the key is called where they are stored,
     /// which some providers bind them to.
     pub fn seal(&self, key: &[u8], place: &[u8], plain: &Bytes) -> Bytes {
-        match self.plan.load().chain(key) {
-            Some(chain) => chain.seal(place, plain),
-            None => plain.clone(),
-        }
+        let Some(chain) = self.plan.load().chain(key) else { return plain.clone() };
+        let begun = Instant::now();
+        let sealed = chain.seal(place, plain);
+        self.transformations.count(key, "to_storage", &sealed, begun, true);
+        sealed
     }
 
     /// The plain bytes of what is stored under a key; `place` as for [`Self::seal`].
@@ -146,7 +157,13 @@ impl Sealer {
     pub fn open(&self, key: &[u8], place: &[u8], stored: &Bytes) -> Result<Opened, SealError> {
         let plan = self.plan.load();
         let opened = match plan.chain(key) {
-            Some(chain) => chain.open(place, stored)?,
+            Some(chain) => {
+                let begun = Instant::now();
+                let opened = chain.open(place, stored);
+                let told = opened.is_ok();
+                self.transformations.count(key, "from_storage", stored, begun, told);
+                opened?
+            }
             None if stored.starts_with(SEALED) => return Err(SealError::Sealed),
             None => Opened { plain: stored.clone(), stale: false },
         };
@@ -156,6 +173,23 @@ impl Sealer {
         Ok(opened)
     }
 
+    /// Has plugins open what [`Self::open`] will need for these bytes, so that this does not wait.
+    pub async fn prepare(&self, key: &[u8], stored: &Bytes) {
+        let Some(rest) = stored.strip_prefix(kms::PREFIX.as_bytes()) else { return };
+        let chain = self.plan.load().chain(key);
+        for plugin in chain.iter().flat_map(|chain| chain.plugins()) {
+            let named = rest.strip_prefix(plugin.name().as_bytes());
+            if let Some(sealed) = named.and_then(|rest| rest.strip_prefix(b":")) {
+                plugin.prepare(stored.slice_ref(sealed)).await;
+            }
+        }
+    }
+
+    /// What sealing and opening came to.
+    pub fn transformations(&self) -> Vec<(Transformed, Arc<Latency>)> {
+        self.transformations.0.all()
+    }
+
     /// True if an object must be written even if it has not changed, since what is stored of it may
     /// be sealed with an older key.
     pub fn may_be_stale(&self, key: &[u8]) -> bool {
@@ -163,6 +197,69 @@ impl Sealer {
         let rotated = || plan.plugins.iter().any(|plugin| plugin.has_rotated());
         (plan.stale.load(Ordering::Relaxed) || rotated()) && plan.chain(key).is_some()
     }
+}
+
+/// A kind of transformation, as figures tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Transformed {
+    /// `secrets`, `widgets.example.com`.
+    pub resource: String,
+    /// `from_storage` or `to_storage`.
+    pub way: &'static str,
+    /// What the stored bytes begin with, `identity` for plain ones.
+    pub prefix: &'static str,
+    /// It was done.
+    pub done: bool,
+}
+
+/// `ExponentialBuckets(5e-6, 2, 25)`.
+static BOUNDS: [Duration; 25] = kms::doubled(5_000);
+/// Kinds of transformations that are told apart.
+const TRANSFORMED_MAX: usize = 1_024;
+
+/// What is counted of all of them.
+#[derive(Debug)]
+struct Transformations(Table<Transformed, Latency>);
+
+impl Default for Transformations {
+    fn default() -> Self {
+        Self(Table::new())
+    }
+}
+
+impl Transformations {
+    fn count(&self, key: &[u8], way: &'static str, stored: &[u8], begun: Instant, done: bool) {
+        let prefix = provider::prefix_of(stored);
+        let kind = Transformed { resource: resource_of(key), way, prefix, done };
+        let made = || Latency::new(&BOUNDS);
+        if let Some(latency) = self.0.of(&kind, TRANSFORMED_MAX, made) {
+            latency.record(begun.elapsed());
+        }
+    }
+}
+
+/// The resource that a key is of: `secrets`, `widgets.example.com`.
+fn resource_of(key: &[u8]) -> String {
+    let storages = catalog().storages().iter();
+    let mut known = storages.filter(|storage| key.starts_with(storage.prefix.as_bytes()));
+    let named = |group: &str, resource: &str| match group {
+        "" => resource.to_owned(),
+        _ => format!("{resource}.{group}"),
+    };
+    if let Some(storage) = known.next() {
+        return named(storage.group, storage.resource);
+    }
+    let text = String::from_utf8_lossy(key);
+    let mut parts = text.split('/').skip(2);
+    let (group, resource) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    named(group, resource)
+}
+
+/// Whether bytes behind a KMS provider's prefix are an object that its plugin can be asked to
+/// open; never panics, whatever they are.
+#[must_use]
+pub fn is_sound(stored: &[u8]) -> bool {
+    kms::is_sound(stored)
 }
 
 impl Plan {

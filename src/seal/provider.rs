@@ -52,6 +52,13 @@ impl Kind {
     }
 }
 
+/// The prefix that figures tell of stored bytes (`RecordTransformation`).
+pub(super) fn prefix_of(stored: &[u8]) -> &'static str {
+    let kinds = [Kind::Cbc, Kind::Gcm, Kind::Kms, Kind::SecretBox];
+    let known = kinds.map(Kind::prefix).into_iter().find(|at| stored.starts_with(at.as_bytes()));
+    known.unwrap_or(if stored.starts_with(SEALED) { "unknown" } else { "identity" })
+}
+
 /// A key with its name.
 pub(super) struct Key {
     pub(super) name: String,

@@ -159,7 +159,8 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     announce(&welcome(&config, &own, address.port()));
 
     let port = address.port();
-    let files = Files::new(&config, shared.authorization, shared.providers);
+    let (authorization, providers) = (shared.authorization, shared.providers);
+    let files = Files::new(&config, authorization, providers, Arc::clone(&lifecycle));
     let sealer = shared.sealer;
     let mut server =
         Running { config, own, tickets, sealer, files, port, controls, lifecycle, drained };

@@ -5,9 +5,11 @@ use crate::config::Config;
 use crate::seal::Sealer;
 use crate::server::authentication::{self, Providers};
 use crate::server::authorization::{self, Authorization};
+use crate::server::lifecycle::Lifecycle;
 use crate::server::sealing;
 use crate::server::shard::Control;
 use async_channel::Sender;
+use std::fs;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -18,6 +20,7 @@ pub(in crate::server) struct Files {
     authorized: Option<SystemTime>,
     providers: Providers,
     authenticated: Option<SystemTime>,
+    lifecycle: Arc<Lifecycle>,
 }
 
 impl Files {
@@ -26,10 +29,22 @@ impl Files {
         config: &Config,
         authorization: Arc<Authorization>,
         providers: Providers,
+        lifecycle: Arc<Lifecycle>,
     ) -> Self {
         let (sealed, authorized) = (sealing::written(config), authorization::written(config));
         let authenticated = authentication::written(config);
-        Self { sealed, authorization, authorized, providers, authenticated }
+        let reloads = lifecycle.reloads();
+        let encryption = config.store.encryption.as_ref().map(|encryption| &encryption.file);
+        for (reload, file) in [
+            (&reloads.authentication, config.authentication.config_file.as_ref()),
+            (&reloads.authorization, config.authorization.config_file.as_ref()),
+            (&reloads.encryption, encryption),
+        ] {
+            if let Some(data) = file.and_then(|file| fs::read(file).ok()) {
+                reload.holds(&data);
+            }
+        }
+        Self { sealed, authorization, authorized, providers, authenticated, lifecycle }
     }
 
     /// Reads what has changed, and tells the shards.
@@ -39,14 +54,18 @@ impl Files {
         sealer: Option<&Sealer>,
         shards: &[Sender<Control>],
     ) {
-        sealing::reload(config, sealer, &mut self.sealed);
+        let reloads = self.lifecycle.reloads();
+        sealing::reload(config, sealer, &mut self.sealed, &reloads.encryption);
         self.reload_issuers(config, shards);
         let written = authorization::written(config);
         if let Some(path) = &config.authorization.config_file
             && written != self.authorized
         {
             self.authorized = written;
-            match self.authorization.again(path) {
+            let read = self.authorization.again(path);
+            let data = fs::read(path).unwrap_or_default();
+            self.lifecycle.reloads().authorization.read_again(&data, read.is_ok());
+            match read {
                 Ok(read) => {
                     self.authorization = Arc::new(read);
                     for shard in shards {
@@ -73,7 +92,10 @@ impl Files {
             return;
         }
         self.authenticated = written;
-        match self.providers.again(config, path) {
+        let read = self.providers.again(config, path);
+        let data = fs::read(path).unwrap_or_default();
+        self.lifecycle.reloads().authentication.read_again(&data, read.is_ok());
+        match read {
             Ok(issuers) => {
                 for shard in shards {
                     shard.force_send(Control::Authenticate(Arc::clone(&issuers))).ok();

@@ -1,5 +1,7 @@
 //! Where the server stands between start and end, for all threads to read.
 
+use crate::server::keep;
+use crate::server::reloads::{self, Reloads};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,6 +16,8 @@ pub struct Lifecycle {
     listening: AtomicUsize,
     stopping: AtomicBool,
     draining: AtomicBool,
+    reloads: Reloads,
+    id_hash: String,
 }
 
 impl Lifecycle {
@@ -26,7 +30,21 @@ impl Lifecycle {
             listening: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            reloads: Reloads::default(),
+            id_hash: reloads::hashed(keep::server_id().as_bytes()),
         }
+    }
+
+    /// Files of configuration that were read again.
+    #[must_use]
+    pub const fn reloads(&self) -> &Reloads {
+        &self.reloads
+    }
+
+    /// The hash of this server's identity, as figures tell it.
+    #[must_use]
+    pub fn id_hash(&self) -> &str {
+        &self.id_hash
     }
 
     /// How long the process has been running.

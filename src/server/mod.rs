@@ -23,6 +23,7 @@ mod own;
 pub mod pipeline;
 pub mod pki;
 pub mod preflight;
+pub mod reloads;
 pub mod scrape;
 mod sealing;
 pub mod shard;

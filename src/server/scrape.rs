@@ -10,7 +10,7 @@ use crate::http::StatusCode;
 use crate::http::header;
 use crate::metrics;
 use crate::metrics::{Latency, Snapshot};
-use crate::seal::{LATENCY_BOUNDS, Sealer};
+use crate::seal::Sealer;
 use crate::server::gather::gather;
 use crate::server::shard::Shard;
 use crate::store::Histogram;
@@ -170,8 +170,9 @@ fn of_the_process(shard: &Shard, sum: &mut Snapshot) {
         sum.add_histogram(&metrics::STORAGE_SYNC_SECONDS, syncs, total);
     }
     if let Some(sealer) = &shard.gate.api().registry.options.sealer {
-        of_plugins(sealer, sum);
+        of_sealer(sealer, shard.lifecycle.id_hash(), sum);
     }
+    sum.extend(shard.lifecycle.reloads().samples(shard.lifecycle.id_hash()));
     sum.extend(metrics::process_samples(clock::unix_time()));
 }
 
@@ -213,27 +214,60 @@ fn of_etcd(number: usize, etcd: &Figures) -> Snapshot {
     found
 }
 
-/// The calls of KMS plugins.
-fn of_plugins(sealer: &Sealer, sum: &mut Snapshot) {
+/// Encryption at rest: the calls of KMS plugins, their keys, and what was sealed and opened.
+fn of_sealer(sealer: &Sealer, server: &str, sum: &mut Snapshot) {
     for (name, figures) in sealer.figures() {
-        let invalid = figures.invalid_key_ids.load(Relaxed);
-        if invalid > 0 {
-            let label = ("provider_name", name.clone());
-            sum.add_labelled(&metrics::KMS_INVALID_KEY_IDS, label, invalid as f64);
+        for (why, count) in figures.invalid_key_ids() {
+            let labels = vec![("error", why.to_owned()), ("provider_name", name.clone())];
+            sum.add_of(&metrics::KMS_INVALID_KEY_IDS, labels, count as f64);
         }
-        for (method, code, latency) in figures.calls() {
+        let sources = figures.sources.load(Relaxed) as f64;
+        sum.add_labelled(&metrics::KMS_SOURCES, ("provider_name", name.clone()), sources);
+        for ((how, hash), used) in figures.keys() {
+            let mut labels = vec![
+                ("apiserver_id_hash", server.to_owned()),
+                ("key_id_hash", hash),
+                ("provider_name", name.clone()),
+            ];
+            let last = used.last_millis.load(Relaxed) as f64 / 1e3;
+            if how == "status" {
+                sum.add_of(&metrics::KMS_KEY_STATUS_TIME, labels, last);
+                continue;
+            }
+            labels.push(("transformation_type", how.to_owned()));
+            sum.add_of(&metrics::KMS_KEY_TIME, labels.clone(), last);
+            sum.add_of(&metrics::KMS_KEYS, labels, used.count.load(Relaxed) as f64);
+        }
+        for ((method, code), latency) in figures.calls() {
             let labels = vec![
                 ("grpc_status_code", code),
                 ("method_name", method.to_owned()),
                 ("provider_name", name.clone()),
             ];
-            let counts: Vec<u64> =
-                latency.buckets.iter().map(|count| count.load(Relaxed)).collect();
-            let more = latency.count.load(Relaxed).saturating_sub(counts.iter().sum());
-            let bounds = LATENCY_BOUNDS.iter().map(|micros| *micros as f64 * 1e-6);
-            let counts = bounds.zip(counts).chain([(f64::INFINITY, more)]);
-            let total = latency.micros.load(Relaxed) as f64 * 1e-6;
+            let (counts, total) = (latency.counts(), latency.seconds());
             sum.add_histogram_of(&metrics::KMS_SECONDS, labels, counts, total);
+        }
+    }
+    for (kind, latency) in sealer.transformations() {
+        let way = ("transformation_type", kind.way.to_owned());
+        let prefix = ("transformer_prefix", kind.prefix.to_owned());
+        let count = latency.counts().map(|(_, count)| count).sum::<u64>() as f64;
+        let status = if kind.done { "OK" } else { "unknown-non-grpc" };
+        let labels = vec![
+            ("resource", kind.resource),
+            ("status", status.to_owned()),
+            way.clone(),
+            prefix.clone(),
+        ];
+        sum.add_of(&metrics::TRANSFORMATIONS, labels, count);
+        if kind.done {
+            let (counts, total) = (latency.counts(), latency.seconds());
+            sum.add_histogram_of(
+                &metrics::TRANSFORMATION_SECONDS,
+                vec![way, prefix],
+                counts,
+                total,
+            );
         }
     }
 }

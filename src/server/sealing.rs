@@ -4,6 +4,7 @@ use crate::base::limits::KMS_START_SECONDS_MAX;
 use crate::config::Config;
 use crate::seal::Sealer;
 use crate::server::pki;
+use crate::server::reloads::Reload;
 use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -42,6 +43,7 @@ pub(in crate::server) fn reload(
     config: &Config,
     sealer: Option<&Sealer>,
     stamp: &mut Option<SystemTime>,
+    figures: &Reload,
 ) {
     let (Some(encryption), Some(sealer)) = (&config.store.encryption, sealer) else { return };
     let written = written(config);
@@ -50,7 +52,9 @@ pub(in crate::server) fn reload(
     }
     *stamp = written;
     let source = pki::read("encryption-provider-config", &encryption.file);
+    let data = source.clone().unwrap_or_default();
     let taken = source.and_then(|source| sealer.replace(&source).map_err(|e| e.to_string()));
+    figures.read_again(&data, taken.is_ok());
     match taken {
         Ok(()) => {
             log::info!("the encryption configuration was reloaded");

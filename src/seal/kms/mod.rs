@@ -10,7 +10,8 @@ mod figures;
 mod service;
 mod wire;
 
-pub use figures::{Figures, LATENCY_BOUNDS};
+pub use figures::Figures;
+pub(in crate::seal) use figures::doubled;
 
 use super::{Opened, SealError};
 use crate::base::hash::HashMap;
@@ -25,7 +26,7 @@ use ring::digest;
 use service::{Address, Job, Service};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use wire::{DecryptRequest, EncryptedObject, KEY, SEED, StatusResponse, check_key_id};
 
@@ -33,6 +34,9 @@ use wire::{DecryptRequest, EncryptedObject, KEY, SEED, StatusResponse, check_key
 pub(super) const PREFIX: &str = "k8s:enc:kms:v2:";
 /// How long a seed seals without word from the plugin (`kmsv2PluginWriteDEKSourceMaxTTL`).
 const WRITE_SECONDS_MAX: u64 = 180;
+
+/// How long a plugin that could not open a source is not asked again.
+const UNREACHED_MILLIS: u64 = 3_000;
 
 /// A plugin and what it has opened.
 pub(super) struct Plugin {
@@ -48,6 +52,9 @@ pub(super) struct Plugin {
     version: ArcSwapOption<String>,
     /// Another key has been taken since the start.
     rotated: AtomicBool,
+    /// When it was last asked to open a source and could not be: milliseconds of its life.
+    unreached: AtomicU64,
+    born: Instant,
     figures: Arc<Figures>,
 }
 
@@ -55,6 +62,8 @@ pub(super) struct Plugin {
 #[derive(Debug, Clone)]
 struct State {
     source: Arc<Source>,
+    /// The hash of the key's id, for figures.
+    hash: Arc<str>,
     /// What is stored with a value, all but its data.
     object: EncryptedObject,
     until: Instant,
@@ -64,6 +73,14 @@ impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plugin").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// True for the stored form of an object (`EncryptedObject`), and if what is written of it reads as
+/// the same.
+pub(super) fn is_sound(stored: &[u8]) -> bool {
+    let Ok((object, key)) = Plugin::read(Bytes::copy_from_slice(stored)) else { return false };
+    let again = Plugin::read(object.encode_to_vec().into());
+    again.is_ok_and(|(read, same)| read == object && same == key)
 }
 
 /// `sha256:…` of a key id, which is not told as it is (`GetHashIfNotEmpty`).
@@ -99,6 +116,8 @@ impl Plugin {
             health: ArcSwap::from_pointee(Err("it has not been asked yet".to_owned())),
             version: ArcSwapOption::empty(),
             rotated: AtomicBool::new(false),
+            unreached: AtomicU64::new(0),
+            born: Instant::now(),
             figures: Arc::default(),
         });
         let address = Address { name: name.to_owned(), endpoint: endpoint.to_owned(), timeout };
@@ -153,20 +172,24 @@ impl Plugin {
         out.extend_from_slice(self.name.as_bytes());
         out.extend_from_slice(b":");
         object.encode(&mut out).ok()?;
+        self.figures.used("to_storage", &state.hash);
         Some(out.freeze())
     }
 
     /// The value of what stands behind the prefix. Asks the plugin for a source that is new, and
-    /// waits for it: not for a shard's thread.
+    /// waits for it: not for a thread that has anything else to do, see [`Self::prepare`].
     pub(super) fn open(&self, place: &[u8], stored: Bytes) -> Result<Opened, SealError> {
-        let object = EncryptedObject::decode(stored).map_err(|_| SealError::NoMatchingKey)?;
-        object.check().map_err(|_| SealError::NoMatchingKey)?;
-        let key = key_of(&object);
+        let (object, key) = Self::read(stored)?;
         let known = self.opened.load().get(&key).cloned();
         let source = match known {
             Some(source) => source,
-            None => self.ask(&object, key)?,
+            None => futures_lite::future::block_on(self.ask(&object, key))?,
         };
+        let hash: Arc<str> = match &*self.state.load() {
+            Some(state) if state.object.key_id == object.key_id => Arc::clone(&state.hash),
+            _ => hashed(&object.key_id).into(),
+        };
+        self.figures.used("from_storage", &hash);
         let plain = source.open(place, &object.data).ok_or(SealError::NoMatchingKey)?;
         let state = self.state.load();
         let stale = state.as_ref().is_some_and(|state| {
@@ -175,7 +198,33 @@ impl Plugin {
         Ok(Opened { plain: plain.into(), stale })
     }
 
-    fn ask(&self, object: &EncryptedObject, key: [u8; 32]) -> Result<Arc<Source>, SealError> {
+    fn read(stored: Bytes) -> Result<(EncryptedObject, [u8; 32]), SealError> {
+        let object = EncryptedObject::decode(stored).map_err(|_| SealError::NoMatchingKey)?;
+        object.check().map_err(|_| SealError::NoMatchingKey)?;
+        let key = key_of(&object);
+        Ok((object, key))
+    }
+
+    /// Has the plugin open what [`Self::open`] will need, so that this does not wait.
+    pub(super) async fn prepare(&self, stored: Bytes) {
+        let Ok((object, key)) = Self::read(stored) else { return };
+        if !self.opened.load().contains_key(&key) {
+            // What cannot be had now is missed when it is used.
+            self.ask(&object, key).await.ok();
+        }
+    }
+
+    /// Milliseconds since the plugin was started with; never 0.
+    fn age_millis(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// Asks for a source; not again while the plugin has just not been there.
+    async fn ask(&self, object: &EncryptedObject, key: [u8; 32]) -> Result<Arc<Source>, SealError> {
+        let missed = self.unreached.load(Relaxed);
+        if missed > 0 && self.age_millis().saturating_sub(missed) < UNREACHED_MILLIS {
+            return Err(SealError::Unavailable);
+        }
         let request = DecryptRequest {
             ciphertext: object.source.clone(),
             uid: ids::uuid(),
@@ -183,12 +232,14 @@ impl Plugin {
             annotations: object.annotations.clone(),
         };
         let (answer, answered) = async_channel::bounded(1);
-        self.jobs.try_send(Job { request, answer }).map_err(|_| SealError::NoMatchingKey)?;
-        let opened = answered.recv_blocking().unwrap_or_else(|_| Err("it has stopped".to_owned()));
+        self.jobs.try_send(Job { request, answer }).map_err(|_| SealError::Unavailable)?;
+        let opened = answered.recv().await.unwrap_or_else(|_| Err("it has stopped".to_owned()));
         let plain = opened.map_err(|why| {
             log::error!("KMS provider {}: failed to decrypt DEK, error: {why}", self.name);
-            SealError::NoMatchingKey
+            self.unreached.store(self.age_millis(), Relaxed);
+            SealError::Unavailable
         })?;
+        self.unreached.store(0, Relaxed);
         let source = match object.source_type {
             KEY => Source::key(&plain),
             _ => Source::seed(&plain),
@@ -205,6 +256,7 @@ impl Plugin {
                 opened.clear();
             }
             opened.insert(key, Arc::clone(source));
+            self.figures.sources.store(opened.len() as u64, Relaxed);
             opened
         });
     }
@@ -250,10 +302,13 @@ impl Plugin {
         }
         match check_key_id(key_id) {
             Err(why) => {
-                self.figures.invalid_key_ids.fetch_add(1, Relaxed);
+                self.figures.invalid(if key_id.is_empty() { "empty" } else { "too_long" });
                 errors.push(format!("got invalid KMSv2 KeyID hash {:?}: {why}", hashed(key_id)));
             }
-            Ok(()) => errors.extend(self.rotate(key_id, service).await.err()),
+            Ok(()) => {
+                self.figures.used("status", &hashed(key_id).into());
+                errors.extend(self.rotate(key_id, service).await.err());
+            }
         }
         match errors.as_slice() {
             [] => Ok(()),
@@ -302,7 +357,8 @@ impl Plugin {
         let object = EncryptedObject { data: Bytes::new(), ..object };
         let source = Arc::new(source);
         self.keep(key_of(&object), &source);
-        self.state.store(Some(Arc::new(State { source, object, until })));
+        let hash = hashed(&object.key_id).into();
+        self.state.store(Some(Arc::new(State { source, hash, object, until })));
         if state.is_some() {
             self.rotated.store(true, Relaxed);
             log::info!("KMS provider {}: took another key", self.name);

@@ -9,6 +9,7 @@ mod legacy_tokens;
 mod objects;
 
 pub(in crate::server) use legacy_tokens::keep as keep_legacy_tokens;
+pub(in crate::server) use objects::server_id;
 
 use crate::request::Result;
 use crate::rt;

@@ -205,7 +205,7 @@ struct Identity {
 
 impl Identity {
     fn new() -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = host();
         let name = lease_name(&host);
         let holder = format!("{name}_{}", ids::uuid());
         Self { name, host, holder }
@@ -245,6 +245,15 @@ impl Change for Renew {
 
 fn micros() -> i64 {
     clock::unix_seconds().saturating_mul(1_000_000)
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// How this server is called among others.
+pub(in crate::server) fn server_id() -> String {
+    lease_name(&host())
 }
 
 /// `apiserver-` and the first bytes of the hash of host and component, in base 32.

@@ -3,7 +3,8 @@
 //! Threads read slices of the log and build the items (the costly part); the opening thread puts
 //! them together in order as they come.
 
-use crate::seal::Sealer;
+use crate::base::limits::KMS_START_SECONDS_MAX;
+use crate::seal::{SealError, Sealer};
 use crate::store::Event;
 use crate::store::Item;
 use crate::store::embedded::record;
@@ -17,6 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// How often a plugin that is away is asked again.
+const PLUGIN_PAUSE: Duration = Duration::from_millis(500);
 
 /// The log is read in about so many slices; old revisions are sparse, so slices differ in size.
 const SLICES: u64 = 256;
@@ -92,7 +97,19 @@ pub(super) fn load<I: Item>(
 /// read: that is told when somebody reads it, as upstream.
 fn opened(sealer: Option<&Sealer>, key: &[u8], stored: Bytes) -> Bytes {
     let Some(sealer) = sealer else { return stored };
-    sealer.open(key, key, &stored).map_or(stored, |opened| opened.plain)
+    let begun = Instant::now();
+    loop {
+        match sealer.open(key, key, &stored) {
+            Ok(opened) => return opened.plain,
+            // The plugin was there a moment ago: it may be back in the next one.
+            Err(SealError::Unavailable)
+                if begun.elapsed() < Duration::from_secs(KMS_START_SECONDS_MAX) =>
+            {
+                std::thread::park_timeout(PLUGIN_PAUSE);
+            }
+            Err(_) => return stored,
+        }
+    }
 }
 
 type Slice<I> = (u64, Result<Vec<Row<I>>, Error>);

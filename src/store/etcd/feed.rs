@@ -1,7 +1,6 @@
 //! Following etcd: one watch of everything, started anew where it broke, and what comes of it.
 
 use crate::base::limits::{ETCD_BATCH_CHANGES_MAX, ETCD_BEHIND_SECONDS_MAX, ETCD_READ_SECONDS_MAX};
-use crate::store::Item;
 use crate::store::etcd::cluster::Cluster;
 use crate::store::etcd::cluster::Pause;
 use crate::store::etcd::fault::Fault;
@@ -12,6 +11,8 @@ use crate::store::etcd::serve::Core;
 use crate::store::etcd::serve::number;
 use crate::store::etcd::serve::revision;
 use crate::store::etcd::state::Change;
+use crate::store::{Event, Item};
+use bytes::Bytes;
 use etcd_client::WatchOptions;
 use etcd_client::WatchResponse;
 use etcd_client::WatchStream;
@@ -72,7 +73,7 @@ pub(super) async fn oldest(cluster: &Cluster, from: u64) -> Result<Option<u64>, 
 }
 
 /// Reads a message; changes up to `after` are known already.
-pub(super) fn read(keys: &Keys, message: WatchResponse, after: u64) -> News {
+pub(super) async fn read(keys: &Keys, message: WatchResponse, after: u64) -> News {
     let message = message.0;
     if message.canceled {
         return match revision(message.compact_revision) {
@@ -93,7 +94,10 @@ pub(super) fn read(keys: &Keys, message: WatchResponse, after: u64) -> News {
         if kv.key == COMPACTION {
             compacted = std::str::from_utf8(&kv.value).ok().and_then(|text| text.parse().ok());
         } else if let Some(key) = keys.inward(kv.key) {
-            let value = is_put.then(|| keys.opened(&key, kv.value.into()));
+            let value = match is_put {
+                true => Some(keys.opened(&key, kv.value.into()).await),
+                false => None,
+            };
             changes.push(Change { key, revision, value });
         }
     }
@@ -146,6 +150,7 @@ pub(super) async fn follow<I: Item>(core: Rc<Core<I>>, mut first: Option<WatchSt
 async fn run<I: Item>(core: &Core<I>, stream: &mut WatchStream) -> End {
     let mut behind = Duration::ZERO;
     loop {
+        open_missed(core).await;
         let message = match tokio::time::timeout(LOOK, stream.message()).await {
             Ok(Ok(Some(message))) => message,
             Ok(Ok(None)) => return End::Broken("the member ended it".to_owned()),
@@ -180,7 +185,7 @@ async fn take<I: Item>(
     let (mut events, mut reached, mut end) = (Vec::new(), after, None);
     let mut next = Some(first);
     while let Some(message) = next.take() {
-        match read(&core.keys, message, reached) {
+        match read(&core.keys, message, reached).await {
             News::Cancelled(reason) => end = Some(End::Broken(reason)),
             News::Compacted(oldest) => end = Some(End::Compacted(oldest)),
             News::Changes { changes, revision, compacted } => {
@@ -200,6 +205,29 @@ async fn take<I: Item>(
         core.outbox.publish(events, reached, false).await;
     }
     end
+}
+
+/// Opens what could not be opened before, now that the plugin that has its key is back. Whoever
+/// watches such objects has missed them and starts anew.
+async fn open_missed<I: Item>(core: &Core<I>) {
+    let mut events = Vec::new();
+    for key in core.keys.take_missed() {
+        let known = core.state.borrow().get(&key).cloned();
+        let Some(known) = known else { continue };
+        let stored = Bytes::copy_from_slice(known.value());
+        let value = core.keys.opened(&key, stored.clone()).await;
+        if value != stored {
+            let change = Change { key, revision: known.revision(), value: Some(value) };
+            let event = core.state.borrow_mut().apply(change);
+            // It comes now, of whatever revision the value is.
+            let revision = core.outbox.revision();
+            events.extend(event.map(|event| Event { revision, ..event }));
+        }
+    }
+    if !events.is_empty() {
+        log::info!("{} values were opened that had to wait for their plugin", events.len());
+        core.outbox.publish(events, core.outbox.revision(), true).await;
+    }
 }
 
 /// Reads everything, and publishes what that changes.

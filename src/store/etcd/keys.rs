@@ -1,9 +1,12 @@
 //! Between the keys of this program, which begin with `/registry/`, and those in etcd, which begin
 //! with what `--etcd-prefix` says; and between plain bytes and sealed ones.
 
-use crate::seal::Sealer;
+use crate::base::limits::SEALED_MISSED_MAX;
+use crate::seal::{SealError, Sealer};
 use crate::store::etcd::Servers;
 use bytes::Bytes;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How keys begin here.
@@ -21,6 +24,8 @@ pub(super) struct Keys {
     only: Vec<&'static str>,
     /// Beginnings of keys here that are another store's.
     except: Vec<&'static str>,
+    /// Keys whose values wait for a plugin.
+    missed: RefCell<BTreeSet<Bytes>>,
 }
 
 impl Keys {
@@ -35,7 +40,8 @@ impl Keys {
         if !bytes.is_empty() && !bytes.ends_with(b"/") {
             bytes.push(b'/');
         }
-        Self { prefix: bytes, sealer, only: Vec::new(), except: Vec::new() }
+        let missed = RefCell::default();
+        Self { prefix: bytes, sealer, only: Vec::new(), except: Vec::new(), missed }
     }
 
     /// The key in etcd of a key here.
@@ -69,11 +75,30 @@ impl Keys {
     }
 
     /// The value of what is stored in etcd. What no key opens stays as it is, and is an object that
-    /// cannot be read.
-    pub(super) fn opened(&self, key: &[u8], stored: Bytes) -> Bytes {
+    /// cannot be read. A plugin that has the key is waited for, and nothing else waits.
+    pub(super) async fn opened(&self, key: &Bytes, stored: Bytes) -> Bytes {
         let Some(sealer) = &self.sealer else { return stored };
-        let opened = sealer.open(key, &self.outward(key), &stored);
-        opened.map_or(stored, |opened| opened.plain)
+        sealer.prepare(key, &stored).await;
+        match sealer.open(key, &self.outward(key), &stored) {
+            Ok(opened) => opened.plain,
+            Err(SealError::Unavailable) => {
+                let mut missed = self.missed.borrow_mut();
+                if missed.len() < SEALED_MISSED_MAX {
+                    missed.insert(key.clone());
+                }
+                stored
+            }
+            Err(_) => stored,
+        }
+    }
+
+    /// Keys whose values could not be opened for want of a plugin, once it is back.
+    pub(super) fn take_missed(&self) -> Vec<Bytes> {
+        let back = || self.sealer.as_ref().is_some_and(|sealer| sealer.health().is_ok());
+        if self.missed.borrow().is_empty() || !back() {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.missed.borrow_mut()).into_iter().collect()
     }
 
     /// First key and the key after the last of all that are ours, in etcd.

@@ -97,11 +97,11 @@ pub(super) async fn read<I: Item>(
         if let Some(last) = answer.kvs.last() {
             range.start = [&last.key[..], &[0]].concat();
         }
-        items.extend(answer.kvs.into_iter().filter_map(|kv| {
-            let key = keys.inward(kv.key)?;
-            let value = keys.opened(&key, kv.value.into());
-            Some(Arc::new(I::new(key, revision(kv.mod_revision), value)))
-        }));
+        for kv in answer.kvs {
+            let Some(key) = keys.inward(kv.key) else { continue };
+            let value = keys.opened(&key, kv.value.into()).await;
+            items.push(Arc::new(I::new(key, revision(kv.mod_revision), value)));
+        }
         tell(items.len() as u64);
         if found == 0 || remaining == 0 || (range.limit > 0 && items.len() >= range.limit) {
             return Ok(Read { items, remaining, revision: range.revision });

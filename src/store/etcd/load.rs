@@ -121,7 +121,7 @@ async fn catch_up<I: Item>(
         let message = tokio::time::timeout(patience, stream.message());
         let message = message.await.map_err(|_| Fault::Timeout)??;
         let ended = || Fault::Unknown("the watch ended".to_owned());
-        match feed::read(keys, message.ok_or_else(ended)?, loaded.revision) {
+        match feed::read(keys, message.ok_or_else(ended)?, loaded.revision).await {
             News::Cancelled(reason) => return Err(Fault::Unknown(reason)),
             News::Compacted(_) => return Err(Fault::Compacted),
             News::Changes { changes, revision, .. } => {

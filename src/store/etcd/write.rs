@@ -46,7 +46,7 @@ pub(super) async fn commit<I: Item>(core: &Core<I>, shard: usize, ticket: u64, t
             let (value, value_revision) = match (txn.write, removed) {
                 (Write::Put { value, .. }, _) => (value, at),
                 (Write::Delete, Some(kv)) => {
-                    let value = core.keys.opened(&txn.key, kv.value.into());
+                    let value = core.keys.opened(&txn.key, kv.value.into()).await;
                     (value, revision(kv.mod_revision))
                 }
                 (Write::Delete, None) => (Bytes::new(), at),
@@ -58,7 +58,10 @@ pub(super) async fn commit<I: Item>(core: &Core<I>, shard: usize, ticket: u64, t
         }
         Ok(Done::Conflict(current)) => {
             core.health.conflicts.fetch_add(1, Relaxed);
-            let current = current.map(|kv| found(core, txn.key, kv));
+            let current = match current {
+                Some(kv) => Some(found(core, txn.key, kv).await),
+                None => None,
+            };
             core.outbox.answer(shard, ticket, Ok(Outcome::Conflict { current }));
         }
         Err(fault) => {
@@ -77,16 +80,14 @@ fn too_large(txn: &Txn) -> bool {
 }
 
 /// The item of a key as etcd has it: the one that is known, if it is the same.
-fn found<I: Item>(core: &Core<I>, key: Bytes, kv: PbKeyValue) -> Arc<I> {
+async fn found<I: Item>(core: &Core<I>, key: Bytes, kv: PbKeyValue) -> Arc<I> {
     let at = revision(kv.mod_revision);
-    let state = core.state.borrow();
-    match state.get(&key) {
-        Some(item) if item.revision() == at => item.clone(),
-        _ => {
-            let value = core.keys.opened(&key, kv.value.into());
-            Arc::new(I::new(key, at, value))
-        }
+    let known = core.state.borrow().get(&key).filter(|item| item.revision() == at).cloned();
+    if let Some(known) = known {
+        return known;
     }
+    let value = core.keys.opened(&key, kv.value.into()).await;
+    Arc::new(I::new(key, at, value))
 }
 
 /// Makes the transaction; again on another member as long as nothing can have been sent.
