@@ -159,6 +159,13 @@ fn headers() {
 }
 
 #[test]
+fn sealed() {
+    with_stack(|| {
+        smoke("sealed", targets::sealed::run);
+    });
+}
+
+#[test]
 fn streams() {
     with_stack(|| {
         smoke("streams", targets::streams::run);

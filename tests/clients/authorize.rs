@@ -1,6 +1,8 @@
 //! Who may do what by files: ABAC policies, the AuthorizationConfiguration and its reload.
 
+use super::service::Service;
 use crate::tools::Bench;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -118,4 +120,56 @@ fn who_may_update_but_not_create_makes_nothing_by_an_update() {
     bench.kubectl(&["create", "configmap", "c"]);
     let applied = with(&bench, "ann-token", &apply);
     assert!(applied.contains("serverside-applied"), "{applied}");
+}
+
+#[test]
+fn a_webhook_is_asked_only_what_meets_its_match_conditions() {
+    let service = Service::start(|_, body| {
+        let review: Value = serde_json::from_str(body).expect("JSON");
+        let allowed = review["spec"]["resourceAttributes"]["resource"] == "configmaps";
+        let status = json!({"allowed": allowed, "denied": !allowed, "reason": "the hook says"});
+        let answer = json!({"apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview", "status": status});
+        (200, answer.to_string())
+    });
+    let files = Files::new();
+    let tokens = files.put("tokens", TOKENS);
+    let kubeconfig = files.put("hook.kubeconfig", &service.kubeconfig());
+    let hook = format!(
+        "authorizers:\n- type: Webhook\n  name: hook.example\n  webhook:\n    timeout: 3s\n    \
+         subjectAccessReviewVersion: v1\n    matchConditionSubjectAccessReviewVersion: v1\n    \
+         failurePolicy: Deny\n    connectionInfo: {{type: KubeConfigFile, kubeConfigFile: \
+         '{}'}}\n    matchConditions:\n    - expression: has(request.resourceAttributes)\n    - \
+         expression: request.user == 'ann'\n- {{type: RBAC, name: rbac}}\n",
+        kubeconfig.display()
+    );
+    let config = files.put("config", &format!("{HEAD}{hook}"));
+    let flags = [
+        format!("--token-auth-file={}", tokens.display()),
+        format!("--authorization-config={}", config.display()),
+    ];
+    let Some(bench) = Bench::start_with(&flags.each_ref().map(String::as_str)) else { return };
+    let ask = |token: &str, resource: &str| {
+        with(&bench, token, &["get", resource, "--namespace=default"])
+    };
+    // Discovery is asked for by path, and so is nothing that the hook sees.
+    assert!(ask("ann-token", "configmaps").contains("kube-root-ca.crt") || service.asked() > 0);
+    let asked = service.asked();
+    assert!(asked > 0);
+    let refused = ask("ann-token", "pods");
+    assert!(refused.contains("Forbidden") && refused.contains("the hook says"), "{refused}");
+    assert!(service.asked() > asked);
+    let asked = service.asked();
+    let refused = ask("bob-token", "configmaps");
+    assert!(refused.contains("Forbidden") && !refused.contains("the hook"), "{refused}");
+    assert_eq!(service.asked(), asked, "he is none of the hook's");
+    let figures = bench.server.get("/metrics").expect("its figures");
+    for name in [
+        "webhook_evaluations_total{name=\"hook.example\",result=\"success\"}",
+        "match_condition_exclusions_total{name=\"hook.example\",type=\"Webhook\"}",
+        "match_condition_evaluation_seconds_count{name=\"hook.example\",type=\"Webhook\"}",
+        "decisions_total{decision=\"denied\",name=\"hook.example\",type=\"Webhook\"}",
+    ] {
+        assert!(figures.contains(&format!("apiserver_authorization_{name}")), "{name}");
+    }
 }

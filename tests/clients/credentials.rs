@@ -1,7 +1,11 @@
 //! kubectl with each kind of credential, and what the server keeps and tells of it.
 
+use super::authorize::Files;
 use crate::harness::Server;
 use crate::tools::Bench;
+use kubering::authn::sign::Signer;
+use rcgen::KeyPair;
+use serde_json::json;
 
 /// Who kubectl is with these flags; the administrator's certificate is left out.
 pub(crate) fn who(bench: &Bench, flags: &[&str]) -> String {
@@ -58,6 +62,46 @@ fn a_token_ends_with_the_secret_that_it_is_bound_to() {
     bench.kubectl(&["delete", "secret", "bond"]);
     let out = who(&bench, &["--token", token.trim()]);
     assert!(out.contains("Unauthorized"), "{out}");
+}
+
+#[test]
+fn a_secret_whose_token_is_used_is_labelled_with_the_day() {
+    let files = Files::new();
+    let key = KeyPair::generate().expect("a key").serialize_pem();
+    let path = files.put("sa.key", &key);
+    let flags = ["signing-key", "key"]
+        .map(|kind| format!("--service-account-{kind}-file={}", path.display()));
+    let Some(bench) = bench(&flags.each_ref().map(String::as_str)) else { return };
+    bench.kubectl(&["create", "serviceaccount", "robot"]);
+    let uid = bench.kubectl(&["get", "sa", "robot", "-o", "jsonpath={.metadata.uid}"]);
+    let name = |field: &str| format!("kubernetes.io/serviceaccount/{field}");
+    let claims = json!({
+        "iss": "kubernetes/serviceaccount",
+        "sub": "system:serviceaccount:default:robot",
+        (name("namespace")): "default",
+        (name("secret.name")): "old",
+        (name("service-account.name")): "robot",
+        (name("service-account.uid")): uid.trim(),
+    });
+    let token = Signer::of_pem(key.as_bytes()).expect("a signer").sign(&claims).expect("signed");
+    let manifest = json!({"apiVersion": "v1", "kind": "Secret",
+        "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "old",
+            "annotations": {"kubernetes.io/service-account.name": "robot"}},
+        "stringData": {"token": token}});
+    let manifest = files.put("old.json", &manifest.to_string()).display().to_string();
+    bench.kubectl(&["create", "-f", &manifest]);
+    let out = who(&bench, &["--token", &token]);
+    assert!(out.contains("system:serviceaccount:default:robot"), "{out}");
+    let label = "{.metadata.labels.kubernetes\\.io/legacy-token-last-used}";
+    let path = format!("jsonpath={label}");
+    let day = || bench.kubectl(&["get", "secret", "old", "-o", &path]);
+    let begun = std::time::Instant::now();
+    while day().trim().is_empty() && begun.elapsed().as_secs() < 10 {
+        crate::harness::pause(std::time::Duration::from_millis(200));
+    }
+    let day = day();
+    assert!(day.len() == "2026-01-02".len() && day.starts_with("20"), "{day:?}");
 }
 
 #[test]

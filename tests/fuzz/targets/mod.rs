@@ -8,6 +8,7 @@ pub(crate) mod headers;
 pub(crate) mod json;
 pub(crate) mod patch;
 pub(crate) mod proto;
+pub(crate) mod sealed;
 pub(crate) mod selectors;
 pub(crate) mod streams;
 pub(crate) mod url;
