@@ -342,7 +342,7 @@ pub fn omit(value: &mut Value<'_>, ty: &Type) {
         }
         // A struct that is no pointer and holds nothing is as good as none.
         let one = field.shape == Shape::One && !field.pointer && field.kind.scalar().is_none();
-        !field.omits(value) && !(one && value.as_map().is_some_and(Map::is_empty))
+        !(field.omits(value) || (one && value.as_map().is_some_and(Map::is_empty)))
     });
 }
 

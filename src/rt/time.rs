@@ -89,6 +89,8 @@ impl Future for Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.set.take().map(executor::clear_timer);
+        if let Some(id) = self.set.take() {
+            executor::clear_timer(id);
+        }
     }
 }

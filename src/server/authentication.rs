@@ -140,6 +140,8 @@ impl Authentication {
         let objects = Objects::new(cache.clone());
         let (uses, used) = async_channel::bounded(LEGACY_USES_WAITING_MAX);
         let figures = CacheFigures::new(&metrics);
+        let service = providers.token_service.clone();
+        let webhook = service.map(|service| TokenWebhook::new(service, Rc::clone(&audiences)));
         let tokens = Tokens {
             figures,
             file,
@@ -154,10 +156,7 @@ impl Authentication {
             },
             bootstrap: authentication.bootstrap_tokens.then_some(objects),
             issuers: RefCell::new(Arc::clone(&providers.issuers)),
-            webhook: providers
-                .token_service
-                .clone()
-                .map(|service| TokenWebhook::new(service, Rc::clone(&audiences))),
+            webhook,
             audiences: Rc::clone(&audiences),
             cache: RefCell::new(TokenCache::default()),
         };

@@ -5,6 +5,7 @@ use crate::base::clock;
 use crate::base::limits::SHARD_CONTROL_MAX;
 use crate::base::ticks::Ticks;
 use crate::cache::Cache;
+use crate::cache::CacheSeed;
 use crate::cache::Entry;
 use crate::catalog::Storage;
 use crate::client::Client;
@@ -124,30 +125,24 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
         std::iter::repeat_with(|| async_channel::bounded(SHARD_CONTROL_MAX))
             .take(config.shards)
             .unzip();
-    let mut seeds = Vec::with_capacity(config.shards);
-    let caches = others.into_iter().fold(Cache::open(opened), |caches, (resources, other)| {
-        let parts = caches.into_iter().zip(Cache::open(other));
-        parts.map(|(cache, part)| cache.with(resources.clone(), part)).collect()
-    });
-    for (cache, control) in caches.into_iter().zip(control_receivers) {
-        seeds.push(Seed {
-            config: Arc::clone(&config),
-            credentials: Arc::clone(&credentials),
-            lifecycle: Arc::clone(&lifecycle),
-            store: Arc::clone(store.health()),
-            cache,
-            discovery: Arc::clone(&discovery),
-            auditing: auditing.clone(),
-            shared: shared.clone(),
-            tls: tls.clone(),
-            address,
-            control,
-            peers: controls.clone(),
-            listening: listening_tx.clone(),
-            go: go.clone(),
-            drained: drained_tx.clone(),
-        });
-    }
+    let seed = |(cache, control)| Seed {
+        config: Arc::clone(&config),
+        credentials: Arc::clone(&credentials),
+        lifecycle: Arc::clone(&lifecycle),
+        store: Arc::clone(store.health()),
+        cache,
+        discovery: Arc::clone(&discovery),
+        auditing: auditing.clone(),
+        shared: shared.clone(),
+        tls: tls.clone(),
+        address,
+        control,
+        peers: controls.clone(),
+        listening: listening_tx.clone(),
+        go: go.clone(),
+        drained: drained_tx.clone(),
+    };
+    let seeds = caches(opened, others).into_iter().zip(control_receivers).map(seed).collect();
     let shards = rt::run_shards(config.placement, seeds, shard::run)
         .map_err(|e| BootError::Preflight(e.to_string()))?;
     for _ in 0..config.shards {
@@ -239,6 +234,14 @@ fn store_options(config: &Config, sealer: Option<Arc<Sealer>>) -> store::Options
 
 /// What another store keeps.
 type Other = (Vec<&'static Storage>, store::Opened<Entry>);
+
+/// A part for each shard of what all stores hold.
+fn caches(opened: store::Opened<Entry>, others: Vec<Other>) -> Vec<CacheSeed> {
+    others.into_iter().fold(Cache::open(opened), |caches, (resources, other)| {
+        let parts = caches.into_iter().zip(Cache::open(other));
+        parts.map(|(cache, part)| cache.with(resources.clone(), part)).collect()
+    })
+}
 
 /// The stores of resources that are kept elsewhere.
 fn open_others(

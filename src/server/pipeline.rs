@@ -227,6 +227,22 @@ enum Refusal {
     Error(String),
 }
 
+impl Refusal {
+    /// What is answered to a request for `uri`; `refuse` answers faults.
+    fn answer(self, uri: &str, refuse: impl FnOnce(Fault) -> Answer) -> Answer {
+        match self {
+            Self::Answer(answer) => *answer,
+            // `RespondWithError`.
+            Self::Fault(fault) => {
+                let mut answer = refuse(fault);
+                answer.headers.push(("x-content-type-options", "nosniff".to_owned()));
+                answer
+            }
+            Self::Error(why) => Answer::internal_error(uri, &why),
+        }
+    }
+}
+
 /// What a stage has made.
 enum Served {
     Answer(Answer),
@@ -319,16 +335,9 @@ impl Gate {
         match self.permit(shard, context, info, &action, &request).await {
             Ok(taken) => *seat = taken,
             Err(refusal) => {
-                return Served::Answer(match refusal {
-                    Refusal::Answer(answer) => *answer,
-                    // `RespondWithError`.
-                    Refusal::Fault(fault) => {
-                        let mut answer = refuse(fault, accept, context, query);
-                        answer.headers.push(("x-content-type-options", "nosniff".to_owned()));
-                        answer
-                    }
-                    Refusal::Error(why) => Answer::internal_error(audit.uri, &why),
-                });
+                return Served::Answer(
+                    refusal.answer(audit.uri, |fault| refuse(fault, accept, context, query)),
+                );
             }
         }
         if let Some(remote) = self.aggregator.find(info.path) {

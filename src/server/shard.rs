@@ -134,8 +134,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     let options = http::Options { streams_max: seed.config.serving.streams_max };
     let cache = seed.cache.start();
     let metrics = Rc::<Recorder>::default();
-    let serving = &seed.config.serving;
-    let advertised = format!("{}:{}", serving.advertise_address, seed.address.port());
+    let advertised = format!("{}:{}", seed.config.serving.advertise_address, seed.address.port());
     let other_stores = seed.shared.other_stores.clone();
     let gate = match Gate::new(
         &seed.config,
