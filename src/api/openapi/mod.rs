@@ -24,6 +24,7 @@ mod swagger;
 pub(in crate::api) mod tree;
 mod v2;
 mod v3;
+mod v3_proto;
 
 pub use self::serve::Answer;
 pub use self::serve::Asked;

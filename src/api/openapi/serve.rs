@@ -6,6 +6,7 @@ use crate::api::openapi::document::location;
 use crate::api::openapi::document::text;
 use crate::api::openapi::keep::Kept;
 use crate::api::openapi::out::Packed;
+use crate::api::openapi::v3_proto;
 use crate::codec::gzip;
 use bytes::Bytes;
 
@@ -16,6 +17,10 @@ const JSON: &str = "application/json";
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 /// The name of old, which clients still send.
 const PROTOBUF_OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+const V3_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
+/// The name of old of this one.
+const V3_PROTOBUF_OLD: &str = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";
 
 /// What a request asks for, as far as documents go: header and query values, "" where missing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,13 +85,20 @@ pub async fn answer(asked: Asked<'_>) -> Answer {
         return deliver(asked, &all.index, "text/plain; charset=utf-8", false);
     }
     let Some(document) = all.document(name) else { return Answer::NotFound };
-    if accepted(asked.accept, &[JSON]).is_none() {
+    let Some(media) = accepted(asked.accept, &[JSON, V3_PROTOBUF_OLD, V3_PROTOBUF]) else {
         return Answer::NotAcceptable;
-    }
+    };
     if !asked.hash.is_empty() && asked.hash != document.hash {
         return Answer::Moved(location(name, &document.hash));
     }
-    deliver(asked, document, JSON, !asked.hash.is_empty())
+    let answer = deliver(asked, document, JSON, !asked.hash.is_empty());
+    match answer {
+        Answer::Document { etag, immutable, .. } if media != JSON => {
+            let body = v3_proto::of_json(&text(document)).into();
+            Answer::Document { content_type: V3_PROTOBUF, body, gzip: false, etag, immutable }
+        }
+        answer => answer,
+    }
 }
 
 fn deliver(

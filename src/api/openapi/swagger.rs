@@ -13,7 +13,7 @@ use crate::object::Value;
 
 /// How a member of a JSON object stands in a message.
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     /// A repeated `Any`: values as YAML text.
     Anys,
     /// A message.
@@ -33,9 +33,9 @@ enum Form {
 }
 
 /// A message: its members by JSON name, and the number of `vendor_extension`; 0 if it has none.
-struct Message {
-    fields: &'static [(&'static str, u32, Form)],
-    extensions: u32,
+pub(super) struct Message {
+    pub(super) fields: &'static [(&'static str, u32, Form)],
+    pub(super) extensions: u32,
 }
 
 static SCHEMA: Message = Message {
@@ -122,7 +122,7 @@ static PATH_ITEM: Message = Message {
 };
 
 impl Message {
-    fn write(&self, map: &Map<'_>, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, map: &Map<'_>, out: &mut Vec<u8>) {
         for (name, number, form) in self.fields {
             let Some(value) = map.get(name) else { continue };
             match form {
@@ -149,7 +149,7 @@ impl Message {
         }
     }
 
-    fn write_field(&self, number: u32, value: &Value<'_>, out: &mut Vec<u8>) {
+    pub(super) fn write_field(&self, number: u32, value: &Value<'_>, out: &mut Vec<u8>) {
         if let Some(map) = value.as_map() {
             wire::nested(number, out, |out| self.write(map, out));
         }
@@ -157,7 +157,7 @@ impl Message {
 }
 
 /// An entry of a map: name and value.
-fn named(number: u32, name: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn named(number: u32, name: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     wire::nested(number, out, |out| {
         wire::bytes(1, name.as_bytes(), out);
         wire::nested(2, out, write);
@@ -193,7 +193,7 @@ fn wrapped_schema(number: u32, value: &Value<'_>, out: &mut Vec<u8>) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the message has floating-point numbers alone")]
-fn number_of(value: &Value<'_>) -> f64 {
+pub(super) fn number_of(value: &Value<'_>) -> f64 {
     match value {
         Value::Float(number) => *number,
         other => other.as_i64().unwrap_or(0) as f64,
