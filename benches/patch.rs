@@ -59,6 +59,7 @@ fn writer(manager: &'static str, subresource: &'static str) -> Writer<'static> {
         time: "2024-06-01T00:00:00Z",
         reset: Reset::Paths(if subresource.is_empty() { main } else { status }),
         versions: &[],
+        convert: None,
     }
 }
 

@@ -255,6 +255,7 @@ fn changes(count: Count<'_>) {
         time: NOW,
         reset: Reset::Paths(&[&["status"]]),
         versions: &[],
+        convert: None,
     };
     let mut arena = Bump::new();
     let mut run = |name: &str, work: &dyn Fn(&Bump)| {

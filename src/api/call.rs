@@ -9,6 +9,7 @@ use crate::http::BodyError;
 use crate::http::RequestBody;
 use crate::object::managed::{Reset, Writer, manager_or_user_agent};
 use crate::registry::body::{Expected, api_version};
+use crate::registry::convert;
 use crate::request::{
     Attributes, Context, Fault, Operation, Query, RequestInfo, Result, Sent, WriteOptions,
 };
@@ -84,6 +85,7 @@ impl Call<'_> {
             time: now,
             reset: reset_fields(resource, subresource),
             versions: &[],
+            convert: convert::between_versions(resource),
         }
     }
 
@@ -95,7 +97,8 @@ impl Call<'_> {
         const TYPES: &str =
             "application/json, application/yaml, application/vnd.kubernetes.protobuf";
         match self.content_type.split(';').next().unwrap_or("").trim() {
-            "" | "application/json" => Ok(Format::Json),
+            "" if self.content_type.is_empty() => Ok(Format::Json),
+            "application/json" => Ok(Format::Json),
             "application/yaml" => Ok(Format::Yaml),
             "application/vnd.kubernetes.protobuf" => Ok(Format::Protobuf),
             _ => Err(Fault::UnsupportedMediaType(format!(

@@ -215,6 +215,7 @@ impl Evicting<'_> {
             time: &now,
             reset: Reset::Nothing,
             versions: &[],
+            convert: None,
         };
         let change = Disruption { pod: self.at.name, now: &now };
         self.api.registry.update(&at, &options, &writer, &change).await.map(drop)

@@ -148,7 +148,15 @@ impl Own<'_> {
         time: &'w str,
     ) -> Writer<'w> {
         let reset = reset_fields(resource, subresource);
-        Writer { manager: self.manager, api_version, subresource, time, reset, versions: &[] }
+        Writer {
+            manager: self.manager,
+            api_version,
+            subresource,
+            time,
+            reset,
+            versions: &[],
+            convert: None,
+        }
     }
 
     fn options(self) -> WriteOptions {

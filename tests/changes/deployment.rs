@@ -30,6 +30,7 @@ fn an_updater_owns_all_that_it_creates() {
         time: "2024-01-01T00:00:00Z",
         reset: Reset::Paths(&[&["status"]]),
         versions: &[],
+        convert: None,
     };
     update(&arena, Some(ty), None, &mut new, &writer);
     let entry = &shown(&new, ty)["metadata"]["managedFields"][0];

@@ -131,6 +131,7 @@ impl World {
             time: &time,
             reset,
             versions: &[],
+            convert: None,
         };
         let made = self.change(&arena, step, live.as_ref(), &writer)?;
         let mut new = made;

@@ -249,6 +249,7 @@ impl Case<'_> {
             time: "1970-01-01T00:00:00Z",
             reset: Reset::Paths(&[]),
             versions: &[],
+            convert: None,
         };
         let kind = live.str_at(&["kind"]);
         let request = Request { writer: &writer, kind, force: true, last_applied: None };

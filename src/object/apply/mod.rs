@@ -166,16 +166,16 @@ impl<'a> Step<'a, '_> {
         let set = writer.reset.filter(set, arena);
         managed::drop_unknown(&mut entries, writer);
         let own = own_entry(&mut entries, writer, true, arena);
-        let last = own.fields;
+        let last = (own.fields, own.api_version);
         own.fields = set;
         own.api_version = arena.alloc_str(writer.api_version);
         let own = own.id();
         let owned = entries.iter().fold(FieldSet::EMPTY, |all, e| all.union(e.fields, arena));
-        let object = prune::prune(arena, place, merged, last, owned);
+        let object = self.prune(merged, last, owned);
         let changes = compare(arena, place, live, &object)
             .map_err(|error| Failure::Plain(format!("failed to compare objects: {}", error.0)))?;
         let changes = changes.map(|set| writer.reset.filter(set, arena));
-        self.take(&mut entries, own, &changes, force)?;
+        self.take(&mut entries, own, (&changes, &object), force)?;
         let changed = !is_same(place, live, &object);
         if let Some(entry) = entries.iter_mut().find(|entry| entry.id() == own) {
             if changed {
@@ -189,18 +189,38 @@ impl<'a> Step<'a, '_> {
         Ok(object)
     }
 
+    /// Takes out what the manager applied last, in the version in which it did, and nobody owns.
+    fn prune(
+        &self,
+        merged: Value<'a>,
+        (last, version): (FieldSet<'a>, &str),
+        owned: FieldSet<'a>,
+    ) -> Value<'a> {
+        let Self { arena, place, writer, .. } = *self;
+        let convert = writer.convert.filter(|_| version != writer.api_version);
+        let there = convert.and_then(|convert| {
+            let (there, ty) = convert(&merged, writer.api_version, version, arena)?;
+            let pruned = prune::prune(arena, Place::root(Some(ty)), there, last, owned);
+            Some(convert(&pruned, version, writer.api_version, arena)?.0)
+        });
+        there.unwrap_or_else(|| prune::prune(arena, place, merged, last, owned))
+    }
+
     /// Takes what changes from the others that own it, which needs `force`.
     fn take(
         &self,
         entries: &mut [Entry<'a>],
         own: ManagerId<'a>,
-        changes: &Changes<'a>,
+        (changes, object): (&Changes<'a>, &Value<'a>),
         force: bool,
     ) -> Result<(), Failure<'a>> {
         let arena = self.arena;
-        let set = changes.modified.union(changes.added, arena);
         let mut conflicts = Vec::new();
         for entry in entries.iter_mut().filter(|entry| entry.id() != own) {
+            let both = (self.live, object);
+            let other = managed::changes_in(arena, entry.api_version, both, self.writer);
+            let changes = other.as_ref().unwrap_or(changes);
+            let set = changes.modified.union(changes.added, arena);
             let fields = entry.fields.intersection(set, arena);
             if !fields.is_empty() {
                 conflicts.push(Conflicts { manager: entry.id(), fields });

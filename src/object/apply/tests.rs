@@ -29,8 +29,15 @@ impl<'a> Store<'a> {
         let time = self.clock.to_string();
         let (api_version, subresource) = ("apps/v1", "");
         let reset = Reset::Paths(&[&["status"]]);
-        let writer =
-            Writer { manager, api_version, subresource, time: &time, reset, versions: &[] };
+        let writer = Writer {
+            manager,
+            api_version,
+            subresource,
+            time: &time,
+            reset,
+            versions: &[],
+            convert: None,
+        };
         let config = self.config(body);
         let last = self.live.as_ref().map(|live| {
             let text = live.str_at(&["metadata", "annotations", super::LAST_APPLIED]);
@@ -52,7 +59,15 @@ impl<'a> Store<'a> {
 
     fn update(&mut self, manager: &str, body: &str) {
         let (api_version, subresource, reset) = ("apps/v1", "", Reset::Nothing);
-        let writer = Writer { manager, api_version, subresource, time: "0", reset, versions: &[] };
+        let writer = Writer {
+            manager,
+            api_version,
+            subresource,
+            time: "0",
+            reset,
+            versions: &[],
+            convert: None,
+        };
         let mut new = self.config(body);
         managed::update(self.arena, Some(deployment()), self.live.as_ref(), &mut new, &writer);
         self.live = Some(new);
@@ -229,8 +244,15 @@ fn what_cannot_be_applied_is_told_as_upstream_tells_it() {
         (r#"{"apiVersion":"a/b/c","kind":"X"}"#, "/, Kind=X"),
     ] {
         let (api_version, subresource, reset) = ("apps/v1", "", Reset::Nothing);
-        let writer =
-            Writer { manager: "m", api_version, subresource, time: "", reset, versions: &[] };
+        let writer = Writer {
+            manager: "m",
+            api_version,
+            subresource,
+            time: "",
+            reset,
+            versions: &[],
+            convert: None,
+        };
         let (kind_name, force, last_applied) = ("Deployment", false, None);
         let request = Request { writer: &writer, kind: kind_name, force, last_applied };
         let config = value(&arena, config);

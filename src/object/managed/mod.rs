@@ -4,8 +4,9 @@
 //! The caller runs `update` on the new object after defaults and before admission and the kind's
 //! strategy, as upstream does; fields that those change are not tracked.
 //!
-//! A limit: fields that another manager named in another API version of the same kind are compared
-//! by name in the version of the request, not converted.
+//! Fields that another manager named in another API version are compared in that version if the
+//! writer can [`Convert`] the object, else by name, which is the same where versions differ in
+//! name alone.
 
 mod entries;
 pub mod scale;
@@ -46,6 +47,11 @@ const fn whole(name: &'static str) -> Node<'static> {
     Node { element: Element::Field(name), member: true, children: FieldSet::EMPTY }
 }
 
+/// The object in another API version of its kind, and the type that it has there: object, version
+/// from, version to. `None` if there is no such version.
+pub type Convert =
+    for<'a> fn(&Value<'a>, &str, &str, &'a Bump) -> Option<(Value<'a>, &'static Type)>;
+
 /// Who writes, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer<'r> {
@@ -62,6 +68,8 @@ pub struct Writer<'r> {
     /// Every API version in which the kind is known; entries of others are dropped. Empty: all are
     /// kept.
     pub versions: &'r [&'r str],
+    /// For kinds whose API versions name fields differently.
+    pub convert: Option<Convert>,
 }
 
 /// Fields that a request cannot change, and so does not own (`GetResetFields`).
@@ -144,7 +152,8 @@ pub fn update<'a>(
     if entries.is_empty() && live.is_some() {
         return store(new, None);
     }
-    let entries = owners_after(arena, place, entries, &changes, writer);
+    let both = (live.unwrap_or(&empty), &*new);
+    let entries = owners_after(arena, place, entries, (&changes, Some(both)), writer);
     store(new, encode(entries, trusted, arena));
 }
 
@@ -178,13 +187,27 @@ fn is_reset(sent: &[Value<'_>]) -> bool {
     }
 }
 
+/// The changes as they are in another API version, if that is known.
+pub(crate) fn changes_in<'a>(
+    arena: &'a Bump,
+    version: &str,
+    (live, new): (&Value<'a>, &Value<'a>),
+    writer: &Writer<'_>,
+) -> Option<Changes<'a>> {
+    let convert = writer.convert.filter(|_| version != writer.api_version)?;
+    let (live, ty) = convert(live, writer.api_version, version, arena)?;
+    let (new, _) = convert(new, writer.api_version, version, arena)?;
+    let changes = compare_structs(arena, Place::root(Some(ty)), &live, &new).ok()?;
+    Some(changes.map(|set| writer.reset.filter(strip(set, arena), arena)))
+}
+
 /// The entries after changes by `writer` that are no apply; what is reset or nobody's is not among
-/// the changes.
+/// the changes. With them the object before and after, for entries in other versions.
 fn owners_after<'a>(
     arena: &'a Bump,
     place: Place<'_>,
     mut entries: Vec<Entry<'a>>,
-    changes: &Changes<'a>,
+    (changes, both): (&Changes<'a>, Option<(&Value<'a>, &Value<'a>)>),
     writer: &Writer<'_>,
 ) -> Vec<Entry<'a>> {
     drop_unknown(&mut entries, writer);
@@ -193,6 +216,12 @@ fn owners_after<'a>(
     // Looked for in the texts of others: of no use if there are none.
     let steps = if entries.is_empty() { None } else { last_steps(gone) };
     for entry in &mut entries {
+        if let Some(other) = both.and_then(|b| changes_in(arena, entry.api_version, b, writer)) {
+            entry.read(arena);
+            let gone = other.modified.union(other.added, arena).union(other.removed, arena);
+            entry.fields = entry.fields.difference(gone, arena);
+            continue;
+        }
         if steps.as_ref().is_some_and(|steps| entry.is_apart(steps)) {
             continue;
         }
@@ -244,7 +273,7 @@ pub(crate) fn before_first_apply<'a>(
 ) -> Vec<Entry<'a>> {
     let writer = Writer { manager: BEFORE_FIRST_APPLY, ..*writer };
     let changes = changes.map(|set| writer.reset.filter(strip(set, arena), arena));
-    owners_after(arena, place, Vec::new(), &changes, &writer)
+    owners_after(arena, place, Vec::new(), (&changes, None), &writer)
 }
 
 /// The entry of the writer, made if there is none.

@@ -7,7 +7,7 @@ use bumpalo::Bump;
 
 fn writer<'r>(manager: &'r str, time: &'r str) -> Writer<'r> {
     let (api_version, subresource, reset) = ("v1", "", Reset::Nothing);
-    Writer { manager, api_version, subresource, time, reset, versions: &[] }
+    Writer { manager, api_version, subresource, time, reset, versions: &[], convert: None }
 }
 
 fn written<'a>(

@@ -432,6 +432,7 @@ fn ip_address<'a>(address: IpAddr, service: &Value<'_>, arena: &'a Bump) -> Valu
         time: &time,
         reset: Reset::Nothing,
         versions: &[],
+        convert: None,
     };
     let ty = catalog().storage("ipaddresses").map(|storage| storage.ty);
     managed::update(arena, ty, None, &mut object, &writer);

@@ -242,6 +242,7 @@ async fn ensure(api: &Api, of: Gvr, namespace: &str, text: &str) -> Result<()> {
         time: &now,
         reset: reset_fields(resource, ""),
         versions: &[],
+        convert: None,
     };
     match api.registry.create(&at, &options, Some(&writer), object, &arena).await {
         Ok(_) | Err(Fault::AlreadyExists { .. }) => Ok(()),
