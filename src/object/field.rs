@@ -220,8 +220,32 @@ pub trait Shown {
 
 impl Shown for &str {
     fn show(&self, out: &mut String) {
-        let _ = write!(out, "{:?}", self);
+        push_quoted(out, self);
     }
+}
+
+/// A string as `strconv.Quote` writes it.
+fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    for letter in text.chars() {
+        let _ = match letter {
+            '"' | '\\' => write!(out, "\\{letter}"),
+            '\'' => write!(out, "'"),
+            '\n' | '\r' | '\t' => write!(out, "{}", letter.escape_default()),
+            '\x07' => write!(out, "\\a"),
+            '\x08' => write!(out, "\\b"),
+            '\x0b' => write!(out, "\\v"),
+            '\x0c' => write!(out, "\\f"),
+            '\0'..' ' | '\x7f' => write!(out, "\\x{:02x}", u32::from(letter)),
+            // What cannot be printed is told by the same table that `Debug` has.
+            _ if letter.escape_debug().len() > 1 => match u32::from(letter) {
+                code @ 0..=0xffff => write!(out, "\\u{code:04x}"),
+                code => write!(out, "\\U{code:08x}"),
+            },
+            _ => write!(out, "{letter}"),
+        };
+    }
+    out.push('"');
 }
 
 impl Shown for &String {
@@ -291,6 +315,14 @@ mod tests {
         let first = containers.index(0);
         assert_eq!(first.child("name").to_string(), "spec.containers[0].name");
         assert_eq!(Path::root("data").key("a.b").to_string(), "data[a.b]");
+    }
+
+    #[test]
+    fn strings_are_quoted_as_go_quotes_them() {
+        let text = "a\u{1}\n\"\\'\u{7}\u{200b}é";
+        let error = FieldError::invalid(&Path::root("f"), text, "");
+        let expected = r#"Invalid value: "a\x01\n\"\\'\a\u200bé""#;
+        assert_eq!(error.body.trim_end_matches(": "), expected);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! the new one.
 
 use super::body::{self, Expected};
-use super::change::Change;
+use super::change::{self, Change};
 use super::{meta, stored};
 use crate::catalog::Resource;
 use crate::codec::json;
@@ -67,11 +67,8 @@ impl ApplyChange<'_> {
         body::check_twice(validation, context, self.twice.as_deref())?;
         let mut new =
             body::conform(self.expected.ty, validation, context, Vec::new(), &merged, arena)?;
-        let metadata = meta::metadata_mut(&mut new, arena);
-        metadata.insert("name", Value::str_in(self.name, arena));
-        if !self.namespace.is_empty() {
-            metadata.insert("namespace", Value::str_in(self.namespace, arena));
-        }
+        change::keep_namespace(&mut new, self.namespace, arena)?;
+        change::check_name(meta::name(&new), self.name)?;
         if let Some(resource) = self.defaults {
             stored::fill_defaults(resource, &mut new, arena);
         }

@@ -139,6 +139,7 @@ impl<'a, 's> Parsed<'a, 's> {
             }
             Format::Protobuf => match proto::envelope::unwrap(arena.alloc_slice_copy(bytes)) {
                 Ok(Some(unknown)) => Ok(Self::Envelope(unknown)),
+                Ok(None) if bytes.is_empty() => Err("empty data".to_owned()),
                 Ok(None) => Err(NO_ENVELOPE.to_owned()),
                 Err(error) => Err(error.to_string()),
             },
@@ -456,6 +457,7 @@ pub fn decode_delete_options<'a>(
     let TypeMeta { api_version, kind } = parsed.type_meta().map_err(Fault::BadRequest)?;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     if !kind.is_empty() && kind != "DeleteOptions" {
+        let api_version = if api_version.is_empty() { "meta.k8s.io/v1" } else { api_version };
         return Err(Fault::BadRequest(format!(
             "no kind {kind:?} is registered for version {api_version:?} in scheme {META_SCHEME:?}"
         )));
@@ -486,15 +488,24 @@ pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<(Value<'a>, Opt
     };
     let document = yaml::parse(bytes, arena).map_err(|error| fail(error.to_string()))?;
     let config = document.any(arena).map_err(|error| fail(error.to_string()))?;
+    if !matches!(config, Value::Map(_) | Value::Null) {
+        let found = object_patch::json::noun(&config);
+        return Err(Fault::BadRequest(format!(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot \
+             unmarshal {found} into Go value of type map[string]interface {{}}"
+        )));
+    }
     let twice = document.yaml_duplicates();
     Ok((config, twice.map(|text| format!("error converting YAML to JSON: {text}"))))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Context, Fault, FieldValidation, group_version, restore};
+    use super::{Context, Expected, Fault, FieldValidation, decode, group_version, restore};
+    use super::{decode_apply, decode_delete_options};
     use crate::catalog::catalog;
-    use crate::codec::json::{self, Strictness, decode};
+    use crate::codec::json::{self, Strictness};
+    use crate::codec::media::Format;
     use bumpalo::Bump;
 
     #[test]
@@ -514,11 +525,35 @@ mod tests {
     }
 
     #[test]
+    fn bodies_that_say_what_cannot_be_are_refused_in_upstreams_words() {
+        let arena = Bump::new();
+        let ty = catalog().kind("", "v1", "ConfigMap").expect("a type");
+        let expected = Expected { group: "", version: "v1", kind: "ConfigMap", ty };
+        let refused = |text: &[u8], media: Format| {
+            let context = Context::default();
+            match decode(&context, text, media, &expected, FieldValidation::Ignore, &arena) {
+                Err(Fault::BadRequest(text)) => text,
+                other => panic!("{other:?}"),
+            }
+        };
+        let slashes = refused(br#"{"apiVersion":"a/b/c"}"#, Format::Json);
+        assert!(slashes.contains("ConfigMap): unexpected GroupVersion string: a/b/c ({"));
+        assert!(refused(b"", Format::Protobuf).ends_with("empty data (<empty>)"));
+        let Err(Fault::BadRequest(text)) = decode_apply(b"- a\n", &arena) else { panic!("taken") };
+        assert!(text.ends_with("unmarshal array into Go value of type map[string]interface {}"));
+        let options = decode_delete_options(br#"{"kind":"Pod"}"#, Format::Json, &arena);
+        let Err(Fault::BadRequest(text)) = options else { panic!("taken") };
+        assert!(text.starts_with("no kind \"Pod\" is registered for version \"meta.k8s.io/v1\""));
+    }
+
+    #[test]
     fn a_wrong_type_is_told_with_the_names_that_go_has() {
         let arena = Bump::new();
         let told = |ty: &str, text: &str| {
             let ty = catalog().type_named(ty).expect("a type");
-            decode(text.as_bytes(), ty, &arena, Strictness::Report).err().map(|e| e.to_string())
+            json::decode(text.as_bytes(), ty, &arena, Strictness::Report)
+                .err()
+                .map(|e| e.to_string())
         };
         for (ty, text, end) in [
             (

@@ -3,6 +3,7 @@
 
 use super::{body, meta, stored};
 use crate::catalog::{Resource, catalog};
+use crate::codec::json;
 use crate::object::managed::{self, Writer};
 use crate::object::schema::Type;
 use crate::object::{Map, Value};
@@ -178,6 +179,23 @@ pub struct Patch<'b> {
 
 impl Change for Patch<'_> {
     fn apply<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
+        let refused = match self.patched(old, arena) {
+            Err(fault @ Fault::Invalid { .. })
+                if self.kind != PatchKind::Strategic && self.ty.structural.is_none() =>
+            {
+                fault
+            }
+            result => return result,
+        };
+        // The refusal shows the patched text, which upstream makes of the object as clients see it.
+        let mut shown = Vec::with_capacity(2048);
+        json::encode(old, self.ty, &mut shown);
+        json::parse_any(&shown, arena).map_or(Err(refused), |old| self.patched(&old, arena))
+    }
+}
+
+impl Patch<'_> {
+    fn patched<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
         let mut new = old.copy_in(arena);
         let (validation, context) = (self.validation, self.context);
         let twice = body::patch(self.kind, validation, self.text, self.ty, &mut new, arena)?;
@@ -200,9 +218,7 @@ impl Change for Patch<'_> {
         }
         Ok(new)
     }
-}
 
-impl Patch<'_> {
     /// A patch that names another kind makes an object of that kind, which is then refused.
     fn check_kind(&self, new: &Value<'_>, arena: &Bump) -> Result<()> {
         let (kind, api_version) = (new.str_at(&["kind"]), new.str_at(&["apiVersion"]));
@@ -228,7 +244,7 @@ impl Patch<'_> {
 
 /// A patch may not move the object to another namespace; one that takes it away changes nothing
 /// (`EnsureObjectNamespaceMatchesRequestNamespace`).
-fn keep_namespace<'a>(new: &mut Value<'a>, wanted: &str, arena: &'a Bump) -> Result<()> {
+pub(super) fn keep_namespace<'a>(new: &mut Value<'a>, wanted: &str, arena: &'a Bump) -> Result<()> {
     let own = meta::namespace(new);
     if own == wanted {
         return Ok(());
@@ -247,7 +263,7 @@ fn keep_namespace<'a>(new: &mut Value<'a>, wanted: &str, arena: &'a Bump) -> Res
 }
 
 /// A patch may not take the object's name away or change it.
-fn check_name(own: &str, wanted: &str) -> Result<()> {
+pub(super) fn check_name(own: &str, wanted: &str) -> Result<()> {
     if own.is_empty() {
         return Err(Fault::BadRequest(format!(
             "the name of the object ({wanted} based on URL) was undeterminable: name must be \

@@ -121,7 +121,9 @@ impl<A: Admit> Registry<A> {
             if let Some(entry) = self.read(storage, namespace, name).await? {
                 return Err(stored::exists(at.resource, name, entry.deleting()));
             }
-            return Ok(Arc::new(Entry::new(key, 0, value)));
+            // As sent: nothing gives it another one.
+            let revision = meta::resource_version(object).parse().unwrap_or(0);
+            return Ok(Arc::new(Entry::new(key, revision, value)));
         }
         let ttl_seconds = (storage.resource == "events").then_some(self.options.event_ttl_seconds);
         if meta::resource_version(object).parse::<u64>().is_ok_and(|revision| revision != 0) {

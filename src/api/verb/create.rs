@@ -5,7 +5,6 @@ use crate::api::call::{Call, WriterNames, read_body};
 use crate::api::{Api, action};
 use crate::base::{clock, timestamp};
 use crate::catalog::custom;
-use crate::codec::media::Format;
 use crate::http::RequestBody;
 use crate::object::{Arena, Value};
 use crate::registry::{body, meta, stored};
@@ -115,7 +114,7 @@ fn read_delete_options(call: &Call<'_>, bytes: &[u8]) -> Result<RawDeleteOptions
     if bytes.is_empty() {
         return RawDeleteOptions::from_query(call.query);
     }
-    let media = call.body_media().unwrap_or(Format::Json);
+    let media = call.body_media()?;
     let arena = Arena::new();
     let object = body::decode_delete_options(bytes, media, &arena)?;
     let texts = object.list_at(&["dryRun"]).iter().filter_map(Value::as_str);

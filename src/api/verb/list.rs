@@ -210,7 +210,7 @@ impl ContinueToken {
             serde_json::from_slice(&bytes).map_err(|error| bad(&json_fault(&bytes, &error)))?;
         let text = |key: &str| json.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
         if text("v") != "meta.k8s.io/v1" {
-            let why = format!("server does not recognize this encoded version {:?}", text("v"));
+            let why = format!("server does not recognize this encoded version {}", text("v"));
             return Err(bad(&why));
         }
         let revision = json.get("rv").and_then(serde_json::Value::as_i64).unwrap_or(0);
@@ -488,6 +488,13 @@ mod tests {
             Err(Fault::BadRequest(message)) => message,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_version_of_a_token_is_told_bare() {
+        let expected = "invalid continue token: continue key is not valid: server does not \
+                        recognize this encoded version ";
+        assert_eq!(message(&URL_SAFE_NO_PAD.encode("{}")), expected);
     }
 
     #[test]

@@ -6,10 +6,9 @@ use crate::api::call::{Call, WriterNames, read_body};
 use crate::api::route::Target;
 use crate::base::{clock, timestamp};
 use crate::http::RequestBody;
+use crate::object::Arena;
 use crate::object::managed::Writer;
-use crate::object::patch::json::noun;
-use crate::object::{Arena, Value};
-use crate::registry::{ApplyChange, Patch, PatchKind, Scaled, body, meta, stored};
+use crate::registry::{ApplyChange, Patch, PatchKind, Scaled, body, stored};
 use crate::request::{Fault, Operation, Result, RouterFault, WriteOptions, WriteVerb};
 
 /// The patch that a Content-Type names.
@@ -63,7 +62,6 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let updated = if kind == PatchKind::Apply {
         let arena = Arena::new();
         let (config, twice) = body::decode_apply(&text, &arena)?;
-        check_config(call, &config)?;
         let ty = expected.ty;
         // Who applies a Scale owns fields of the Scale.
         let own_version = expected.api_version();
@@ -110,42 +108,4 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let entry = api.registry.in_version(resource, &updated.entry).await?;
     let bytes = super::get::encode(call, &entry)?;
     Ok(Answer::object(if updated.created { 201 } else { 200 }, &call.form, bytes))
-}
-
-/// Name and namespace of an applied configuration are the URL's.
-fn check_config(call: &Call<'_>, config: &Value<'_>) -> Result<()> {
-    if !matches!(config, Value::Map(_) | Value::Null) {
-        return Err(Fault::BadRequest(format!(
-            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot \
-             unmarshal {} into Go value of type map[string]interface {{}}",
-            noun(config)
-        )));
-    }
-    let expected = call.expected();
-    let (version, kind) = (config.str_at(&["apiVersion"]), config.str_at(&["kind"]));
-    if kind != expected.kind || version != expected.api_version() {
-        let version =
-            if version.contains('/') { version.to_owned() } else { format!("/{version}") };
-        return Err(Fault::BadRequest(format!("invalid object type: {version}, Kind={kind}")));
-    }
-    let (own, wanted) = (meta::name(config), &*call.info.name);
-    if own.is_empty() {
-        return Err(Fault::BadRequest(format!(
-            "the name of the object ({wanted} based on URL) was undeterminable: name must be \
-             provided"
-        )));
-    }
-    if own != wanted {
-        return Err(Fault::BadRequest(format!(
-            "the name of the object ({own}) does not match the name on the URL ({wanted})"
-        )));
-    }
-    let own = meta::namespace(config);
-    let wanted = call.attributes(Operation::Update, false).namespace;
-    if !own.is_empty() && own != wanted {
-        let text = "the namespace of the provided object does not match the namespace sent on \
-                    the request";
-        return Err(Fault::BadRequest(text.into()));
-    }
-    Ok(())
 }

@@ -8,6 +8,8 @@ use std::fmt;
 pub enum YamlError {
     /// An alias to a node that it stands in.
     Cycle(String),
+    /// A character that YAML has no place for.
+    Control,
     /// Nested too deep.
     Depth,
     /// Aliases multiply the document beyond reason.
@@ -37,6 +39,7 @@ impl fmt::Display for YamlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cycle(name) => write!(f, "yaml: anchor '{name}' value contains itself"),
+            Self::Control => f.write_str("yaml: control characters are not allowed"),
             Self::Depth => f.write_str("yaml: exceeded max depth of 10000"),
             Self::Expansion => f.write_str("yaml: document contains excessive aliasing"),
             Self::Key("nil") => {

@@ -17,6 +17,9 @@ use std::rc::Rc;
 /// In go-yaml's words.
 pub fn parse<'a>(source: &[u8], arena: &'a Bump) -> Result<Document<'a, 'static>, YamlError> {
     let source = std::str::from_utf8(source).map_err(|_| YamlError::Utf8)?;
+    if source.chars().any(is_control) {
+        return Err(YamlError::Control);
+    }
     no_leading_tab(source)?;
     let mut builder = Builder { arena, open: Vec::new(), anchors: HashMap::default() };
     let root = builder.build(source)?;
@@ -27,6 +30,11 @@ pub fn parse<'a>(source: &[u8], arena: &'a Bump) -> Result<Document<'a, 'static>
         flat.nodes.push(Node::Static(StaticNode::Null));
     }
     Ok(Document::of_nodes(flat.nodes, flat.duplicates))
+}
+
+/// What go-yaml's reader refuses (`yaml_parser_update_buffer`).
+const fn is_control(c: char) -> bool {
+    !matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// go-yaml takes no tab before the first token; our parser does.
@@ -424,6 +432,7 @@ mod tests {
                 "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y8\n   bad: indent\n",
                 "yaml: line 5: mapping values are not allowed in this context",
             ),
+            ("a: \u{1}", "yaml: control characters are not allowed"),
             ("a: [", "yaml: line 1: did not find expected node content"),
             ("a: *x\n", "yaml: unknown anchor 'x' referenced"),
             ("a: &x [*x]\n", "yaml: anchor 'x' value contains itself"),
