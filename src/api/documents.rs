@@ -6,7 +6,7 @@ use super::discovery::Discovery;
 use super::form;
 use super::form::Form;
 use super::openapi;
-use crate::catalog::custom;
+use crate::catalog::{catalog, custom};
 use crate::codec::media;
 use crate::codec::media::Format;
 use crate::http::Body;
@@ -44,15 +44,55 @@ const OTHER_PATHS: [&str; 13] = [
     "/version",
 ];
 
-/// The answer to GET or HEAD; `None` if the path is no document's. `checks` are the paths of single
+/// What the router refuses of a request to a document that it serves: any method but GET, and an
+/// Accept header that names none of `types` and not everything. The index, the lists of groups and
+/// OpenAPI are served beside the router, which answer any method.
+pub fn refused(method: &str, types: &'static str, form: form::Asked<'_>) -> Option<Answer> {
+    let known: Vec<&str> = types.split(", ").collect();
+    let fault = if method != "GET" {
+        RouterFault::MethodNotAllowed
+    } else if !media::is_routable(form.accept, &known) {
+        RouterFault::NotAcceptable(types)
+    } else {
+        return None;
+    };
+    Some(Answer::fault(Fault::Router(fault), &form::for_status(form)))
+}
+
+/// The types of a document that the router serves; `None` for one that is served beside it.
+fn routed(path: &str) -> Option<&'static str> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    match path {
+        "/version" => Some("application/json"),
+        "/api" | "/api/v1" => Some(form::TYPES),
+        _ => {
+            let (group, version) = path.strip_prefix("/apis/")?.split_once('/')?;
+            let group = catalog().groups().iter().find(|known| known.name == group)?;
+            let versions = &group.versions;
+            let served = versions.iter().any(|v| v.version == version && v.served_by_default());
+            served.then_some(form::TYPES)
+        }
+    }
+}
+
+/// The answer to a request; `None` if the path is no document's. `checks` are the paths of single
 /// health checks, for the index.
-pub async fn answer(found: &Discovery, checks: &[&str], asked: Asked<'_>) -> Option<Answer> {
+pub async fn answer(
+    found: &Discovery,
+    checks: &[String],
+    method: &str,
+    asked: Asked<'_>,
+) -> Option<Answer> {
+    if let Some(answer) = routed(asked.path).and_then(|types| refused(method, types, asked.form)) {
+        return Some(answer);
+    }
     if openapi::is_served(asked.path) {
         return Some(open_api(asked).await);
     }
     match asked.path {
         "/" | "/index.html" => {
-            let others = [&OTHER_PATHS[..], checks].concat();
+            let others = OTHER_PATHS.iter().copied().chain(checks.iter().map(String::as_str));
+            let others: Vec<&str> = others.collect();
             let served = custom::served();
             let groups = discovery::with_custom(discovery::built_in(), &served);
             Some(json(discovery::root_paths(&groups, &others)))
@@ -103,6 +143,7 @@ fn discovered(answer: discovery::Answer, asked: Asked<'_>) -> Answer {
 
 async fn open_api(asked: Asked<'_>) -> Answer {
     let hash = asked.form.query.first("hash");
+    let is_index = asked.path.strip_suffix('/').unwrap_or(asked.path) == "/openapi/v3";
     let asked = openapi::Asked {
         path: asked.path,
         hash: hash.as_deref().unwrap_or_default(),
@@ -113,8 +154,11 @@ async fn open_api(asked: Asked<'_>) -> Answer {
     match openapi::answer(asked).await {
         openapi::Answer::Document { content_type, body, gzip, etag, immutable } => {
             let mut answer = Answer::stream(200, content_type, Body::full(body));
-            answer.headers.push(("etag", etag));
-            answer.headers.push(("vary", "Accept, Accept-Encoding".to_owned()));
+            // The index of version 3 is made anew for each request, and not told apart.
+            if !is_index {
+                answer.headers.push(("etag", etag));
+                answer.headers.push(("vary", "Accept, Accept-Encoding".to_owned()));
+            }
             if gzip {
                 answer.headers.push(("content-encoding", "gzip".to_owned()));
             }
@@ -142,4 +186,30 @@ fn not_modified(etag: String) -> Answer {
 
 fn cache_headers(etag: String) -> [(&'static str, String); 3] {
     [("etag", etag), ("vary", "Accept".to_owned()), ("cache-control", "public".to_owned())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{form, refused, routed};
+    use crate::request::Query;
+
+    #[test]
+    fn the_router_serves_get_alone_and_the_types_it_has() {
+        let ask = |method: &str, path: &str, accept: &str| {
+            let form = form::Asked { accept, user_agent: "", query: Query::new("") };
+            routed(path).and_then(|types| refused(method, types, form)).map(|answer| answer.code)
+        };
+        assert_eq!(ask("GET", "/version", "application/json;q=0.1"), None);
+        assert_eq!(ask("GET", "/version/", "application/yaml"), Some(406));
+        assert_eq!(ask("GET", "/api/v1", "application/yaml"), None);
+        assert_eq!(ask("GET", "/api", "application/*"), Some(406));
+        for path in ["/api", "/api/v1", "/apis/apps/v1", "/version"] {
+            assert_eq!(ask("POST", path, ""), Some(405), "{path}");
+            assert_eq!(ask("HEAD", path, ""), Some(405), "{path}");
+        }
+        // These are answered beside the router.
+        for path in ["/", "/apis", "/apis/apps", "/apis/nope/v1", "/openapi/v3"] {
+            assert_eq!(ask("POST", path, "text/html"), None, "{path}");
+        }
+    }
 }

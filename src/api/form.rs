@@ -9,7 +9,11 @@ use crate::codec::{json, yaml};
 use crate::request::{Fault, Query, Result, RouterFault};
 use bytes::Bytes;
 
-const TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+/// What routes of objects and of discovery answer with.
+pub(super) const TYPES: &str =
+    "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const LIST_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf, \
+     application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
 
 /// A negotiated form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,13 +77,15 @@ pub struct Asked<'r> {
     pub query: Query<'r>,
 }
 
-/// The form of the answer to a request on a resource.
+/// The form of the answer to a request on a resource; routes that list and watch name more types
+/// when they refuse.
 ///
 /// # Errors
 /// 406 in the router's or the handler's words; 400 for an unknown `includeObject`.
-pub fn negotiate(asked: Asked<'_>) -> Result<Form> {
+pub fn negotiate(asked: Asked<'_>, lists: bool) -> Result<Form> {
     if !media::is_routable(asked.accept, media::OBJECT_TYPES) {
-        return Err(Fault::Router(RouterFault::NotAcceptable(TYPES)));
+        let types = if lists { LIST_TYPES } else { TYPES };
+        return Err(Fault::Router(RouterFault::NotAcceptable(types)));
     }
     let accepted = media::negotiate(asked.accept, media::FORMATS, |format, convert| {
         convert.is_none_or(|convert| transform(format, convert).is_some())
@@ -145,9 +151,12 @@ fn transform(format: Format, convert: Convert<'_>) -> Option<Transform> {
     }
 }
 
-/// The encoding for a Status when nothing else is known: what Accept says, else JSON.
+/// The encoding for a Status: what Accept says without transforming it, else indented JSON
+/// (`ErrorNegotiated`).
 pub fn for_status(asked: Asked<'_>) -> Form {
-    negotiate(asked).unwrap_or(Form::JSON).whole()
+    media::negotiate(asked.accept, media::FORMATS, |_, convert| convert.is_none())
+        .and_then(|accepted| form_of(asked, &accepted).ok())
+        .unwrap_or(Form { pretty: true, ..Form::JSON })
 }
 
 fn include(query: Query<'_>) -> Result<Include> {
@@ -179,7 +188,7 @@ mod tests {
     use super::*;
 
     fn form(accept: &str) -> Result<Form> {
-        negotiate(Asked { accept, user_agent: "", query: Query::new("") })
+        negotiate(Asked { accept, user_agent: "", query: Query::new("") }, false)
     }
 
     #[test]
@@ -195,6 +204,23 @@ mod tests {
         assert_eq!(form("text/html"), refused);
         assert_eq!(form("application/*"), refused);
         assert_eq!(form("application/cbor"), refused);
+    }
+
+    #[test]
+    fn routes_that_list_tell_of_streams() {
+        let asked = Asked { accept: "text/html", user_agent: "", query: Query::new("") };
+        let refused = Err(Fault::Router(RouterFault::NotAcceptable(LIST_TYPES)));
+        assert_eq!(negotiate(asked, true), refused);
+    }
+
+    #[test]
+    fn a_status_is_never_transformed() {
+        let form = |accept| for_status(Asked { accept, user_agent: "", query: Query::new("") });
+        let fallback = Form { pretty: true, ..Form::JSON };
+        assert_eq!(form("application/yaml;as=Table;v=v1;g=meta.k8s.io"), fallback);
+        assert_eq!(form("application/json;as=Table,application/yaml").media, Format::Yaml);
+        assert_eq!(form("application/*"), Form::JSON);
+        assert_eq!(form("text/html"), fallback);
     }
 
     #[test]
@@ -218,8 +244,8 @@ mod tests {
     #[test]
     fn people_get_indented_json_unless_they_decline() {
         let ask = |agent, query| Asked { accept: "", user_agent: agent, query: Query::new(query) };
-        assert!(negotiate(ask("curl/8", "")).unwrap().pretty);
-        assert!(!negotiate(ask("curl/8", "pretty=false")).unwrap().pretty);
-        assert!(negotiate(ask("x", "pretty=true")).unwrap().pretty);
+        assert!(negotiate(ask("curl/8", ""), false).unwrap().pretty);
+        assert!(!negotiate(ask("curl/8", "pretty=false"), false).unwrap().pretty);
+        assert!(negotiate(ask("x", "pretty=true"), false).unwrap().pretty);
     }
 }

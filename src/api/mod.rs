@@ -35,7 +35,7 @@ use admit::Admission;
 use answer::Answer;
 use call::Call;
 use connect::Connector;
-use form::{Asked, Form};
+use form::Asked;
 use route::{Route, Target};
 use std::rc::Rc;
 use verb::list::Scope;
@@ -87,8 +87,6 @@ impl Api {
             Asked { accept: head.accept, user_agent: &context.user_agent, query: head.query };
         match self.dispatch(context, info, head, asked, body).await {
             Ok(answer) => answer,
-            // What the router refuses it refuses in JSON, whatever the client accepts.
-            Err(fault @ Fault::Router(_)) => Answer::fault(fault, &Form::JSON),
             Err(fault) => Answer::fault(fault, &form::for_status(asked)),
         }
     }
@@ -118,15 +116,18 @@ impl Api {
             verb::patch::accepted(&target, head.content_type)?;
         }
         let form = match target.resource.custom {
-            Some(_) => form::negotiate_custom(asked)?,
-            None => form::negotiate(asked)?,
+            Some(_) => form::negotiate_custom(asked),
+            None => form::negotiate(asked, matches!(target.verb, Verb::List | Verb::Watch)),
         };
-        if let Some(text) = deprecation(&target) {
+        if let Some(text) = deprecation(&target)
+            && !matches!(form, Err(Fault::Router(_)))
+        {
             context.warn(text);
         }
         if let Some(text) = target.resource.custom.and_then(|own| own.deprecation.as_deref()) {
             context.warn(text);
         }
+        let form = form?;
         let query = head.query;
         let call = Call { context, info, target, form, query, content_type: head.content_type };
         if target.resource.storage.is_none() && target.verb != Verb::Create {

@@ -76,7 +76,11 @@ pub fn route(method: &str, info: &RequestInfo<'_>) -> Result<Route, RouterFault>
     if !info.rest.is_empty() && info.subresource != "proxy" {
         return Err(RouterFault::NotFound);
     }
-    let verb = if info.watch_prefix { Verb::Watch } else { verb_of(method, info) };
+    let verb = match (info.watch_prefix, method) {
+        (true, "GET" | "HEAD") => Verb::Watch,
+        (true, _) => Verb::None,
+        (false, _) => verb_of(method, info),
+    };
     let verbs = subresource.map_or(&resource.verbs, |subresource| &subresource.verbs);
     let known = verbs.contains(&verb.name());
     if info.named && subresource.is_none() && *verbs == ["create"] {
@@ -189,6 +193,8 @@ mod tests {
         assert_eq!(verb("DELETE", "/api/v1/namespaces"), Err(RouterFault::MethodNotAllowed));
         assert_eq!(verb("PUT", "/api/v1/namespaces/d/pods"), Err(RouterFault::MethodNotAllowed));
         assert_eq!(verb("HEAD", "/api/v1/namespaces/d"), Err(RouterFault::MethodNotAllowed));
+        assert_eq!(verb("GET", "/api/v1/watch/pods"), Ok(Verb::Watch));
+        assert_eq!(verb("POST", "/api/v1/watch/pods"), Err(RouterFault::MethodNotAllowed));
         assert!(matches!(find("GET", "/apis/nope/v1/things"), Ok(Route::Unknown)));
     }
 }

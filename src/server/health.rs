@@ -1,7 +1,8 @@
 //! `/healthz`, `/livez`, `/readyz` and their checks (`k8s.io/apiserver/pkg/server/healthz`).
 
-use crate::http::Response;
 use crate::http::StatusCode;
+use crate::http::header::CONTENT_TYPE;
+use crate::http::{Body, HeaderValue, Response};
 use crate::server::shard::Shard;
 use crate::store::Health;
 use percent_encoding::percent_decode_str;
@@ -36,9 +37,12 @@ impl Endpoint {
 /// One check: its name and, if it fails, why.
 type Check = (Cow<'static, str>, Result<(), Cow<'static, str>>);
 
+/// The store answers; the one of the checks below that can fail.
+const STORAGE_READINESS: &str = "poststarthook/storage-readiness";
+
 /// Checks that hold from the moment requests are served: what upstream does in the background after
 /// its start is done here before. Named as upstream, since probes may name them.
-const BOOT_CHECKS: [&str; 30] = [
+const BOOT_CHECKS: [&str; 32] = [
     "poststarthook/start-apiserver-admission-initializer",
     "poststarthook/generic-apiserver-start-informers",
     "poststarthook/priority-and-fairness-config-consumer",
@@ -48,9 +52,11 @@ const BOOT_CHECKS: [&str; 30] = [
     "poststarthook/start-apiextensions-controllers",
     "poststarthook/crd-informer-synced",
     "poststarthook/start-system-namespaces-controller",
+    "poststarthook/peer-endpoint-reconciler-controller",
     "poststarthook/start-cluster-authentication-info-controller",
     "poststarthook/start-kube-apiserver-identity-lease-controller",
     "poststarthook/start-kube-apiserver-identity-lease-garbage-collector",
+    STORAGE_READINESS,
     "poststarthook/start-legacy-token-tracking-controller",
     "poststarthook/start-service-ip-repair-controllers",
     "poststarthook/rbac/bootstrap-roles",
@@ -86,12 +92,23 @@ pub fn answer(shard: &Shard, path: &str, query: &str) -> Option<Response> {
     }
     let (_, result) = checks.into_iter().find(|(name, _)| *name == check)?;
     Some(match result {
-        Ok(()) => Response::text(StatusCode::OK, "ok"),
+        Ok(()) => Response::new(StatusCode::OK, Body::full("ok"))
+            .with(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
         Err(detail) => {
             let text = format!("internal server error: {detail}\n");
             Response::text(StatusCode::INTERNAL_SERVER_ERROR, text)
         }
     })
+}
+
+/// The paths of all checks, for the index.
+pub fn paths(shard: &Shard) -> Vec<String> {
+    let endpoints = [Endpoint::Healthz, Endpoint::Livez, Endpoint::Readyz];
+    let each = endpoints.into_iter().flat_map(|endpoint| {
+        let checks = checks(shard, endpoint).into_iter();
+        checks.map(move |(name, _)| format!("/{}/{name}", endpoint.name()))
+    });
+    each.collect()
 }
 
 /// All checks of an endpoint, in upstream's order.
@@ -103,6 +120,10 @@ fn checks(shard: &Shard, endpoint: Endpoint) -> Vec<Check> {
     let patience = timeout + ETCD_PROBE_INTERVAL;
     let store = pulse(&shard.store, patience);
     let mut checks: Vec<Check> = vec![("ping".into(), Ok(())), ("log".into(), Ok(()))];
+    if endpoint != Endpoint::Readyz {
+        // It is renewed in time, like the other certificates made at boot.
+        checks.push(("loopback-serving-certificate".into(), Ok(())));
+    }
     if endpoint == Endpoint::Readyz {
         let synced =
             if shard.lifecycle.is_ready() { Ok(()) } else { Err("shards are starting".into()) };
@@ -121,8 +142,10 @@ fn checks(shard: &Shard, endpoint: Endpoint) -> Vec<Check> {
     if let Some(sealer) = sealer.filter(|sealer| sealer.has_plugins()) {
         checks.push(("kms-providers".into(), sealer.health().map_err(Cow::Owned)));
     }
-    checks.extend(BOOT_CHECKS.map(|name| (name.into(), Ok(()))));
-    checks.push(("poststarthook/storage-readiness".into(), store));
+    checks.extend(BOOT_CHECKS.map(|name| {
+        let result = if name == STORAGE_READINESS { store.clone() } else { Ok(()) };
+        (name.into(), result)
+    }));
     if endpoint == Endpoint::Readyz {
         let stopping = shard.lifecycle.is_stopping();
         let shutdown = if stopping { Err("process is shutting down".into()) } else { Ok(()) };

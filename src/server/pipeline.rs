@@ -12,7 +12,7 @@ use crate::api::compress::compress;
 use crate::api::connect::{self, Connector, Kubelets};
 use crate::api::discovery::Current;
 use crate::api::documents;
-use crate::api::form::{Asked, Form, for_status};
+use crate::api::form::{Asked, for_status};
 use crate::api::issuer::Issuer;
 use crate::api::{Api, Head};
 use crate::authn::{Authenticator, ClientCertificate, Issuers, Shown, UsedSecret};
@@ -23,9 +23,7 @@ use crate::catalog::catalog;
 use crate::client::Client;
 use crate::config::Config;
 use crate::flow::{Flow, Seat};
-use crate::http::{
-    HeaderName, HeaderText, HeaderValue, Method, Request, Response, StatusCode, header,
-};
+use crate::http::{HeaderName, HeaderText, HeaderValue, Request, Response, StatusCode, header};
 use crate::metrics::{Phase, Recorder, Tally};
 use crate::object::selector::{FieldSelector, LabelSelector};
 use crate::registry::conversion::Conversion;
@@ -469,7 +467,8 @@ impl Gate {
             return Served::Response(response);
         }
         if let Some(answer) = self.issuer.as_ref().and_then(|issuer| issuer.answer(info.path)) {
-            return Served::Answer(answer);
+            let refused = documents::refused(request.method.as_str(), answer.content_type, form);
+            return Served::Answer(refused.unwrap_or(answer));
         }
         let asked = documents::Asked {
             path: info.path,
@@ -477,17 +476,13 @@ impl Gate {
             accept_encoding: &text(request, header::ACCEPT_ENCODING),
             if_none_match: &text(request, header::IF_NONE_MATCH),
         };
-        let found = match request.method {
-            Method::GET | Method::HEAD => {
-                let found = self.discovery.get(&self.aggregator.list());
-                documents::answer(&found, &[], asked).await
-            }
-            _ => None,
-        };
+        let found = self.discovery.get(&self.aggregator.list());
+        let found =
+            documents::answer(&found, &health::paths(shard), request.method.as_str(), asked).await;
         Served::Answer(match found {
             Some(answer) => answer,
             None if is_below_known_group(info.path) => {
-                Answer::fault(Fault::Router(RouterFault::NotFound), &Form::JSON)
+                Answer::fault(Fault::Router(RouterFault::NotFound), &for_status(form))
             }
             None => Answer::not_found(),
         })

@@ -41,7 +41,7 @@ pub(super) fn negotiate(accept: &str, may_aggregate: bool) -> Option<(Form, bool
     let mut clauses: Vec<Clause<'_>> = accept.split(',').map(Clause::parse).collect();
     // A stable sort: clauses of one quality keep their order.
     clauses.sort_by_key(|clause| std::cmp::Reverse(clause.quality));
-    clauses.iter().filter(|clause| clause.quality > 0).find_map(|clause| clause.form(may_aggregate))
+    clauses.iter().find_map(|clause| clause.form(may_aggregate))
 }
 
 /// One clause of an Accept header.
@@ -72,7 +72,7 @@ impl<'h> Clause<'h> {
 
     fn form(&self, may_aggregate: bool) -> Option<(Form, bool)> {
         let form = match self.media {
-            "*/*" | "application/*" | "application/json" => Form::Json,
+            "*" | "*/*" | "application/*" | "application/json" => Form::Json,
             "application/yaml" => Form::Yaml,
             "application/vnd.kubernetes.protobuf" => Form::Protobuf,
             _ => return None,
@@ -114,6 +114,9 @@ mod tests {
         let both = format!("application/vnd.kubernetes.protobuf,{AGGREGATED}");
         assert_eq!(negotiate(&both, true), Some((Form::Protobuf, false)));
         assert_eq!(negotiate("text/html", true), None);
+        assert_eq!(negotiate("*", true), Some((Form::Json, false)));
+        // A quality of 0 only comes last.
+        assert_eq!(negotiate("application/json;q=0", true), Some((Form::Json, false)));
     }
 
     #[test]
