@@ -57,6 +57,11 @@ pub fn to_parent<'a>(
             match kept {
                 Some(at) => {
                     owners.remove(at);
+                    let replicas = FieldSet::of_paths(&[path_in(arena, path)], arena);
+                    if !entry.applied && entry.fields.difference(replicas, arena).is_empty() {
+                        // Upstream finds no time under the identity that it has in the Scale.
+                        entry.time = None;
+                    }
                 }
                 None => {
                     let replicas = FieldSet::of_paths(&[path_in(arena, path)], arena);
@@ -74,7 +79,11 @@ pub fn to_parent<'a>(
             owner.fields = FieldSet::of_paths(&[path_in(arena, path)], arena);
             match entries.iter_mut().find(|entry| entry.id() == owner.id()) {
                 Some(entry) => entry.fields = entry.fields.union(owner.fields, arena),
-                None => entries.push(owner),
+                None => {
+                    // Times are looked up among those of the parent, where it was not.
+                    owner.time = None;
+                    entries.push(owner);
+                }
             }
         }
     }
@@ -124,9 +133,11 @@ mod tests {
             &arena,
             r#"[{"manager":"hpa","operation":"Update","apiVersion":"autoscaling/v1",
                 "fieldsType":"FieldsV1","fieldsV1":{"f:spec":{"f:replicas":{}}},
-                "subresource":"scale"}]"#,
+                "subresource":"scale","time":"2020-01-01T00:00:00Z"}]"#,
         );
         let found = to_parent(&arena, parent.list_at(&[]), taken.list_at(&[]), "apps/v1", PATHS);
+        let timed = |list: &Value<'_>| list.list_at(&[]).iter().any(|e| e.get("time").is_some());
+        assert!(!timed(found.as_ref().expect("parent").as_ref().expect("entries")));
         assert_eq!(
             owners(found.expect("parent").as_ref()),
             [
