@@ -477,8 +477,10 @@ impl Gate {
             if_none_match: &text(request, header::IF_NONE_MATCH),
         };
         let found = self.discovery.get(&self.aggregator.list());
-        let found =
-            documents::answer(&found, &health::paths(shard), request.method.as_str(), asked).await;
+        let is_index = matches!(info.path, "/" | "/index.html");
+        let checks = if is_index { health::paths(shard) } else { Vec::new() };
+        let method = request.method.as_str();
+        let found = documents::answer(&found, &checks, method, asked).await;
         Served::Answer(match found {
             Some(answer) => answer,
             None if is_below_known_group(info.path) => {

@@ -236,7 +236,7 @@ fn additional(number: u32, value: &Value<'_>, out: &mut Vec<u8>) {
     });
 }
 
-/// `DefaultType`, which has no form for objects and lists: theirs are left out.
+/// `DefaultType`, which has no form for objects and lists: theirs is empty.
 fn default_value(number: u32, value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Int(_) | Value::Float(_) => wire::nested(number, out, |out| {
@@ -245,7 +245,9 @@ fn default_value(number: u32, value: &Value<'_>, out: &mut Vec<u8>) {
         }),
         Value::Bool(set) => wire::nested(number, out, |out| wire::int(2, i64::from(*set), out)),
         Value::Str(text) => wire::nested(number, out, |out| wire::bytes(3, text.as_bytes(), out)),
-        Value::Null | Value::Raw(_) | Value::List(_) | Value::Map(_) => {}
+        Value::Null | Value::Raw(_) | Value::List(_) | Value::Map(_) => {
+            wire::nested(number, out, |_| {});
+        }
     }
 }
 
@@ -268,6 +270,8 @@ mod tests {
         let property =
             b"\xfa\x01\x17\x0a\x15\x0a\x01p\x12\x10\x0a\x0e\xca\x01\x06string\x8a\x02\x02";
         assert!(found.windows(property.len()).any(|part| part == property), "{found:?}");
+        let empty = b"\x8a\x02\x00";
+        assert!(found.windows(empty.len()).any(|part| part == empty), "{found:?}");
         let extension = b"\xa2\x02\x0d\x0a\x03x-a\x12\x06\x12\x04\"b\"\n";
         assert!(found.windows(extension.len()).any(|part| part == extension), "{found:?}");
         assert!(of_json(b"[").is_empty());
