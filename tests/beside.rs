@@ -348,7 +348,7 @@ fn a_change_of_the_leader_fails_no_request() {
             let next = next.expect("three members").id();
             // Only the leader can be asked to give way.
             for url in cluster.urls().split(',') {
-                let one = etcd_client::Client::connect([url], None).await;
+                let one = Box::pin(etcd_client::Client::connect([url], None)).await;
                 if one.expect("a client").move_leader(next).await.is_ok() {
                     return;
                 }

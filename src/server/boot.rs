@@ -121,10 +121,9 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     let (drained_tx, drained) = async_channel::bounded(config.shards);
     let advertised = format!("{}:{}", config.serving.advertise_address, address.port());
     let discovery = Arc::new(Discovery::new(&built_in(), &advertised));
+    let control = || async_channel::bounded(SHARD_CONTROL_MAX);
     let (controls, control_receivers): (Vec<_>, Vec<_>) =
-        std::iter::repeat_with(|| async_channel::bounded(SHARD_CONTROL_MAX))
-            .take(config.shards)
-            .unzip();
+        std::iter::repeat_with(control).take(config.shards).unzip();
     let seed = |(cache, control)| Seed {
         config: Arc::clone(&config),
         credentials: Arc::clone(&credentials),
@@ -164,10 +163,7 @@ pub fn run(config: Config, announce: impl FnOnce(&str)) -> Result<(), BootError>
     if let Some(auditing) = auditing {
         auditing.flush();
     }
-    for store in std::iter::once(store).chain(other_stores) {
-        let closed = store.close();
-        closed.map_err(|e| BootError::Failed(format!("the store did not close well: {e:?}")))?;
-    }
+    std::iter::once(store).chain(other_stores).try_for_each(close)?;
     log::info!("stopped");
     // The shards' threads end with the process: their executors hold nothing that must be put away.
     drop(shards);
@@ -234,6 +230,11 @@ fn store_options(config: &Config, sealer: Option<Arc<Sealer>>) -> store::Options
 
 /// What another store keeps.
 type Other = (Vec<&'static Storage>, store::Opened<Entry>);
+
+fn close(store: store::Handle) -> Result<(), BootError> {
+    let closed = store.close();
+    closed.map_err(|e| BootError::Failed(format!("the store did not close well: {e:?}")))
+}
 
 /// A part for each shard of what all stores hold.
 fn caches(opened: store::Opened<Entry>, others: Vec<Other>) -> Vec<CacheSeed> {

@@ -23,7 +23,9 @@ use crate::catalog::catalog;
 use crate::client::Client;
 use crate::config::Config;
 use crate::flow::{Flow, Seat};
-use crate::http::{HeaderName, HeaderText, HeaderValue, Request, Response, StatusCode, header};
+use crate::http::{
+    HeaderName, HeaderText, HeaderValue, Request, Response, StatusCode, Uri, header,
+};
 use crate::metrics::{Phase, Recorder, Tally};
 use crate::object::selector::{FieldSelector, LabelSelector};
 use crate::registry::conversion::Conversion;
@@ -227,7 +229,7 @@ enum Refusal {
 
 impl Refusal {
     /// What is answered to a request for `uri`; `refuse` answers faults.
-    fn answer(self, uri: &str, refuse: impl FnOnce(Fault) -> Answer) -> Answer {
+    fn answer(self, uri: &Uri, refuse: impl FnOnce(Fault) -> Answer) -> Answer {
         match self {
             Self::Answer(answer) => *answer,
             // `RespondWithError`.
