@@ -9,6 +9,7 @@ use crate::cel::authorizer::{self, Decision, Query};
 use crate::cel::{Budget, EvalError, Fault, Program, Val, environment};
 use crate::codec::json;
 use crate::object::Value;
+use crate::object::schema::omit;
 use crate::request::{Attributes, User};
 use bumpalo::Bump;
 use std::cell::RefCell;
@@ -53,8 +54,12 @@ pub(super) async fn hold(
 ) -> Result<bool, String> {
     let arena = Bump::new();
     let request = request(at, invocation, &arena);
-    let of =
-        |object: Option<&Value<'_>>| object.map_or(Value::Null, |object| object.copy_in(&arena));
+    let of = |object: Option<&Value<'_>>| {
+        let mut object = object.map_or(Value::Null, |object| object.copy_in(&arena));
+        // Conditions see the object as JSON has it.
+        omit(&mut object, invocation.resource.ty);
+        object
+    };
     let (object, old) = (of(object), of(old));
     let query = Query {
         group: at.resource.group.to_owned(),
