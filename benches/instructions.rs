@@ -1,8 +1,7 @@
 //! How many instructions the hot paths take, against `instructions.json`: the guard of their cost.
 //!
 //! `cargo bench --bench instructions` counts them with valgrind's callgrind and fails where one
-//! takes 5 % more than the baseline says (of small ones, their sum); `-- --write` makes what is
-//! counted the new baseline.
+//! takes 5 % more than the baseline says; `-- --write` makes what is counted the new baseline.
 //! Counts depend on the compiler and on what the processor can do, so the baseline names both, and
 //! where they differ the counts are shown but nothing fails.
 //!
