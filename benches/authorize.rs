@@ -3,12 +3,14 @@
 //! `cargo bench --bench authorize`; prints nanoseconds a decision. Asked are, in turn, users of all
 //! kinds: with rights of their own, by a group, by a service account in a namespace, and with none.
 
+mod measure;
+
 use bumpalo::Bump;
 use kubering::authz::{Action, Authorizer, Mode, Verdict};
 use kubering::codec::json;
 use kubering::request::User;
+use measure::show;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 const ROLES: usize = 2_000;
 const BINDINGS: usize = 5_000;
@@ -85,22 +87,6 @@ fn users() -> Vec<User> {
         .collect()
 }
 
-/// Runs `work` for a while, five times; nanoseconds a run of the best time.
-fn measure(mut work: impl FnMut(usize)) -> f64 {
-    let mut best = f64::MAX;
-    for _ in 0..5 {
-        let (start, mut runs) = (Instant::now(), 0usize);
-        while start.elapsed() < Duration::from_millis(200) {
-            for run in 0..1_024 {
-                work(run);
-            }
-            runs += 1_024;
-        }
-        best = best.min(start.elapsed().as_secs_f64() * 1e9 / runs as f64);
-    }
-    best
-}
-
 #[expect(clippy::print_stdout, reason = "a bench prints figures")]
 fn main() {
     let (chain, users) = (filled(), users());
@@ -123,10 +109,10 @@ fn main() {
         allowed += usize::from(decision.verdict == Verdict::Allow);
     }
     println!("{allowed} of {} questions are allowed", users.len() * NAMESPACES);
-    let nanos = measure(|run| {
-        let decided =
-            futures_lite::future::block_on(chain.allows(&users[run % users.len()], &action(run)));
-        black_box(decided);
+    let mut run = 0;
+    show("decision", || {
+        let (user, action) = (&users[run % users.len()], action(run));
+        run += 1;
+        black_box(futures_lite::future::block_on(chain.allows(user, &action)));
     });
-    println!("{:<44} {nanos:>9.0} ns", "decision");
 }

@@ -4,8 +4,11 @@
 //! records keeps to its 100 ns. On two busy virtual cores it does not yet: 323 ns, of which the
 //! counter's seven readings take 24 ns each (the monotonic clock takes 71 ns there).
 
+mod measure;
+
 use kubering::base::ticks::Ticks;
 use kubering::metrics::{Labels, Laps, Phase, Recorder};
+use measure::show;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -24,30 +27,15 @@ const GET_POD: Labels<'static> = Labels {
 /// What a read may cost.
 const NANOS_MAX: f64 = 100.0;
 
-/// Runs `work` for a while, nine times; nanoseconds a run of the best time.
-fn measure(name: &str, mut work: impl FnMut()) -> f64 {
-    let mut best = f64::MAX;
-    for _ in 0..9 {
-        let (start, mut runs) = (Instant::now(), 0u32);
-        while start.elapsed() < Duration::from_millis(50) {
-            (0..256).for_each(|_| work());
-            runs += 256;
-        }
-        best = best.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(runs));
-    }
-    println!("{name:<52} {best:>8.1} ns");
-    best
-}
-
 fn main() {
     Ticks::calibrate();
     let recorder = Recorder::default();
     let took = Duration::from_micros(40);
     let none = Laps::default();
-    measure("reading the counter", || {
+    show("reading the counter", || {
         black_box(Ticks::now());
     });
-    measure("reading the monotonic clock", || {
+    show("reading the monotonic clock", || {
         black_box(Instant::now());
     });
     let laps_of_a_read = || {
@@ -58,10 +46,10 @@ fn main() {
         laps
     };
     // Without laps: what was counted of each request before.
-    let counted = measure("a request counted", || {
+    let counted = show("a request counted", || {
         recorder.sent(&GET_POD, 200, (took, black_box(&none)));
     });
-    let timed = measure("a request counted, its five phases and its write", || {
+    let timed = show("a request counted, its five phases and its write", || {
         let laps = laps_of_a_read();
         drop(recorder.request(&GET_POD, 200, (took, &laps), None));
     });

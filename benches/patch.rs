@@ -3,6 +3,8 @@
 //! `cargo bench --bench patch`; prints nanoseconds an operation. Each includes the copy of the live
 //! object that a write needs anyway; that copy stands on a line of its own.
 
+mod measure;
+
 use bumpalo::Bump;
 use kubering::catalog::catalog;
 use kubering::codec::json::{self, Strictness};
@@ -11,8 +13,8 @@ use kubering::object::apply::{Request, apply};
 use kubering::object::managed::{Reset, Writer, update};
 use kubering::object::patch::{json as json_patch, merge, strategic};
 use kubering::object::schema::Type;
+use measure::show;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 const DEPLOYMENT: &str = include_str!("data/deployment.json");
 const STRATEGIC: &str = r#"{"spec":{"replicas":5,"template":{"spec":{
@@ -28,27 +30,6 @@ const JSON: &str = r#"[{"op":"test","path":"/spec/replicas","value":3},
 const CONFIG: &str = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},
     "spec":{"replicas":5,"template":{"spec":{"containers":[{"name":"web",
     "image":"registry.example/web:1"}]}}}}"#;
-
-/// Runs `work` for a while, five times; nanoseconds a run of the best time.
-fn measure(mut work: impl FnMut()) -> f64 {
-    let mut best = f64::MAX;
-    for _ in 0..5 {
-        let (start, mut runs) = (Instant::now(), 0u32);
-        while start.elapsed() < Duration::from_millis(200) {
-            for _ in 0..64 {
-                work();
-            }
-            runs += 64;
-        }
-        best = best.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(runs));
-    }
-    best
-}
-
-#[expect(clippy::print_stdout, reason = "a bench prints figures")]
-fn show(name: &str, nanos: f64) {
-    println!("{name:<44} {nanos:>9.0} ns");
-}
 
 fn writer(manager: &'static str, subresource: &'static str) -> Writer<'static> {
     let (main, status): (&[&[&str]], &[&[&str]]) = (&[&["status"]], &[&["spec"]]);
@@ -66,13 +47,10 @@ fn writer(manager: &'static str, subresource: &'static str) -> Writer<'static> {
 /// Works in one arena, made empty before each run.
 fn run(name: &str, work: &dyn Fn(&Bump)) {
     let mut arena = Bump::new();
-    show(
-        name,
-        measure(|| {
-            arena.reset();
-            work(&arena);
-        }),
-    );
+    show(name, || {
+        arena.reset();
+        work(&arena);
+    });
 }
 
 fn main() {

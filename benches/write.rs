@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench write`; prints nanoseconds of CPU an operation, each step and all of them.
 
+mod measure;
+
 use bumpalo::Bump;
 use kubering::catalog::{Resource, catalog};
 use kubering::codec::json::{self, Strictness};
@@ -9,33 +11,11 @@ use kubering::codec::proto::{self, envelope};
 use kubering::object::Value;
 use kubering::registry::strategy::{Scope, User};
 use kubering::registry::{meta, stored};
+use measure::show;
 use std::hint::black_box;
 
 const POD: &str = include_str!("data/pod.json");
 const NOW: &str = "2024-06-01T00:00:00Z";
-
-/// Nanoseconds of CPU that this process has had: steadier than the clock where others compete.
-fn cpu_nanos() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    stat.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0)
-}
-
-/// Runs `work` for a while, seven times; prints nanoseconds a run of the best time.
-#[expect(clippy::cast_precision_loss, clippy::print_stdout, reason = "a bench prints figures")]
-fn show(name: &str, mut work: impl FnMut()) {
-    let mut best = f64::MAX;
-    for _ in 0..7 {
-        let (start, mut runs, mut spent) = (cpu_nanos(), 0u32, 0);
-        // The counter moves by ticks: let it move far.
-        while spent < 100_000_000 {
-            (0..500).for_each(|_| work());
-            runs += 500;
-            spent = cpu_nanos() - start;
-        }
-        best = best.min(spent as f64 / f64::from(runs));
-    }
-    println!("{name:<44} {best:>9.0} ns");
-}
 
 fn decode<'a>(pods: &Resource, arena: &'a Bump) -> Value<'a> {
     let decoded = json::decode(POD.as_bytes(), pods.ty, arena, Strictness::Report);

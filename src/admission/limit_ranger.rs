@@ -204,14 +204,7 @@ fn below(
     limit: Option<&Quantity>,
 ) -> Option<String> {
     let begin = format!("minimum {name} usage per {kind} is {least}");
-    let is_below = |quantity: &&Quantity| compare(quantity, least) == Ordering::Less;
-    let Some(request) = request else {
-        return Some(format!("{begin}.  No request is specified"));
-    };
-    if is_below(&request) {
-        return Some(format!("{begin}, but request is {request}"));
-    }
-    limit.filter(is_below).map(|limit| format!("{begin}, but limit is {limit}"))
+    beyond(&begin, (least, Ordering::Less), ("request", request), ("limit", limit))
 }
 
 /// `maxConstraint`.
@@ -223,14 +216,25 @@ fn above(
     limit: Option<&Quantity>,
 ) -> Option<String> {
     let begin = format!("maximum {name} usage per {kind} is {most}");
-    let is_above = |quantity: &&Quantity| compare(quantity, most) == Ordering::Greater;
-    let Some(limit) = limit else {
-        return Some(format!("{begin}.  No limit is specified"));
-    };
-    if is_above(&limit) {
-        return Some(format!("{begin}, but limit is {limit}"));
+    beyond(&begin, (most, Ordering::Greater), ("limit", limit), ("request", request))
+}
+
+type Named<'a> = (&'a str, Option<&'a Quantity>);
+
+/// What is wrong if the first quantity, which must be there, or the second lies beyond the bound.
+fn beyond(
+    begin: &str,
+    (bound, side): (&Quantity, Ordering),
+    first: Named<'_>,
+    second: Named<'_>,
+) -> Option<String> {
+    if first.1.is_none() {
+        return Some(format!("{begin}.  No {} is specified", first.0));
     }
-    request.filter(is_above).map(|request| format!("{begin}, but request is {request}"))
+    [first, second].into_iter().find_map(|(what, quantity)| {
+        let quantity = quantity.filter(|quantity| compare(quantity, bound) == side)?;
+        Some(format!("{begin}, but {what} is {quantity}"))
+    })
 }
 
 /// `limitRequestRatioConstraint`.

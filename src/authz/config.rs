@@ -2,7 +2,7 @@
 //! and how webhooks are asked (`validation.ValidateAuthorizationConfiguration`).
 
 use super::Mode;
-use crate::codec::scalar::duration;
+use crate::base::duration;
 use crate::codec::settings::{self, Kind, Shape};
 use crate::object::Value;
 use crate::object::content::dns_subdomain_errors;

@@ -2,6 +2,7 @@
 
 pub mod cidr;
 pub mod clock;
+pub mod duration;
 pub mod expiring;
 pub mod hash;
 pub mod ids;

@@ -46,6 +46,7 @@ pub use opaque::Opaque;
 pub use types::{Object, Type};
 pub use value::{Entries, Fault, List, Map, Text, Val};
 
+use crate::base::duration;
 use crate::base::limits::{CEL_BUDGET_COST_MAX, CEL_CALL_COST_MAX, CEL_CONDITIONS_COST_MAX};
 use ast::{Ast, Id, Literal, Node};
 use authorizer::Authority;
@@ -274,7 +275,7 @@ fn literal_issues(ast: &Ast) -> Vec<issue::Issue> {
         let Some(last) = args.last().copied() else { continue };
         let Node::Const(Literal::String(text)) = ast.node(last) else { continue };
         let good = match &**function {
-            "duration" => times::duration(text).is_some(),
+            "duration" => duration::parse(text).is_ok(),
             "timestamp" => times::Time::parse(text).is_some(),
             "matches" => functions::is_pattern(text),
             _ => true,

@@ -4,6 +4,7 @@
 use super::opaque::Opaque;
 use super::times::Time;
 use super::types::Type;
+use crate::base::duration;
 use crate::base::hash::HashMap;
 use crate::object;
 use crate::object::Value as Tree;
@@ -412,7 +413,7 @@ fn declared<'v>(tree: &'v Tree<'v>, schema: &'v Schema) -> Result<Val<'v>, Fault
 fn formatted<'v>(text: &'v str, format: &str) -> Result<Val<'v>, Fault> {
     let bad = |what: &str| Fault::error(format!("Invalid {what} {text}"));
     Ok(match format {
-        "duration" => Val::Duration(super::times::duration(text).ok_or_else(|| bad("duration"))?),
+        "duration" => Val::Duration(duration::parse(text).map_err(|_| bad("duration"))?),
         "date" => {
             let midnight = format!("{text}T00:00:00Z");
             Val::Timestamp(Time::parse(&midnight).ok_or_else(|| bad("date formatted string"))?)

@@ -6,7 +6,6 @@
 
 mod audit;
 mod authorization;
-pub mod duration;
 mod etcd;
 pub mod flags;
 mod help;

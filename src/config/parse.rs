@@ -1,7 +1,7 @@
 //! The command line, taken apart by the table of flags.
 
+use crate::base::duration;
 use crate::base::hash::HashMap;
-use crate::config::duration;
 use crate::config::flags::FLAGS;
 use crate::config::flags::Flag;
 use crate::config::flags::Kind;
@@ -158,7 +158,7 @@ impl Values {
     /// A duration.
     #[must_use]
     pub fn duration(&self, name: &str) -> Duration {
-        duration::parse(self.text(name)).unwrap_or_default()
+        duration(self.text(name)).unwrap_or_default()
     }
 
     /// A number with a fraction.
@@ -221,7 +221,7 @@ impl Values {
 fn check(flag: &Flag, value: &str) -> Result<(), FlagError> {
     let problem = match flag.kind {
         Kind::Bool if boolean(value).is_none() => "must be true or false",
-        Kind::Duration if duration::parse(value).is_none() => "must be a duration, as 1m30s",
+        Kind::Duration if duration(value).is_none() => "must be a duration, as 1m30s",
         Kind::Float if !value.parse::<f64>().is_ok_and(f64::is_finite) => "must be a number",
         Kind::Int if !value.parse::<i64>().is_ok_and(|n| n >= 0) => {
             "must be a whole number, not below 0"
@@ -246,4 +246,9 @@ fn boolean(text: &str) -> Option<bool> {
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
         _ => None,
     }
+}
+
+/// A duration that is not negative.
+fn duration(text: &str) -> Option<Duration> {
+    duration::parse(text).ok().and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos)
 }

@@ -3,8 +3,8 @@
 
 use super::kms::Plugin;
 use super::provider::{Chain, Key, Kind, Provider};
+use crate::base::duration;
 use crate::base::hash::HashMap;
-use crate::codec::scalar::duration;
 use crate::codec::yaml;
 use crate::object::Value;
 use base64::Engine as _;

@@ -5,12 +5,13 @@ use crate::base::{clock, timestamp};
 use crate::cache::{
     Entry, Frame, FrameEncoder, FrameKind, ListQuery, ReadAt, WatchFrom, WatchQuery,
 };
-use crate::catalog::{Resource, catalog, custom};
+use crate::catalog::{Resource, custom};
 use crate::object::Value;
 use crate::registry::definition::{self, CLEANUP, Taken};
 use crate::registry::{meta, stored};
-use crate::request::{Attributes, Context, DeleteOptions, Fault, Operation, Result, Sent, User};
+use crate::request::{DeleteOptions, Fault, Operation, Result};
 use crate::rt;
+use crate::server::own::{self, attributes, context};
 use crate::server::shard::Shard;
 use bumpalo::Bump;
 use bytes::Bytes;
@@ -59,38 +60,7 @@ pub(super) async fn run(shard: Rc<Shard>) {
 }
 
 fn resource() -> Result<&'static Resource> {
-    catalog()
-        .resource("apiextensions.k8s.io", "v1", "customresourcedefinitions")
-        .ok_or_else(|| Fault::Internal("definitions are not in the catalog".into()))
-}
-
-fn context() -> Context {
-    let user = User {
-        name: "system:apiserver".into(),
-        groups: vec!["system:masters".into(), "system:authenticated".into()],
-        ..User::default()
-    };
-    Context::new(user, "kube-apiserver".into())
-}
-
-fn attributes<'r>(
-    resource: &'static Resource,
-    (namespace, name): (&'r str, &'r str),
-    operation: Operation,
-    context: &'r Context,
-) -> Attributes<'r> {
-    Attributes {
-        resource,
-        subresource: "",
-        namespace,
-        name,
-        title: name,
-        operation,
-        by_update: false,
-        sent: Sent::Nothing,
-        dry_run: false,
-        context,
-    }
+    own::resource(("apiextensions.k8s.io", "v1", "customresourcedefinitions"))
 }
 
 async fn follow(shard: &Rc<Shard>, ending: &Ending) -> Result<()> {

@@ -3,11 +3,11 @@
 
 use crate::api::answer::Answer;
 use crate::api::form::Form;
+use crate::base::duration;
 use crate::base::ids;
 use crate::base::limits::REQUESTS_IN_FLIGHT_MAX;
 use crate::catalog::catalog;
 use crate::config::Config;
-use crate::config::duration;
 use crate::flow::Seat;
 use crate::http::HeaderValue;
 use crate::http::Method;
@@ -229,8 +229,11 @@ fn draining(send_retry_after: bool) -> Answer {
 pub(in crate::server) fn deadline(config: &Config, query: Query<'_>) -> Result<Duration, Fault> {
     let limit = config.requests.timeout;
     match query.first("timeout") {
-        Some(text) if !text.is_empty() => match duration::parse_go(&text) {
-            Ok(asked) => Ok(asked.map_or(limit, |asked| asked.min(limit))),
+        Some(text) if !text.is_empty() => match duration::parse(&text) {
+            Ok(nanos) => match u64::try_from(nanos) {
+                Ok(nanos @ 1..) => Ok(limit.min(Duration::from_nanos(nanos))),
+                _ => Ok(limit),
+            },
             Err(words) => {
                 let text = format!("invalid timeout specified in the request URL - {words}");
                 Err(Fault::BadRequest(text))

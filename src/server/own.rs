@@ -10,8 +10,8 @@ use crate::object::Value;
 use crate::object::managed::Writer;
 use crate::registry::{ApplyChange, Change, body, meta, stored};
 use crate::request::{
-    Attributes, Context, DeleteOptions, Fault, FieldValidation, Operation, RawDeleteOptions,
-    Result, Sent, User, WriteOptions,
+    Attributes, Context, DeleteOptions, Fault, FieldValidation, Operation, Result, Sent, User,
+    WriteOptions,
 };
 use bumpalo::Bump;
 
@@ -36,21 +36,49 @@ impl Own<'_> {
         namespace: &str,
         text: &str,
     ) -> Result<()> {
-        let resource = resource(of)?;
+        let (resource, arena) = (resource(of)?, Bump::new());
+        let object = described(resource, text, FieldValidation::Strict, &arena)?;
+        self.create_object(resource, namespace, object, &arena).await
+    }
+
+    /// Creates the object that the JSON describes, unless one of its name is there. It is looked
+    /// for first: what is there may be refused for other reasons before its name, as a Service
+    /// whose address is taken, namely by itself.
+    ///
+    /// # Errors
+    /// Those of a read and of a create.
+    pub(in crate::server) async fn ensure(
+        self,
+        of: Gvr,
+        namespace: &str,
+        text: &str,
+    ) -> Result<()> {
+        let (resource, arena) = (resource(of)?, Bump::new());
+        let object = described(resource, text, FieldValidation::Strict, &arena)?;
+        let (storage, name) = (stored::storage(resource)?, meta::name(&object));
+        if self.api.registry.read(storage, namespace, name).await?.is_some() {
+            return Ok(());
+        }
+        match self.create_object(resource, namespace, object, &arena).await {
+            Err(Fault::AlreadyExists { .. }) => Ok(()),
+            created => created,
+        }
+    }
+
+    async fn create_object<'a>(
+        self,
+        resource: &'static Resource,
+        namespace: &str,
+        object: Value<'a>,
+        arena: &'a Bump,
+    ) -> Result<()> {
         let context = context();
-        let arena = Bump::new();
-        let expected = expected(resource);
-        let strict = FieldValidation::Strict;
-        let text = text.as_bytes();
-        let mut object = body::decode(&context, text, Format::Json, &expected, strict, &arena)?;
-        stored::fill_defaults(resource, &mut object, &arena);
-        let name = meta::name(&object);
-        let operation = Operation::Create;
-        let at = Attributes { name, operation, ..attributes(resource, namespace, &context) };
-        let (now, api_version) = (now(), expected.api_version());
+        let of = (namespace, meta::name(&object));
+        let at = attributes(resource, of, Operation::Create, &context);
+        let (now, api_version) = (now(), expected(resource).api_version());
         let writer = self.writer(resource, &api_version, "", &now);
         let options = self.options();
-        self.api.registry.create(&at, &options, Some(&writer), object, &arena).await.map(drop)
+        self.api.registry.create(&at, &options, Some(&writer), object, arena).await.map(drop)
     }
 
     /// Changes an object that is there.
@@ -60,12 +88,12 @@ impl Own<'_> {
     pub(in crate::server) async fn update(
         self,
         of: Gvr,
-        (namespace, name): (&str, &str),
+        at: (&str, &str),
         change: &impl Change,
     ) -> Result<()> {
         let resource = resource(of)?;
         let context = context();
-        let at = Attributes { name, ..attributes(resource, namespace, &context) };
+        let at = attributes(resource, at, Operation::Update, &context);
         let (now, api_version) = (now(), expected(resource).api_version());
         let writer = self.writer(resource, &api_version, "", &now);
         self.api.registry.update(&at, &self.options(), &writer, change).await.map(drop)
@@ -78,13 +106,13 @@ impl Own<'_> {
     pub(in crate::server) async fn update_status(
         self,
         of: Gvr,
-        (namespace, name): (&str, &str),
+        at: (&str, &str),
         change: &impl Change,
     ) -> Result<()> {
         let resource = resource(of)?;
         let context = context();
-        let at = attributes(resource, namespace, &context);
-        let at = Attributes { name, subresource: "status", ..at };
+        let at = attributes(resource, at, Operation::Update, &context);
+        let at = Attributes { subresource: "status", ..at };
         let (now, api_version) = (now(), expected(resource).api_version());
         let writer = self.writer(resource, &api_version, "status", &now);
         self.api.registry.update(&at, &self.options(), &writer, change).await.map(drop)
@@ -103,8 +131,8 @@ impl Own<'_> {
         let resource = resource(of)?;
         let context = context();
         let arena = Bump::new();
-        let at = attributes(resource, namespace, &context);
-        let at = Attributes { name, subresource: "status", ..at };
+        let at = attributes(resource, (namespace, name), Operation::Update, &context);
+        let at = Attributes { subresource: "status", ..at };
         let (now, api_version) = (now(), expected(resource).api_version());
         let writer = self.writer(resource, &api_version, "status", &now);
         let change = ApplyChange {
@@ -128,16 +156,10 @@ impl Own<'_> {
     ///
     /// # Errors
     /// Those of a delete; 404 if it is not there.
-    pub(in crate::server) async fn delete(
-        self,
-        of: Gvr,
-        (namespace, name): (&str, &str),
-    ) -> Result<()> {
+    pub(in crate::server) async fn delete(self, of: Gvr, at: (&str, &str)) -> Result<()> {
         let context = context();
-        let operation = Operation::Delete;
-        let at = attributes(resource(of)?, namespace, &context);
-        let at = Attributes { name, operation, ..at };
-        self.api.registry.delete(&at, &no_options()?).await.map(drop)
+        let at = attributes(resource(of)?, at, Operation::Delete, &context);
+        self.api.registry.delete(&at, &DeleteOptions::default()).await.map(drop)
     }
 
     fn writer<'w>(
@@ -200,16 +222,26 @@ pub(in crate::server) fn defaulted<'a>(
     text: &'a str,
     arena: &'a Bump,
 ) -> Result<Value<'a>> {
-    let resource = resource(of)?;
-    let (expected, ignore) = (expected(resource), FieldValidation::Ignore);
-    let context = context();
-    let mut object =
-        body::decode(&context, text.as_bytes(), Format::Json, &expected, ignore, arena)?;
+    described(resource(of)?, text, FieldValidation::Ignore, arena)
+}
+
+fn described<'a>(
+    resource: &'static Resource,
+    text: &str,
+    validation: FieldValidation,
+    arena: &'a Bump,
+) -> Result<Value<'a>> {
+    let (text, expected) = (text.as_bytes(), expected(resource));
+    let mut object = body::decode(&context(), text, Format::Json, &expected, validation, arena)?;
     stored::fill_defaults(resource, &mut object, arena);
     Ok(object)
 }
 
-fn resource((group, version, name): Gvr) -> Result<&'static Resource> {
+/// The catalog's row.
+///
+/// # Errors
+/// 500 for what is no resource.
+pub(in crate::server) fn resource((group, version, name): Gvr) -> Result<&'static Resource> {
     catalog()
         .resource(group, version, name)
         .ok_or_else(|| Fault::Internal(format!("{name} are not in the catalog")))
@@ -228,20 +260,8 @@ fn now() -> String {
     timestamp::rfc3339(clock::unix_seconds())
 }
 
-fn no_options() -> Result<DeleteOptions> {
-    let none = RawDeleteOptions {
-        dry_run: Vec::new(),
-        grace_seconds: None,
-        orphan_dependents: None,
-        propagation: None,
-        uid: None,
-        resource_version: None,
-        ignore_read_error: false,
-    };
-    none.check()
-}
-
-fn context() -> Context {
+/// A request of the server's own: `system:apiserver` (`user.APIServerUser`).
+pub(in crate::server) fn context() -> Context {
     let user = User {
         name: "system:apiserver".into(),
         groups: vec!["system:masters".into(), "system:authenticated".into()],
@@ -250,18 +270,20 @@ fn context() -> Context {
     Context::new(user, "kube-apiserver".into())
 }
 
-fn attributes<'r>(
+/// What the server does to the object of a namespace and a name.
+pub(in crate::server) fn attributes<'r>(
     resource: &'static Resource,
-    namespace: &'r str,
+    (namespace, name): (&'r str, &'r str),
+    operation: Operation,
     context: &'r Context,
 ) -> Attributes<'r> {
     Attributes {
         resource,
         subresource: "",
         namespace,
-        name: "",
-        title: "",
-        operation: Operation::Update,
+        name,
+        title: name,
+        operation,
         by_update: false,
         sent: Sent::Nothing,
         dry_run: false,

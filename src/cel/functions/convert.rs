@@ -2,8 +2,9 @@
 
 use super::super::eval::{Builtin, Outcome};
 use super::super::text;
-use super::super::times::{self, Time};
+use super::super::times::Time;
 use super::super::value::{Fault, Val};
+use crate::base::duration;
 
 pub(super) fn function(name: &str) -> Option<Builtin> {
     Some(match name {
@@ -87,8 +88,8 @@ fn duration<'v>(value: &Val<'v>) -> Outcome<'v> {
         Val::Duration(_) => Ok(value.clone()),
         Val::Int(n) => Ok(Val::Duration(*n)),
         Val::Str(text) => {
-            let read = times::duration(text.as_str());
-            read.map(Val::Duration).ok_or_else(|| bad(value, "google.protobuf.Duration"))
+            let read = duration::parse(text.as_str());
+            read.map(Val::Duration).map_err(|_| bad(value, "google.protobuf.Duration"))
         }
         _ => Err(Fault::no_overload()),
     }

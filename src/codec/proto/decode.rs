@@ -2,12 +2,13 @@
 
 use super::read::{Item, Reader, WireError, map_entry};
 use super::special::{self, IntOrString};
+use crate::base::duration;
 use crate::base::hash::HashMap;
 use crate::base::limits::OBJECT_DEPTH_MAX;
 use crate::codec::json::seen::Seen;
 use crate::codec::json::{is_json, is_resource_list, is_shown, parse_any, zero};
+use crate::codec::scalar::Quantity;
 use crate::codec::scalar::time::{self, Layout};
-use crate::codec::scalar::{Quantity, duration};
 use crate::object::schema::{Field, Kind, Scalar, Shape, Slot, Type, Wire};
 use crate::object::{List, Map, Value};
 use base64::Engine as _;

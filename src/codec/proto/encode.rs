@@ -2,10 +2,11 @@
 
 use super::special;
 use super::wire;
+use crate::base::duration;
 use crate::codec::json::positions::{NONE, Positions};
 use crate::codec::json::{encode_any, in_key_order};
+use crate::codec::scalar::base64_decode_into;
 use crate::codec::scalar::time::{self, Instant, Layout};
-use crate::codec::scalar::{base64_decode_into, duration};
 use crate::object::quantity;
 use crate::object::schema::{Field, Kind, Scalar, Shape, Slot, Type, Wire};
 use crate::object::{Map, Value};

@@ -2,12 +2,12 @@
 //! accepts, with Go's error texts, and prints the one canonical form that JSON answers show.
 
 mod base64_text;
-pub mod duration;
 pub mod time;
 
 pub use crate::object::quantity::{Quantity, QuantityError};
 pub use base64_text::{decode_into as base64_decode_into, normalize as base64_normalize};
 
+use crate::base::duration::DurationError;
 use std::fmt;
 
 /// Why a scalar's text was refused; `Display` gives Go's text.
@@ -16,7 +16,7 @@ pub enum ScalarError {
     /// Not base64: the offset of the first bad byte.
     Base64(usize),
     /// Not a Go duration.
-    Duration(duration::DurationError),
+    Duration(DurationError),
     /// Not a quantity.
     Quantity(QuantityError),
     /// Not a time.

@@ -1,12 +1,12 @@
 //! Protobuf to JSON text in one walk over the bytes.
 
 use super::TranscodeError;
+use crate::base::duration;
 use crate::base::limits::OBJECT_DEPTH_MAX;
 use crate::codec::json::{encode, write};
 use crate::codec::proto::read::{Item, Reader, map_entry};
 use crate::codec::proto::special::{self, IntOrString};
 use crate::codec::proto::{self, WireError};
-use crate::codec::scalar::duration;
 use crate::codec::scalar::time::{self, Layout};
 use crate::object::Value;
 use crate::object::schema::{Absent, Field, Kind, Scalar, Shape, Slot, Type, Wire};

@@ -2,6 +2,7 @@
 //! use).
 
 use super::pattern::Pattern;
+use crate::base::duration;
 use crate::object::content;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
@@ -226,7 +227,7 @@ fn is_duration(text: &str) -> bool {
         "week",
         "weeks",
     ];
-    if is_go_duration(text) {
+    if duration::parse(text).is_ok() {
         return true;
     }
     // As upstream, a number and a unit anywhere in the text.
@@ -237,29 +238,6 @@ fn is_duration(text: &str) -> bool {
         let unit: String = after.chars().take_while(|c| c.is_alphabetic()).collect();
         c.is_ascii_digit() && UNITS.contains(&unit.as_str())
     })
-}
-
-fn is_go_duration(text: &str) -> bool {
-    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if rest == "0" {
-        return true;
-    }
-    if rest.is_empty() {
-        return false;
-    }
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
-        let (number, after) = rest.split_at(digits);
-        let number_is_one = number.bytes().any(|b| b.is_ascii_digit())
-            && number.bytes().filter(|b| *b == b'.').count() <= 1;
-        let units = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
-        let unit: String = after.chars().take_while(|c| !c.is_ascii_digit() && *c != '.').collect();
-        if !number_is_one || !units.contains(&unit.as_str()) {
-            return false;
-        }
-        rest = after.get(unit.len()..).unwrap_or("");
-    }
-    true
 }
 
 /// What `net/mail.ParseAddress` takes without a display name.

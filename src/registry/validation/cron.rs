@@ -1,6 +1,7 @@
 //! CronJob and its schedules (`github.com/robfig/cron` standard form).
 
 use super::{Errors, Report as _, Verbatim, job, template};
+use crate::base::duration;
 use crate::object::Value;
 use crate::object::field::Path;
 use crate::registry::read::Read as _;
@@ -148,35 +149,12 @@ fn descriptor(text: &str) -> Result<(), String> {
         "@yearly" | "@annually" | "@monthly" | "@weekly" | "@daily" | "@midnight" | "@hourly" => {
             Ok(())
         }
-        _ => match text.strip_prefix("@every ") {
-            Some(duration) if is_duration(duration) => Ok(()),
-            Some(duration) => {
-                Err(format!("failed to parse duration {text}: time: invalid duration {duration:?}"))
-            }
+        _ => match text.strip_prefix("@every ").map(duration::parse) {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(format!("failed to parse duration {text}: {error}")),
             None => Err(format!("unrecognized descriptor: {text}")),
         },
     }
-}
-
-fn is_duration(text: &str) -> bool {
-    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if rest == "0" {
-        return true;
-    }
-    if rest.is_empty() {
-        return false;
-    }
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
-        let units = ["ns", "us", "µs", "ms", "s", "m", "h"];
-        let Some(tail) = rest.get(digits..) else { return false };
-        let unit = units.iter().filter(|unit| tail.starts_with(**unit)).max_by_key(|u| u.len());
-        match unit {
-            Some(unit) if digits > 0 => rest = tail.get(unit.len()..).unwrap_or(""),
-            _ => return false,
-        }
-    }
-    true
 }
 
 fn range(part: &str, (low, high, names): (u32, u32, &[&str])) -> Result<(), String> {

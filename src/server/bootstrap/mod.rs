@@ -5,17 +5,11 @@
 mod rbac;
 
 use crate::api::Api;
-use crate::api::call::reset_fields;
-use crate::cache::ReadAt;
-use crate::catalog::{Resource, catalog};
 use crate::codec::json;
-use crate::object::managed::Writer;
-use crate::registry::{body, stored};
-use crate::request::{
-    Attributes, Context, Fault, FieldValidation, Operation, Result, Sent, User, WriteOptions,
-};
+use crate::registry::stored;
+use crate::request::{Fault, Operation, Result};
 use crate::rt;
-use crate::server::own::Own;
+use crate::server::own::{Gvr, Own, attributes, context, resource};
 use bumpalo::Bump;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -164,98 +158,16 @@ pub(in crate::server) async fn endpoints(api: &Api, port: u16, ips: &[IpAddr]) -
     together(vec![Box::pin(endpoints), Box::pin(slices)]).await
 }
 
-type Gvr = (&'static str, &'static str, &'static str);
-
-fn resource((group, version, name): Gvr) -> Result<&'static Resource> {
-    catalog()
-        .resource(group, version, name)
-        .ok_or_else(|| Fault::Internal(format!("{name} are not in the catalog")))
-}
-
-fn context() -> Context {
-    let user = User {
-        name: "system:apiserver".into(),
-        groups: vec!["system:masters".into(), "system:authenticated".into()],
-        ..User::default()
-    };
-    Context::new(user, "kube-apiserver".into())
-}
-
-fn attributes<'r>(
-    resource: &'static Resource,
-    namespace: &'r str,
-    context: &'r Context,
-) -> Attributes<'r> {
-    Attributes {
-        resource,
-        subresource: "",
-        namespace,
-        name: "",
-        title: "",
-        operation: Operation::Create,
-        by_update: false,
-        sent: Sent::Nothing,
-        dry_run: false,
-        context,
-    }
-}
-
 /// Creates the object unless it is there.
 async fn ensure(api: &Api, of: Gvr, namespace: &str, text: &str) -> Result<()> {
-    let resource = resource(of)?;
-    let context = context();
-    let arena = Bump::new();
-    let expected = body::Expected {
-        group: resource.group,
-        version: resource.version,
-        kind: resource.kind,
-        ty: resource.ty,
-    };
-    let validation = FieldValidation::Strict;
-    let media = crate::codec::media::Format::Json;
-    let mut object = body::decode(&context, text.as_bytes(), media, &expected, validation, &arena)?;
-    stored::fill_defaults(resource, &mut object, &arena);
-    let options = WriteOptions {
-        dry_run: false,
-        field_manager: "kube-apiserver".into(),
-        field_validation: validation,
-        force: None,
-    };
-    let name = crate::registry::meta::name(&object);
-    // Looked for first: creating what is there may fail for other reasons, as that a Service's
-    // address is taken, namely by itself.
-    if let Some(storage) = resource.storage
-        && let Ok(Some(_)) = api.registry.cache.get(storage, namespace, name, ReadAt::Latest).await
-    {
-        return Ok(());
-    }
-    let at = Attributes { name, ..attributes(resource, namespace, &context) };
-    // Looked for first: a second Service would be refused for its address before its name.
-    if api.registry.read(stored::storage(resource)?, namespace, name).await?.is_some() {
-        return Ok(());
-    }
-    let now = crate::base::timestamp::rfc3339(crate::base::clock::unix_seconds());
-    let writer = Writer {
-        manager: "kube-apiserver",
-        api_version: &expected.api_version(),
-        subresource: "",
-        time: &now,
-        reset: reset_fields(resource, ""),
-        versions: &[],
-        convert: None,
-    };
-    match api.registry.create(&at, &options, Some(&writer), object, &arena).await {
-        Ok(_) | Err(Fault::AlreadyExists { .. }) => Ok(()),
-        Err(fault) => Err(fault),
-    }
+    Own { api, manager: "kube-apiserver" }.ensure(of, namespace, text).await
 }
 
 /// Creates the object, or gives the one that is there these contents.
 async fn replace(api: &Api, of: Gvr, namespace: &str, name: &str, text: &str) -> Result<()> {
     ensure(api, of, namespace, text).await?;
-    let resource = resource(of)?;
     let context = context();
-    let at = Attributes { name, ..attributes(resource, namespace, &context) };
+    let at = attributes(resource(of)?, (namespace, name), Operation::Update, &context);
     let changed = api.registry.change_stored(&at, |object, arena| {
         let wanted = json::parse_any(text.as_bytes(), arena)
             .map_err(|error| Fault::Internal(error.to_string()))?;

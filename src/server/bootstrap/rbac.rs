@@ -2,14 +2,15 @@
 //! missing is made, missing rules, labels and subjects are added, nothing is taken away. An object
 //! whose annotation says so is left alone.
 
-use super::{Gvr, attributes, context, ensure, resource, together};
+use super::{ensure, together};
 use crate::api::Api;
 use crate::authz::Rule;
 use crate::authz::policy::{self, Binding, Role};
 use crate::cache::{Entry, ListQuery};
 use crate::object::{List, Map, Value};
 use crate::registry::{meta, stored};
-use crate::request::{Attributes, DeleteOptions, Fault, Operation, RawDeleteOptions, Result};
+use crate::request::{Fault, Operation, Result};
+use crate::server::own::{Gvr, Own, attributes, context, resource};
 use bumpalo::Bump;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -277,12 +278,11 @@ fn binding_text(binding: &Binding) -> String {
 async fn change(
     api: &Api,
     of: Gvr,
-    (namespace, name): (&str, &str),
+    at: (&str, &str),
     change: impl for<'a> Fn(&mut Value<'a>, &'a Bump),
 ) -> Result<()> {
     let context = context();
-    let at = attributes(resource(of)?, namespace, &context);
-    let at = Attributes { name, operation: Operation::Update, ..at };
+    let at = attributes(resource(of)?, at, Operation::Update, &context);
     let changed = api.registry.change_stored(&at, |object, arena| {
         change(object, arena);
         Ok(())
@@ -290,25 +290,9 @@ async fn change(
     changed.await.map(drop)
 }
 
-async fn delete(api: &Api, of: Gvr, (namespace, name): (&str, &str)) -> Result<()> {
-    let context = context();
-    let at = attributes(resource(of)?, namespace, &context);
-    let at = Attributes { name, operation: Operation::Delete, ..at };
-    match api.registry.delete(&at, &delete_options()?).await {
-        Ok(_) | Err(Fault::NotFound(_)) => Ok(()),
-        Err(fault) => Err(fault),
+async fn delete(api: &Api, of: Gvr, at: (&str, &str)) -> Result<()> {
+    match (Own { api, manager: "kube-apiserver" }).delete(of, at).await {
+        Err(Fault::NotFound(_)) => Ok(()),
+        deleted => deleted,
     }
-}
-
-fn delete_options() -> Result<DeleteOptions> {
-    let none = RawDeleteOptions {
-        dry_run: Vec::new(),
-        grace_seconds: None,
-        orphan_dependents: None,
-        propagation: None,
-        uid: None,
-        resource_version: None,
-        ignore_read_error: false,
-    };
-    none.check()
 }

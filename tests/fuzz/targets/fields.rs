@@ -1,6 +1,7 @@
 //! Texts inside objects: managed fields, quantities, times, durations.
 
 use bumpalo::Bump;
+use kubering::base::duration;
 use kubering::codec::scalar;
 use kubering::object::fieldset::FieldSet;
 use kubering::object::quantity::Quantity;
@@ -22,9 +23,9 @@ pub(crate) fn run(data: &[u8]) {
         assert_eq!(again.text(&printed), printed);
         let _ = (quantity.value(), quantity.milli_value(), quantity.add(&again));
     }
-    if let Ok(nanos) = scalar::duration::parse(text) {
-        let printed = scalar::duration::text(nanos);
-        assert_eq!(scalar::duration::parse(&printed), Ok(nanos), "{printed}");
+    if let Ok(nanos) = duration::parse(text) {
+        let printed = duration::text(nanos);
+        assert_eq!(duration::parse(&printed), Ok(nanos), "{printed}");
     }
     for layout in [scalar::time::Layout::Seconds, scalar::time::Layout::Micro] {
         if let Ok(instant) = scalar::time::parse(text, layout) {

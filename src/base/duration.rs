@@ -1,4 +1,4 @@
-//! `metav1.Duration`: Go's duration text, kept as nanoseconds.
+//! Go's duration text (`time.ParseDuration`, `time.Duration.String`), kept as nanoseconds.
 
 use std::fmt;
 
@@ -38,6 +38,9 @@ fn unit_nanos(unit: &str) -> Option<i128> {
 }
 
 /// Reads `1h15m30.918s` and the like; nanoseconds.
+///
+/// # Errors
+/// Go's: not a duration, or beyond 292 years.
 pub fn parse(text: &str) -> Result<i64, DurationError> {
     let invalid = || DurationError::Invalid(text.to_owned());
     let (sign, mut rest) = match text.as_bytes().first() {
@@ -138,6 +141,11 @@ mod tests {
             ("1500us", "1.5ms"),
             ("3ns", "3ns"),
             ("1m0.25s", "1m0.25s"),
+            (".5s", "500ms"),
+            ("1.s", "1s"),
+            ("+2us", "2µs"),
+            ("-0", "0s"),
+            ("1h2m3.004s", "1h2m3.004s"),
         ] {
             assert_eq!(text(parse(source).unwrap()), expected, "{source}");
         }
@@ -151,7 +159,14 @@ mod tests {
             ("", r#"time: invalid duration """#),
             ("1", r#"time: missing unit in duration "1""#),
             ("1x", r#"time: unknown unit "x" in duration "1x""#),
+            ("s", r#"time: invalid duration "s""#),
             (".s", r#"time: invalid duration ".s""#),
+            ("-", r#"time: invalid duration "-""#),
+            ("abc", r#"time: invalid duration "abc""#),
+            ("1s5", r#"time: missing unit in duration "1s5""#),
+            ("1..5s", r#"time: missing unit in duration "1..5s""#),
+            ("1s ", r#"time: unknown unit "s " in duration "1s ""#),
+            ("300000h1000000000h", r#"time: invalid duration "300000h1000000000h""#),
             ("9999999h", r#"time: invalid duration "9999999h""#),
         ] {
             assert_eq!(parse(source).unwrap_err().to_string(), expected);
