@@ -59,6 +59,14 @@ pub(super) struct Defaults {
 pub fn apply<'a>(object: &mut Value<'a>, ty: &'static Type, arena: &'a Bump) {
     if let Some(schema) = ty.structural {
         structural::drop_nulls(object, Some(schema));
+    }
+    apply_to_merged(object, ty, arena);
+}
+
+/// As [`apply`], to what server-side apply merged: nulls in it that a custom resource may not have
+/// are not dropped, for upstream decodes nothing there.
+pub fn apply_to_merged<'a>(object: &mut Value<'a>, ty: &'static Type, arena: &'a Bump) {
+    if let Some(schema) = ty.structural {
         structural::fill(object, schema, arena);
     } else if let Value::Map(map) = object {
         super::catalog().defaults.fill(map, ty, arena);

@@ -36,15 +36,15 @@ impl<'t> Place<'t> {
     /// What a structural schema says; its scalars are those of built-in types.
     pub fn custom(schema: &'static Schema) -> Self {
         let named = !schema.properties.is_empty() || schema.embedded.is_some();
-        let free = !named && matches!(schema.additional, Additional::Unset) && !schema.atomic;
         match schema.kind {
-            _ if schema.int_or_string => Self::Scalar(Scalar::IntOrString),
+            // Published without a type, which stands for any value.
+            _ if schema.int_or_string => Self::Unknown,
             "boolean" => Self::Scalar(Scalar::Bool),
             "integer" => Self::Scalar(Scalar::Int64),
             "number" => Self::Scalar(Scalar::Float64),
+            "string" if schema.any_scalar => Self::Scalar(Scalar::IntOrString),
             "string" => Self::Scalar(Scalar::String),
             "" if !named => Self::Unknown,
-            "object" if schema.preserve_unknown && free => Self::Unknown,
             _ => Self::Custom(schema),
         }
     }
@@ -63,12 +63,21 @@ impl<'t> Place<'t> {
     /// True if the schema has no place for the member `key`.
     pub fn refuses(self, key: &str) -> bool {
         let knows = |schema: &Schema| {
-            schema.preserve_unknown
-                || schema.member(key).is_some()
-                || matches!(schema.additional, Additional::Allowed(true))
+            schema.member(key).is_some()
+                || match schema.additional {
+                    Additional::Allowed(allowed) => allowed,
+                    Additional::Schema(_) => true,
+                    Additional::Unset => schema.lenient,
+                }
+        };
+        // An object that declares nothing is taken for one that holds anything.
+        let bare = |schema: &Schema| {
+            matches!(schema.additional, Additional::Unset)
+                && schema.properties.is_empty()
+                && schema.embedded.is_none()
         };
         match self {
-            Self::Custom(schema) => !self.declares(key) && !knows(schema),
+            Self::Custom(schema) => !self.declares(key) && !knows(schema) && !bare(schema),
             Self::Message(ty, _) => ty.field(key).is_none() && !ty.structural.is_some_and(knows),
             Self::Any | Self::List(_) | Self::Map(_) | Self::Scalar(_) | Self::Unknown => false,
         }

@@ -70,7 +70,7 @@ impl ApplyChange<'_> {
         change::keep_namespace(&mut new, self.namespace, arena)?;
         change::check_name(meta::name(&new), self.name)?;
         if let Some(resource) = self.defaults {
-            stored::fill_defaults(resource, &mut new, arena);
+            stored::fill_merged(resource, &mut new, arena);
         }
         Ok(new)
     }

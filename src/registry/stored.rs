@@ -277,6 +277,16 @@ pub fn encode_kind(
 /// fields.
 pub fn fill_defaults<'a>(resource: &Resource, object: &mut Value<'a>, arena: &'a Bump) {
     defaults::apply(object, resource.ty, arena);
+    fill_dependent(resource, object, arena);
+}
+
+/// As [`fill_defaults`], of what server-side apply merged.
+pub fn fill_merged<'a>(resource: &Resource, object: &mut Value<'a>, arena: &'a Bump) {
+    defaults::apply_to_merged(object, resource.ty, arena);
+    fill_dependent(resource, object, arena);
+}
+
+fn fill_dependent<'a>(resource: &Resource, object: &mut Value<'a>, arena: &'a Bump) {
     let mut warnings = Vec::new();
     let mut scope = bare_scope(resource, arena, &mut warnings);
     strategy_of(resource).apply_defaults(object, &mut scope);

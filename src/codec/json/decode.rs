@@ -72,7 +72,14 @@ pub(super) fn decode_nodes<'a>(
             None
         }
     };
-    if let Some(error) = decoder.mismatch {
+    if let Some(mut error) = decoder.mismatch {
+        // Metadata of a custom resource is decoded on its own.
+        if let (Some(_), DecodeError::Type { field: Some((_, path)), .. }) =
+            (ty.structural, &mut error)
+            && let Some(below) = path.strip_prefix("metadata.")
+        {
+            *path = below.to_owned();
+        }
         return Err(error);
     }
     let mut value = value.unwrap_or_else(|| Value::map_in(arena));

@@ -2,11 +2,14 @@
 
 use super::scan::SyntaxError;
 use crate::codec::scalar::ScalarError;
+use crate::object::field::FieldError;
 use std::fmt;
 
 /// Why a body could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecodeError {
+    /// Metadata of a resource within a custom resource that is none.
+    Field(FieldError),
     /// A scalar with a form of its own is malformed.
     Scalar(ScalarError),
     /// Not JSON.
@@ -27,6 +30,7 @@ pub enum DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Field(error) => error.fmt(f),
             Self::Scalar(error) => error.fmt(f),
             Self::Syntax(error) => error.fmt(f),
             Self::Type { value, field: Some((owner, path)), expected } => write!(

@@ -22,6 +22,7 @@ pub mod write;
 
 pub use conform::conform;
 pub(crate) use context::is_resource_list;
+pub use custom::coerce_embedded;
 pub use decode::{Decoded, Strictness, decode};
 pub(crate) use decode::{is_shown, zero};
 pub use document::Document;

@@ -56,9 +56,11 @@ fn in_body(at: At<'_>) -> String {
 impl Walk<'_> {
     fn field(&self, at: At<'_>) -> String {
         match (self.prefix, at) {
-            (Some(prefix), Some(path)) => format!("{prefix}.{path}"),
+            (Some(prefix), Some(path)) => {
+                format!("{prefix}.{}", path.to_string().trim_start_matches('.'))
+            }
             (Some(prefix), None) => prefix.to_owned(),
-            (None, Some(path)) => path.to_string(),
+            (None, Some(path)) => path.to_string().trim_start_matches('.').to_owned(),
             (None, None) => "<nil>".to_owned(),
         }
     }
@@ -222,6 +224,13 @@ impl Walk<'_> {
     fn number(&self, at: At<'_>, value: &Value<'_>, schema: &Schema, found: &mut Checked) {
         for fault in number::faults(schema, value) {
             found.push(match fault {
+                Fault::Factor(factor) => {
+                    let place = at.map_or_else(String::new, ToString::to_string);
+                    let detail = format!(
+                        "factor MultipleOf declared for {place} must be positive: {factor}"
+                    );
+                    self.error(at, |path| FieldError::invalid(path, factor, &detail))
+                }
                 Fault::Rule(text) => self.invalid(at, value, &text),
                 Fault::Range(text) => {
                     let place = at.map_or_else(String::new, ToString::to_string);
@@ -285,7 +294,10 @@ impl Walk<'_> {
             }
             match &schema.additional {
                 Additional::Schema(below) => {
-                    found.merge(self.value(Some(&place(key)), value, old(key), below));
+                    // Upstream joins these with a dot even where nothing stands before it.
+                    let dotted = format!(".{key}");
+                    let place = at.map_or_else(|| Path::root(&dotted), |path| path.child(key));
+                    found.merge(self.value(Some(&place), value, old(key), below));
                 }
                 Additional::Allowed(false) => {
                     let path = at.map_or_else(String::new, ToString::to_string);

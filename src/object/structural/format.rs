@@ -61,7 +61,7 @@ fn normal(format: &str) -> String {
 pub(super) fn accepts(format: &str, text: &str) -> bool {
     match normal(format).as_str() {
         "bsonobjectid" => text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit()),
-        "byte" => is_base64(text),
+        "byte" => !text.is_empty() && is_base64(text),
         "cidr" => is_cidr(text),
         "creditcard" => is_credit_card(text),
         "date" => is_date(text),

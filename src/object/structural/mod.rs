@@ -36,6 +36,12 @@ pub struct Schema {
     pub nullable: bool,
     /// `x-kubernetes-preserve-unknown-fields`.
     pub preserve_unknown: bool,
+    /// Apply takes members that are not declared here: they are kept here or somewhere above
+    /// (`schemaconv.convert.preserveUnknownFields`).
+    pub lenient: bool,
+    /// A string of a form of its own, of which apply takes any scalar
+    /// (`schemaconv.convertPrimitive`).
+    pub any_scalar: bool,
     /// `x-kubernetes-embedded-resource`: the type of its metadata.
     pub embedded: Option<&'static Type>,
     /// `x-kubernetes-int-or-string`.
@@ -140,6 +146,12 @@ impl Schema {
     /// Compiles `JSONSchemaProps`; what is not valid there is left out. `metadata` is the type of
     /// `ObjectMeta`, for embedded resources.
     pub fn compile(props: &Value<'_>, metadata: &'static Type) -> Self {
+        Self::compile_below(props, metadata, false)
+    }
+
+    fn compile_below(props: &Value<'_>, metadata: &'static Type, lenient: bool) -> Self {
+        let preserve_unknown = props.bool_at(&["x-kubernetes-preserve-unknown-fields"]);
+        let lenient = lenient || preserve_unknown;
         let int_or_string = props.bool_at(&["x-kubernetes-int-or-string"]);
         let kind = known_kind(props.str_at(&["type"]));
         let mut properties: Vec<(Box<str>, Self)> = props
@@ -147,27 +159,32 @@ impl Schema {
             .and_then(Value::as_map)
             .into_iter()
             .flat_map(crate::object::Map::iter)
-            .map(|(name, props)| (name.into(), Self::compile(props, metadata)))
+            .map(|(name, props)| (name.into(), Self::compile_below(props, metadata, lenient)))
             .collect();
         properties.sort_by(|(a, _), (b, _)| a.cmp(b));
         let schema = |name: &str| {
             let props = props.get(name).filter(|props| props.as_map().is_some());
-            props.map(|props| Box::new(Self::compile(props, metadata)))
+            props.map(|props| Box::new(Self::compile_below(props, metadata, lenient)))
         };
         let format = props.str_at(&["format"]);
-        let format = if format::is_checked(kind, int_or_string, format) { format } else { "" };
+        let checked = format::is_checked(kind, int_or_string, format);
         Self {
             kind,
-            format: format.into(),
+            format: if checked { format } else { "" }.into(),
             nullable: props.bool_at(&["nullable"]),
-            preserve_unknown: props.bool_at(&["x-kubernetes-preserve-unknown-fields"]),
+            preserve_unknown,
+            lenient,
+            any_scalar: kind == "string" && !matches!(format, "" | "byte"),
             embedded: props.bool_at(&["x-kubernetes-embedded-resource"]).then_some(metadata),
             int_or_string,
             properties,
             additional: match props.get("additionalProperties") {
                 None => Additional::Unset,
                 Some(Value::Bool(allowed)) => Additional::Allowed(*allowed),
-                Some(props) => Additional::Schema(Box::new(Self::compile(props, metadata))),
+                Some(props) => {
+                    let below = Self::compile_below(props, metadata, lenient);
+                    Additional::Schema(Box::new(below))
+                }
             },
             items: schema("items"),
             list: ListType::of(props),
@@ -179,6 +196,20 @@ impl Schema {
                 .iter()
                 .map(Validation::of)
                 .collect(),
+        }
+    }
+
+    /// Makes what is a number or a string anything, here and below.
+    pub fn forget_int_or_string(&mut self) {
+        if self.int_or_string {
+            (self.int_or_string, self.kind) = (false, "");
+        }
+        self.properties.iter_mut().for_each(|(_, below)| below.forget_int_or_string());
+        if let Additional::Schema(below) = &mut self.additional {
+            below.forget_int_or_string();
+        }
+        if let Some(items) = &mut self.items {
+            items.forget_int_or_string();
         }
     }
 

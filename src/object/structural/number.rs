@@ -6,6 +6,8 @@ use crate::object::go_text::GoText;
 
 /// The texts that follow `PATH in body `, and for a broken range a whole message of its own.
 pub(super) enum Fault {
+    /// A factor that is not positive once it is an integer.
+    Factor(i64),
     /// Said of the value.
     Rule(String),
     /// Said of the schema: no field is named.
@@ -19,7 +21,11 @@ pub(super) fn faults(schema: &Schema, value: &Value<'_>) -> Vec<Fault> {
         faults.push(Fault::Range(text));
     }
     let Rules { multiple_of, minimum, maximum, .. } = &schema.rules;
-    if let Some(factor) = multiple_of
+    #[expect(clippy::cast_possible_truncation, reason = "as Go converts it")]
+    let whole = multiple_of.map(|factor| factor as i64).filter(|factor| *factor <= 0);
+    if let (Value::Int(_), Some(factor)) = (value, whole) {
+        faults.push(Fault::Factor(factor));
+    } else if let Some(factor) = multiple_of
         && !is_multiple(value, *factor)
     {
         faults.push(Fault::Rule(format!("should be a multiple of {}", shown(value, *factor))));

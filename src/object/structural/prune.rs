@@ -1,6 +1,6 @@
 //! Dropping what the schema does not know (`structural-schema/pruning`).
 
-use super::Schema;
+use super::{Additional, Schema};
 use crate::object::Value;
 use std::fmt::Write as _;
 
@@ -52,6 +52,13 @@ impl Walk {
                     if let Some(below) = schema.member(key) {
                         inner.push_key(key);
                         inner.value(value, Some(below));
+                        inner.path.truncate(length);
+                        return true;
+                    }
+                    if let Additional::Allowed(_) = schema.additional {
+                        // The key may stand there; nothing is known of what it holds.
+                        inner.push_key(key);
+                        inner.all(value);
                         inner.path.truncate(length);
                         return true;
                     }

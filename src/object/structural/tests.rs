@@ -181,3 +181,83 @@ proptest! {
         prop_assert_eq!(text(&once), before);
     }
 }
+
+#[test]
+fn a_key_that_additional_properties_allow_stays_and_what_it_holds_goes() {
+    let arena = Bump::new();
+    let schema = schema(
+        r#"{"type":"object","properties":{"m":{"type":"object","additionalProperties":true}}}"#,
+    );
+    let mut object = value(&arena, r#"{"m":{"a":"x","b":{"c":1},"d":[{"e":2}]}}"#);
+    assert_eq!(prune(&mut object, &schema), ["m.b.c", "m.d[0].e"]);
+    assert_eq!(text(&object), r#"{"m":{"a":"x","b":{},"d":[{}]}}"#);
+}
+
+#[test]
+fn one_byte_is_singular_and_no_base64_is_empty() {
+    let arena = Bump::new();
+    let told = |schema_text: &str, given: &str| {
+        let found = check(Some("d"), &value(&arena, given), &schema(schema_text));
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let long = told(r#"{"type":"string","maxLength":1}"#, r#""ab""#);
+    assert_eq!(long, ["d: Too long: may not be more than 1 byte"]);
+    assert_eq!(told(r#"{"type":"string","format":"byte"}"#, r#""""#).len(), 1);
+    assert!(told(r#"{"type":"string","format":"byte"}"#, r#""YQ==""#).is_empty());
+}
+
+#[test]
+fn a_factor_that_is_none_for_integers_is_the_schemas_fault() {
+    let arena = Bump::new();
+    let schema =
+        schema(r#"{"type":"object","properties":{"n":{"type":"number","multipleOf":0.5}}}"#);
+    let told = |given: &str| {
+        let found = check(None, &value(&arena, given), &schema);
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let whole = "n: Invalid value: 0: factor MultipleOf declared for n must be positive: 0";
+    assert_eq!(told(r#"{"n":5}"#), [whole]);
+    assert!(told(r#"{"n":1.5}"#).is_empty());
+}
+
+#[test]
+fn the_text_of_an_additional_property_of_the_whole_value_begins_with_a_dot() {
+    let arena = Bump::new();
+    let schema = schema(r#"{"type":"object","additionalProperties":{"type":"integer"}}"#);
+    let found = check(Some("spec.default"), &value(&arena, r#"{"a":"x"}"#), &schema);
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let want = "spec.default.a: Invalid value: \"string\": .a in body must be of type integer: \
+                \"string\"";
+    assert_eq!(found, [want]);
+}
+
+#[test]
+fn apply_takes_any_scalar_for_a_string_of_a_form_of_its_own() {
+    use crate::object::place::Place;
+    use crate::object::schema::Scalar;
+    let place = |text: &str| Place::custom(Box::leak(Box::new(schema(text))));
+    let scalar = |text: &str| match place(text) {
+        Place::Scalar(scalar) => Some(scalar),
+        _ => None,
+    };
+    let any = Some(Scalar::IntOrString);
+    assert_eq!(scalar(r#"{"type":"string","format":"date-time"}"#), any);
+    assert_eq!(scalar(r#"{"type":"string","format":"no-such"}"#), any);
+    assert_eq!(scalar(r#"{"type":"string","format":"byte"}"#), Some(Scalar::String));
+    assert_eq!(scalar(r#"{"type":"string"}"#), Some(Scalar::String));
+    assert!(matches!(place(r#"{"x-kubernetes-int-or-string":true}"#), Place::Unknown));
+}
+
+#[test]
+fn apply_knows_no_member_but_those_declared_unless_something_above_keeps_all() {
+    use crate::object::place::Place;
+    let place = |text: &str| Place::custom(Box::leak(Box::new(schema(text))));
+    let named = r#"{"type":"object","properties":{"o":{"type":"object","properties":{"a":
+        {"type":"string"}}}}}"#;
+    assert!(place(named).member("o").refuses("b"));
+    assert!(!place(r#"{"type":"object"}"#).refuses("b"));
+    let kept = named.replacen('{', r#"{"x-kubernetes-preserve-unknown-fields":true,"#, 1);
+    assert!(!place(&kept).member("o").refuses("b"));
+    let free = place(r#"{"type":"object","x-kubernetes-preserve-unknown-fields":true}"#);
+    assert!(free.is_map() && !free.refuses("b"));
+}

@@ -1,6 +1,6 @@
 //! Custom resources against their schema (`registry/customresource`, strategy and validator).
 
-use super::{Errors, Report as _, rules};
+use super::{Errors, Report as _, embedded, rules};
 use crate::catalog::custom::CustomVersion;
 use crate::object::Value;
 use crate::object::content;
@@ -13,6 +13,7 @@ pub fn create(object: &Value<'_>, scope: &Scope<'_, '_>, errors: &mut Errors) {
     let Some(version) = scope.custom else { return };
     errors.extend(structural::check(None, object, version.schema));
     scale(object, version, true, errors);
+    resources(object, version, errors);
     structural::check_lists(object, version.schema, errors);
     validations(object, None, version, errors);
 }
@@ -22,6 +23,8 @@ pub fn update(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, errors: &
     let Some(version) = scope.custom else { return };
     errors.extend(structural::check_update(None, new, Some(old), version.schema));
     scale(new, version, true, errors);
+    // What was wrong before is no better here.
+    resources(new, version, errors);
     lists(new, old, version, errors);
     validations(new, Some(old), version, errors);
 }
@@ -66,6 +69,13 @@ pub fn warn(new: &Value<'_>, old: Option<&Value<'_>>, _: &str, warnings: &mut Ve
             "{said}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts \
              with other finalizer writers"
         ));
+    }
+}
+
+/// The resources within.
+fn resources(object: &Value<'_>, version: &CustomVersion, errors: &mut Errors) {
+    if version.schema.has_embedded() {
+        embedded::check(object, version.schema, None, errors);
     }
 }
 
@@ -124,10 +134,10 @@ fn find<'v, 'a>(
     let mut value = object;
     for (at, name) in path.iter().enumerate() {
         let Value::Map(map) = value else {
-            let walked = path.get(..at).unwrap_or_default();
+            let walked = path.get(..=at).unwrap_or_default();
             let found = go_value(value);
             let text = format!(
-                ".{} accessor error: {found}, expected map[string]interface {{}}",
+                ".{} accessor error: {found}, expected map[string]interface{{}}",
                 walked.join(".")
             );
             return Err(text);

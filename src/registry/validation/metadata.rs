@@ -76,6 +76,29 @@ fn of_new(
     } else if !namespace.is_empty() {
         errors.forbidden(&at, "not allowed on this type");
     }
+    beyond_names(metadata, &root, errors);
+}
+
+/// Metadata of a resource within a custom resource (`validateEmbeddedResource`): it needs no name.
+pub fn embedded(metadata: &Value<'_>, root: &Path<'_>, errors: &mut Errors) {
+    let generate = metadata.text("generateName");
+    if !generate.is_empty() {
+        for message in format::path_segment_prefix(generate) {
+            errors.invalid(&root.child("generateName"), generate, &message);
+        }
+    }
+    let name = metadata.text("name");
+    if !name.is_empty() {
+        errors.messages(&root.child("name"), name, format::path_segment(name));
+    }
+    let namespace = metadata.text("namespace");
+    if !namespace.is_empty() {
+        errors.messages(&root.child("namespace"), namespace, format::dns_label(namespace));
+    }
+    beyond_names(metadata, root, errors);
+}
+
+fn beyond_names(metadata: &Value<'_>, root: &Path<'_>, errors: &mut Errors) {
     errors.non_negative(&root.child("generation"), metadata.int("generation"));
     selector::labels(metadata.get("labels"), &root.child("labels"), errors);
     annotations(metadata.get("annotations"), &root.child("annotations"), errors);

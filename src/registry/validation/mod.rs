@@ -16,6 +16,7 @@ pub mod definition;
 pub mod device;
 pub mod device_slice;
 pub mod device_status;
+mod embedded;
 pub mod env;
 pub mod event;
 pub mod expression;
