@@ -253,7 +253,9 @@ pub fn approval(annotation: Option<&str>) -> (Approval, String) {
     if text.starts_with("unapproved") {
         return (Approval::Bypassed, format!("not approved: {text:?}"));
     }
-    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    let scheme = |text: &str| text.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    let parts = text.split_once("://").filter(|(before, _)| scheme(before));
+    let rest = parts.map_or("", |(_, rest)| rest);
     let host = rest.split('/').next().unwrap_or("");
     if host.is_empty() {
         let text = format!(

@@ -1,12 +1,14 @@
 //! Looks after CustomResourceDefinitions: accepts their names, establishes them, and removes the
 //! instances of those that are deleted. One shard does it for the process.
 
+use crate::api::call::reset_fields;
 use crate::base::{clock, timestamp};
 use crate::cache::{
     Entry, Frame, FrameEncoder, FrameKind, ListQuery, ReadAt, WatchFrom, WatchQuery,
 };
 use crate::catalog::{Resource, custom};
 use crate::object::Value;
+use crate::object::managed::{self, Writer};
 use crate::registry::definition::{self, CLEANUP, Taken};
 use crate::registry::{meta, stored};
 use crate::request::{DeleteOptions, Fault, Operation, Result};
@@ -139,7 +141,21 @@ async fn settle(shard: &Rc<Shard>, name: &str, ending: &Ending) -> Result<()> {
     }
     let taken = taken(shard, &group).await?;
     let now = timestamp::rfc3339(clock::unix_seconds());
-    change(shard, name, &uid, |object, arena| definition::settle(object, &taken, &now, arena)).await
+    change(shard, name, &uid, |object, arena| {
+        let before = object.share_in(arena);
+        definition::settle(object, &taken, &now, arena);
+        let writer = Writer {
+            manager: "kube-apiserver",
+            api_version: "apiextensions.k8s.io/v1",
+            subresource: "status",
+            time: &now,
+            reset: reset_fields(resource, "status"),
+            versions: &[],
+            convert: None,
+        };
+        managed::update(arena, Some(resource.ty), Some(&before), object, &writer);
+    })
+    .await
 }
 
 /// Changes a definition's status; one that is gone needs none, and one that took its name is

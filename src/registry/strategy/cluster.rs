@@ -150,7 +150,9 @@ pub(super) fn definition_update<'a>(
     _: &Value<'_>,
     scope: &mut Scope<'a, '_>,
 ) {
-    if scope.subresource.is_empty() {
+    // Decoding fills in what a status leaves out.
+    let bare = object.list_at(&["status", "storedVersions"]).is_empty();
+    if scope.subresource.is_empty() || bare {
         add_stored_version(object, scope);
     }
 }

@@ -121,6 +121,11 @@ fn client_config(config: Option<&Value<'_>>, path: &Path<'_>, errors: &mut Error
 /// `webhook.ValidateWebhookURL`.
 pub fn webhook_url(url: &str, path: &Path<'_>, errors: &mut Errors) {
     const FORM: &str = "; desired format: https://host[/path]";
+    if url.starts_with(':') {
+        let why = format!("parse {url:?}: missing protocol scheme");
+        errors.required(path, &format!("url must be a valid URL: {why}{FORM}"));
+        return;
+    }
     let (scheme, rest) = match url.split_once(':') {
         Some((scheme, rest)) if !scheme.contains('/') => (scheme, rest),
         _ => ("", url),

@@ -6,8 +6,10 @@ use super::definition as defined;
 use super::{Errors, IMMUTABLE, Messages, Report as _, Verbatim, format, go_form, metadata};
 use crate::object::Value;
 use crate::object::field::Path;
+use crate::object::json_text::push_string;
 use crate::registry::read::Read as _;
 use crate::registry::strategy::Scope;
+use bumpalo::Bump;
 use std::borrow::Cow;
 
 /// APIService; its name follows from what it serves.
@@ -138,16 +140,29 @@ fn definition_spec(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         errors.required(&at, "");
     }
     errors.one_of(&at, scope, &["Cluster", "Namespaced"]);
+    let preserves = spec.flag("preserveUnknownFields");
+    let schemas = spec.items("versions").iter();
+    let mut schemas = schemas.filter_map(|version| version.at(&["schema", "openAPIV3Schema"]));
+    if preserves && schemas.any(defined::defaults::any) {
+        let detail = "must be false in order to use defaults in the schema";
+        errors.invalid(&path.child("preserveUnknownFields"), true, detail);
+    }
     versions(spec, path, errors);
     names(spec.get("names"), &path.child("names"), errors);
     defined::shared(spec.items("versions"), path, errors);
-    conversion(spec.get("conversion"), &path.child("conversion"), errors);
+    let at = path.child("conversion");
+    let strategy = spec.str_at(&["conversion", "strategy"]);
+    if preserves && spec.get("conversion").is_some() && strategy != "None" {
+        let detail = "must be None if spec.preserveUnknownFields is true";
+        errors.invalid(&at.child("strategy"), strategy, detail);
+    }
+    conversion(spec.get("conversion"), &at, errors);
 }
 
 fn versions(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let list = spec.items("versions");
     let at = path.child("versions");
-    let shown = || go_form::plain(spec.get("versions"));
+    let shown = || shown_versions(spec.get("versions"));
     for (index, version) in list.iter().enumerate() {
         if version.at(&["schema", "openAPIV3Schema"]).is_none() {
             errors.required(&at.index(index).child("schema").child("openAPIV3Schema"), "");
@@ -182,10 +197,30 @@ fn versions(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
+/// Versions in upstream's internal form, which has elsewhere what all have alike.
+fn shown_versions(list: Option<&Value<'_>>) -> String {
+    let Some(versions) = list.and_then(Value::as_list) else { return go_form::plain(list) };
+    let name =
+        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion";
+    let arena = Bump::new();
+    let one = |version: &Value<'_>| {
+        let mut version = version.copy_in(&arena);
+        if let Some(map) = version.as_map_mut() {
+            defined::moved(versions).for_each(|part| drop(map.remove(part)));
+        }
+        go_form::compact(Some(&version), name)
+    };
+    let shown: Vec<String> = versions.iter().map(one).collect();
+    format!("[{}]", shown.join(","))
+}
+
 fn deprecation(version: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     let Some(text) = version.get("deprecationWarning").and_then(Value::as_str) else { return };
     let at = path.child("deprecationWarning");
-    let mut say = |detail: &str| errors.invalid(&at, text, detail);
+    // Upstream has a pointer to it, and shows it as JSON.
+    let mut shown = String::new();
+    push_string(&mut shown, text, true);
+    let mut say = |detail: &str| errors.invalid(&at, Verbatim(&shown), detail);
     if !version.flag("deprecated") {
         say("can only be set for deprecated versions");
         return;
@@ -196,8 +231,11 @@ fn deprecation(version: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     if text.is_empty() {
         say("must not be an empty string");
     }
-    if text.chars().any(char::is_control) {
-        say("must only contain printable UTF-8 characters; non-printable character found at index");
+    if let Some((index, _)) = text.char_indices().find(|(_, letter)| letter.is_control()) {
+        say(&format!(
+            "must only contain printable UTF-8 characters; non-printable character found at index \
+             {index}"
+        ));
     }
 }
 
@@ -311,7 +349,7 @@ fn stored_versions(object: &Value<'_>, errors: &mut Errors) {
         return;
     }
     let versions = object.list_at(&["spec", "versions"]);
-    if let Some(version) = versions.iter().find(|version| version.flag("storage")) {
+    for version in versions.iter().filter(|version| version.flag("storage")) {
         let name = version.text("name");
         if !stored.iter().any(|stored| stored.as_str() == Some(name)) {
             let detail = format!("must have the storage version {name}");
@@ -367,7 +405,7 @@ pub fn definition_status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, erro
 
 #[cfg(test)]
 mod tests {
-    use super::{Errors, Path, conversion, versions};
+    use super::{Errors, Path, conversion, definition_spec, deprecation, versions};
     use crate::registry::sample::{lines, tree};
     use bumpalo::Bump;
     use serde_json::json;
@@ -407,5 +445,54 @@ mod tests {
         let bad = told(json!({"versions": [{"name": "V", "storage": true, "schema": schema}]}));
         let paths: Vec<&str> = bad.iter().filter_map(|line| line.split(':').next()).collect();
         assert_eq!(paths, ["spec.versions[0].name", "spec.version"]);
+    }
+
+    #[test]
+    fn versions_are_shown_without_what_all_have_alike() {
+        let arena = Bump::new();
+        let version = json!({"name": "v1", "served": true, "storage": false, "schema":
+            {"openAPIV3Schema": {"type": "object"}}});
+        let mut errors = Errors::new();
+        versions(&tree(&arena, &json!({"versions": [version]})), &Path::root("spec"), &mut errors);
+        let want = "spec.versions: Invalid value: [{\"Name\":\"v1\",\"Served\":true,\
+                    \"Storage\":false,\"Deprecated\":false,\"DeprecationWarning\":null,\
+                    \"Schema\":null,\"Subresources\":null,\"AdditionalPrinterColumns\":null,\
+                    \"SelectableFields\":null}]: must have exactly one version marked as storage \
+                    version";
+        assert_eq!(lines(&errors), [want]);
+    }
+
+    #[test]
+    fn a_deprecation_warning_tells_where_it_cannot_be_printed() {
+        let arena = Bump::new();
+        let version = json!({"deprecated": true, "deprecationWarning": "a\u{0}b"});
+        let mut errors = Errors::new();
+        deprecation(&tree(&arena, &version), &Path::root("v"), &mut errors);
+        let want = "v.deprecationWarning: Invalid value: \"a\\u0000b\": must only contain \
+                    printable UTF-8 characters; non-printable character found at index 1";
+        assert_eq!(lines(&errors), [want]);
+    }
+
+    #[test]
+    fn unknown_fields_may_not_be_kept_beside_defaults_or_a_conversion_webhook() {
+        let arena = Bump::new();
+        let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec":
+            {"type": "object", "properties": {"a": {"type": "string", "default": "x"}}}}}});
+        let names = json!({"plural": "as", "singular": "a", "kind": "A", "listKind": "AList"});
+        let webhook = json!({"clientConfig": {"url": "https://a.b/"},
+            "conversionReviewVersions": ["v1"]});
+        let spec = json!({"group": "g.io", "scope": "Cluster", "names": names,
+            "preserveUnknownFields": true,
+            "conversion": {"strategy": "Webhook", "webhook": webhook},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]});
+        let mut errors = Errors::new();
+        definition_spec(&tree(&arena, &spec), &Path::root("spec"), &mut errors);
+        let want = [
+            "spec.preserveUnknownFields: Invalid value: true: must be false in order to use \
+             defaults in the schema",
+            "spec.conversion.strategy: Invalid value: \"Webhook\": must be None if \
+             spec.preserveUnknownFields is true",
+        ];
+        assert_eq!(lines(&errors), want);
     }
 }

@@ -15,26 +15,26 @@ use std::rc::Rc;
 
 thread_local! {
     /// Compiled rules by the address of the schema, which lives as long as the process.
-    static COMPILED: RefCell<HashMap<usize, Option<Rc<Node>>>> = RefCell::default();
+    static COMPILED: RefCell<HashMap<usize, Option<Rc<Node<'static>>>>> = RefCell::default();
 }
 
 /// The rules of one node of a schema and of those below; nodes without any are left out.
 #[derive(Debug)]
-struct Node {
+struct Node<'s> {
     /// What values are read by.
-    schema: &'static Schema,
-    rules: Vec<Compiled>,
+    schema: &'s Schema,
+    rules: Vec<Compiled<'s>>,
     /// Why the rules of this node cannot be judged at all.
     broken: bool,
-    properties: Vec<(&'static str, Self)>,
+    properties: Vec<(&'s str, Self)>,
     additional: Option<Box<Self>>,
     items: Option<Box<Self>>,
     all_of: Vec<Self>,
 }
 
 #[derive(Debug)]
-struct Compiled {
-    source: &'static Validation,
+struct Compiled<'s> {
+    source: &'s Validation,
     program: Result<Program, String>,
     message: Option<Program>,
     uses_old: bool,
@@ -61,7 +61,27 @@ pub(super) fn check(
     walk.value(&node, None, object, old, ratchet);
 }
 
-fn compiled(schema: &'static Schema) -> Option<Rc<Node>> {
+/// Judges a default by the rules of its schema: as a value that does not change, and as a new one.
+pub(super) fn check_default(
+    default: &Value<'_>,
+    schema: &Schema,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let root = schema.embedded.is_some();
+    let declared = cel::declared(schema, root, "selfType");
+    let Some(node) = Node::new(schema, schema, declared.as_ref(), root) else { return };
+    for old in [Some(default), None] {
+        let before = errors.len();
+        let mut walk = Walk { budget: Budget::rules(), over: false, errors };
+        walk.value(&node, Some(path), default, old, Ratchet::default());
+        if errors.len() > before {
+            return;
+        }
+    }
+}
+
+fn compiled(schema: &'static Schema) -> Option<Rc<Node<'static>>> {
     COMPILED.with_borrow_mut(|known| {
         let address = std::ptr::from_ref(schema).addr();
         known
@@ -74,11 +94,11 @@ fn compiled(schema: &'static Schema) -> Option<Rc<Node>> {
     })
 }
 
-impl Node {
+impl<'s> Node<'s> {
     /// The rules of `rules`, on values that follow `schema`; `None` if there are none.
     fn new(
-        rules: &'static Schema,
-        schema: &'static Schema,
+        rules: &'s Schema,
+        schema: &'s Schema,
         declared: Option<&Type>,
         root: bool,
     ) -> Option<Self> {
@@ -116,17 +136,13 @@ impl Node {
         has.then_some(node)
     }
 
-    fn of(rules: &'static Schema, schema: &'static Schema) -> Option<Self> {
+    fn of(rules: &'s Schema, schema: &'s Schema) -> Option<Self> {
         let root = schema.embedded.is_some();
         let declared = cel::declared(schema, root, "selfType");
         Self::new(rules, schema, declared.as_ref(), root)
     }
 
-    fn below(
-        rules: &'static Schema,
-        schema: &'static Schema,
-        root: bool,
-    ) -> Vec<(&'static str, Self)> {
+    fn below(rules: &'s Schema, schema: &'s Schema, root: bool) -> Vec<(&'s str, Self)> {
         let properties = rules.properties.iter();
         let properties = properties.filter_map(|(name, rules)| {
             // Metadata of a resource is not the schema's to judge.
@@ -144,8 +160,8 @@ pub(super) fn environment(declared: &Type, optional: bool) -> Env {
     Env::new().with("self", declared.clone()).with("oldSelf", old)
 }
 
-impl Compiled {
-    fn new(source: &'static Validation, declared: &Type) -> Self {
+impl<'s> Compiled<'s> {
+    fn new(source: &'s Validation, declared: &Type) -> Self {
         let env = environment(declared, source.optional_old_self);
         let program = match Program::compile(&env, &source.rule) {
             Ok(program) if matches!(program.output(), Type::Bool) => Ok(program),
@@ -210,7 +226,7 @@ type At<'p> = Option<&'p Path<'p>>;
 impl Walk<'_> {
     fn value<'v>(
         &mut self,
-        node: &Node,
+        node: &Node<'v>,
         at: At<'_>,
         value: &'v Value<'v>,
         old: Option<&'v Value<'v>>,
@@ -254,7 +270,7 @@ impl Walk<'_> {
 
     fn items<'v>(
         &mut self,
-        node: &Node,
+        node: &Node<'v>,
         at: At<'_>,
         list: &'v [Value<'v>],
         old: Option<&'v Value<'v>>,
@@ -283,7 +299,7 @@ impl Walk<'_> {
 
     fn rules<'v>(
         &mut self,
-        node: &Node,
+        node: &Node<'v>,
         at: At<'_>,
         value: &'v Value<'v>,
         old: Option<&'v Value<'v>>,
@@ -336,7 +352,7 @@ impl Walk<'_> {
     }
 
     /// True if the rule holds, or its error is told.
-    fn holds(&mut self, rule: &Compiled, at: At<'_>, kind: &str, values: &[Val<'_>]) -> bool {
+    fn holds(&mut self, rule: &Compiled<'_>, at: At<'_>, kind: &str, values: &[Val<'_>]) -> bool {
         let program = match &rule.program {
             Ok(program) => program,
             Err(error) => {
@@ -376,7 +392,13 @@ impl Walk<'_> {
     }
 
     /// What the rule says is wrong (`evalMessageExpression`).
-    fn message(&mut self, rule: &Compiled, at: At<'_>, kind: &str, values: &[Val<'_>]) -> String {
+    fn message(
+        &mut self,
+        rule: &Compiled<'_>,
+        at: At<'_>,
+        kind: &str,
+        values: &[Val<'_>],
+    ) -> String {
         let Some(program) = &rule.message else { return rule.default_message() };
         let source = &rule.source.message_expression;
         match message_text(program, values, &mut self.budget) {
@@ -444,7 +466,13 @@ fn invalid(at: At<'_>, kind: &str, detail: &str) -> FieldError {
 }
 
 /// The error of a rule that does not hold (`fieldErrorForReason`). Objects and lists are not shown.
-fn broken(rule: &Compiled, at: At<'_>, value: &Value<'_>, kind: &str, detail: &str) -> FieldError {
+fn broken(
+    rule: &Compiled<'_>,
+    at: At<'_>,
+    value: &Value<'_>,
+    kind: &str,
+    detail: &str,
+) -> FieldError {
     let mut shown = String::new();
     if !matches!(kind, "array" | "object") {
         shown.push_str(": ");

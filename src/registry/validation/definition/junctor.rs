@@ -6,19 +6,9 @@ use crate::object::field::Path;
 use crate::registry::read::Read as _;
 use crate::registry::validation::{Errors, Report as _};
 
-/// Checks the junctors of a schema and of all below.
+/// Checks the junctors of the root: upstream does not look at those of the nodes below.
 pub(super) fn completeness(schema: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     junctors(schema, Some(schema), path, path, errors);
-    if let Some(items) = schema.get("items") {
-        completeness(items, &path.child("items"), errors);
-    }
-    for (name, property) in properties(schema) {
-        completeness(property, &path.child("properties").key(name), errors);
-    }
-    let additional = schema.get("additionalProperties");
-    if let Some(additional) = additional.filter(|schema| schema.as_map().is_some()) {
-        completeness(additional, &path.child("additionalProperties"), errors);
-    }
 }
 
 /// `declared` and `place` are the structural node, `from` is where the junctors stand.

@@ -1,7 +1,7 @@
 //! What a CustomResourceDefinition defines: schemas, subresources, columns, selectable fields
 //! (`apis/apiextensions/validation`).
 
-mod defaults;
+pub(super) mod defaults;
 mod expressions;
 mod junctor;
 mod schema;
@@ -30,6 +30,11 @@ fn is_moved(versions: &[Value<'_>], part: &str) -> bool {
     let name =
         "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion";
     versions.iter().all(|version| same_member_of(name, part, version, first))
+}
+
+/// The parts that all versions have alike.
+pub(super) fn moved<'v>(versions: &'v [Value<'_>]) -> impl Iterator<Item = &'static str> + 'v {
+    MOVED.into_iter().filter(|part| is_moved(versions, part))
 }
 
 /// The parts of one version that are not alike in all.
@@ -179,7 +184,11 @@ fn validation(version: &Value<'_>, status: bool, path: &Path<'_>, errors: &mut E
         let detail = "nullable cannot be true at the root";
         errors.forbidden(&path.child("openAPIV3Schema.nullable"), detail);
     }
-    if !shape::has_unsupported(schema) {
+    if shape::has_unsupported(schema) {
+        // Told below.
+    } else if shape::names_schema(schema) {
+        errors.invalid(&at, "", "OpenAPIV3Schema 'schema' is not supported");
+    } else {
         let mut found = Errors::new();
         shape::check(schema, &at, &mut found);
         if found.is_empty() {

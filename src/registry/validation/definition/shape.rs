@@ -19,9 +19,15 @@ pub(super) enum Level {
 pub(super) fn has_unsupported(schema: &Value<'_>) -> bool {
     const NEVER: [&str; 6] =
         ["id", "$ref", "additionalItems", "patternProperties", "definitions", "dependencies"];
-    let list = matches!(schema.get("items"), Some(Value::List(_)));
-    list || NEVER.iter().any(|name| schema.has(name))
+    let several = matches!(schema.get("items"), Some(Value::List(list)) if !list.is_empty());
+    several
+        || NEVER.iter().any(|name| schema.has(name))
         || below(schema).iter().any(|schema| has_unsupported(schema))
+}
+
+/// True if some part names the schema of the schema, which no other rule speaks of.
+pub(super) fn names_schema(schema: &Value<'_>) -> bool {
+    !schema.text("$schema").is_empty() || below(schema).iter().any(|schema| names_schema(schema))
 }
 
 /// Every schema directly below.
@@ -57,10 +63,11 @@ fn invariants(schema: &Value<'_>, level: Level, path: &Path<'_>, errors: &mut Er
     let embedded = schema.flag("x-kubernetes-embedded-resource");
     let preserves = schema.flag("x-kubernetes-preserve-unknown-fields");
     let int_or_string = schema.flag("x-kubernetes-int-or-string");
-    if kind == "array" && !schema.has("items") {
+    let items = schema.get("items").filter(|items| items.as_map().is_some());
+    if kind == "array" && items.is_none() {
         errors.required(&path.child("items"), "must be specified");
     }
-    if let Some(items) = schema.get("items") {
+    if let Some(items) = items {
         invariants(items, Level::Item, &path.child("items"), errors);
     }
     for (name, property) in properties(schema) {
