@@ -2,6 +2,7 @@
 //! for everything that can be wrong (`endpoints/handlers`, `transformDecodeError`).
 
 use super::change::PatchKind;
+use super::other_kind::{other_kind, wrong_kind};
 use crate::catalog::catalog;
 use crate::codec::json::{self, DecodeError, Decoded, Document, Strictness, TypeMeta};
 use crate::codec::media::Format;
@@ -25,21 +26,6 @@ pub const META_SCHEME: &str =
     "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27";
 /// The table of the server for definitions.
 pub const EXTENSIONS_SCHEME: &str = "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:55";
-
-/// The table of the server for APIServices.
-const AGGREGATOR_SCHEME: &str = "k8s.io/kube-aggregator/pkg/apiserver/scheme/scheme.go:28";
-/// Versions of a Scale that no resource has any more, but whose bodies are known for what they are.
-const OLD_SCALES: [(&str, &str); 3] =
-    [("apps", "v1beta1"), ("apps", "v1beta2"), ("extensions", "v1beta1")];
-
-/// The table that kinds of `group` are looked up in.
-fn scheme(group: &str) -> &'static str {
-    match group {
-        "apiextensions.k8s.io" => EXTENSIONS_SCHEME,
-        "apiregistration.k8s.io" => AGGREGATOR_SCHEME,
-        _ => SCHEME,
-    }
-}
 
 /// Bytes of a body that an error message shows.
 const SHOWN_BYTES_MAX: usize = 30;
@@ -103,7 +89,8 @@ pub fn decode<'a>(
             expected.kind
         ))
     };
-    if shown_kind != expected.kind || shown_version != own_version {
+    let custom = expected.ty.structural.is_some();
+    if !custom && (shown_kind != expected.kind || shown_version != own_version) {
         return Err(wrong_kind(expected, shown_version, shown_kind, &fail));
     }
     let strictness = match validation {
@@ -115,6 +102,16 @@ pub fn decode<'a>(
         fail(&format!("strict decoding error: {why}"))
     })?;
     let mut value = decoded.value;
+    // Upstream decodes a custom resource of any type, and looks at it later.
+    if shown_version != own_version {
+        return Err(Fault::BadRequest(format!(
+            "the API version in the data ({shown_version}) does not match the expected API version \
+             ({own_version})"
+        )));
+    }
+    if shown_kind != expected.kind {
+        return Err(other_kind(&value, shown_kind, expected.kind));
+    }
     if let Some(map) = value.as_map_mut() {
         map.insert("kind", Value::Str(expected.kind));
         map.insert("apiVersion", Value::str_in(&own_version, arena));
@@ -187,47 +184,6 @@ fn group_version(text: &str) -> std::result::Result<&str, String> {
         Some(("", version)) => Ok(version),
         _ => Ok(text),
     }
-}
-
-/// A kind that is known elsewhere cannot be converted; any other is not registered.
-fn wrong_kind(
-    expected: &Expected,
-    api_version: &str,
-    kind: &str,
-    fail: &impl Fn(&str) -> Fault,
-) -> Fault {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let scale = expected.kind == "Scale" && kind == "Scale";
-    if scale && OLD_SCALES.contains(&(group, version)) {
-        return Fault::BadRequest(format!(
-            "the API version in the data ({api_version}) does not match the expected API version \
-             ({})",
-            expected.api_version()
-        ));
-    }
-    // `List` is known to every version without being a kind of any.
-    if kind != "List" && catalog().kind(group, version, kind).is_none() {
-        return fail(&format!(
-            "no kind {kind:?} is registered for version {api_version:?} in scheme {:?}",
-            scheme(expected.group)
-        ));
-    }
-    if group == expected.group && kind == expected.kind {
-        return Fault::BadRequest(format!(
-            "the API version in the data ({api_version}) does not match the expected API version \
-             ({})",
-            expected.api_version()
-        ));
-    }
-    let internal = if expected.group.is_empty() {
-        "core"
-    } else {
-        expected.group.split('.').next().unwrap_or("")
-    };
-    fail(&format!(
-        "converting ({version}.{kind}) to ({internal}.{}): unknown conversion",
-        expected.kind
-    ))
 }
 
 /// The start of a body as messages show it (`summarizeData`).

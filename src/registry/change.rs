@@ -1,6 +1,7 @@
 //! Where the new object of an update comes from: a PUT body, a patch, a scale, a namespace's
 //! finalizers.
 
+use super::other_kind::other_kind;
 use super::{body, meta, stored};
 use crate::catalog::{Resource, catalog};
 use crate::codec::json;
@@ -103,7 +104,7 @@ impl<C: Change> Change for Scaled<'_, C> {
         let paths: &[(&str, &[&str])] = &[(version, path)];
         let broken = |error: managed::BadEntry| Fault::Plain(error.0);
         let owned = old.list_at(&["metadata", "managedFields"]);
-        let mut scale = super::scale::of(self.resource, old, arena)?;
+        let mut scale = super::scale::of_written(self.resource, old, arena);
         if let Some(entries) = managed::scale::to_scale(arena, owned, paths).map_err(broken)? {
             meta::metadata_mut(&mut scale, arena).insert("managedFields", entries);
         }
@@ -225,6 +226,9 @@ impl Patch<'_> {
         let same = |own: &str, wanted: &str| own.is_empty() || own == wanted;
         if same(kind, self.type_meta.0) && same(api_version, &self.type_meta.1) {
             return Ok(());
+        }
+        if self.ty.structural.is_some() && same(api_version, &self.type_meta.1) {
+            return Err(other_kind(new, kind, self.type_meta.0));
         }
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let Some(ty) = catalog().kind(group, version, kind) else {

@@ -15,6 +15,7 @@ mod direct;
 pub mod meta;
 mod namespace;
 pub mod network;
+mod other_kind;
 mod read;
 #[cfg(test)]
 mod sample;

@@ -17,6 +17,17 @@ use std::fmt::Write as _;
 /// # Errors
 /// 500 for a custom resource whose `specReplicasPath` leads nowhere.
 pub fn of<'a>(resource: &Resource, object: &Value<'_>, arena: &'a Bump) -> Result<Value<'a>> {
+    if let Some(paths) = resource.custom.and_then(|custom| custom.scale.as_ref())
+        && object.i64_at(&paths.spec).is_none()
+    {
+        let path = paths.spec.join(".");
+        return Err(Fault::Internal(format!("the spec replicas field \".{path}\" does not exist")));
+    }
+    Ok(of_written(resource, object, arena))
+}
+
+/// As [`of`], of an object whose Scale is written: what is not there counts as zero.
+pub fn of_written<'a>(resource: &Resource, object: &Value<'_>, arena: &'a Bump) -> Value<'a> {
     if let Some(paths) = resource.custom.and_then(|custom| custom.scale.as_ref()) {
         return of_custom(paths, object, arena);
     }
@@ -44,15 +55,12 @@ pub fn of<'a>(resource: &Resource, object: &Value<'_>, arena: &'a Bump) -> Resul
     if !text.is_empty() {
         status.push_unique("selector", Value::str_in(&text, arena));
     }
-    Ok(Value::Map(scale))
+    Value::Map(scale)
 }
 
 /// The Scale of a custom resource (`scaleFromCustomResource`).
-fn of_custom<'a>(paths: &ScalePaths, object: &Value<'_>, arena: &'a Bump) -> Result<Value<'a>> {
-    let Some(replicas) = object.i64_at(&paths.spec) else {
-        let path = paths.spec.join(".");
-        return Err(Fault::Internal(format!("the spec replicas field \".{path}\" does not exist")));
-    };
+fn of_custom<'a>(paths: &ScalePaths, object: &Value<'_>, arena: &'a Bump) -> Value<'a> {
+    let replicas = object.i64_at(&paths.spec).unwrap_or(0);
     let mut scale = typed("Scale", "autoscaling/v1", arena);
     let metadata = scale.entry_map("metadata");
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
@@ -71,7 +79,7 @@ fn of_custom<'a>(paths: &ScalePaths, object: &Value<'_>, arena: &'a Bump) -> Res
     if !paths.selector.is_empty() && !selector.is_empty() {
         status.push_unique("selector", Value::str_in(selector, arena));
     }
-    Ok(Value::Map(scale))
+    Value::Map(scale)
 }
 
 /// A Scale must name its object and may not be negative; its metadata is held to the rules of all
@@ -167,5 +175,18 @@ mod tests {
         labels.insert("b", Value::Str("2"));
         labels.insert("a", Value::Str("1"));
         assert_eq!(selector_text(&map), "a=1,b=2");
+    }
+
+    #[test]
+    fn a_written_scale_counts_replicas_that_are_not_there_as_none() {
+        let arena = Bump::new();
+        let paths = ScalePaths {
+            spec: vec!["spec", "n"],
+            status: vec!["status", "n"],
+            selector: Vec::new(),
+        };
+        let scale = of_custom(&paths, &Value::map_in(&arena), &arena);
+        assert!(scale.at(&["spec"]).and_then(Value::as_map).is_some_and(|spec| spec.is_empty()));
+        assert_eq!(scale.i64_at(&["status", "replicas"]), Some(0));
     }
 }
