@@ -46,7 +46,7 @@ pub(super) async fn validate(
     if at.operation != Operation::Create || !at.is("", "pods") {
         return Ok(());
     }
-    let own = object.at(&["spec", "overhead"]).filter(|own| !own.is_empty());
+    let own = object.at(&["spec", "overhead"]);
     let wanted = class.as_ref().and_then(|class| class.at(&["overhead", "podFixed"]));
     match (own, wanted) {
         (Some(own), Some(wanted)) if equal(own, wanted) => Ok(()),

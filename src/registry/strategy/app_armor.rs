@@ -1,4 +1,4 @@
-//! AppArmor profiles of new pods: the annotation of older clients and the field say the same
+//! AppArmor profiles of new pods: what the annotation of older clients says, the field says too
 //! (`applyAppArmorVersionSkew`).
 
 use super::Scope;
@@ -7,12 +7,11 @@ use crate::object::{Map, Value};
 use crate::registry::read::Read as _;
 use crate::registry::validation::profile::APP_ARMOR;
 
-/// Fills the annotation from the field, or the field from the annotation.
+/// Fills the field from the annotation.
 pub(super) fn sync<'a>(pod: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
     let arena = scope.arena;
-    let noted = has_notes(pod);
     let whole = pod.at(&["spec", "securityContext", "appArmorProfile"]).map(|p| p.copy_in(arena));
-    if (!noted && !has_fields(pod)) || pod.str_at(&["spec", "os", "name"]) == "windows" {
+    if !has_notes(pod) || pod.str_at(&["spec", "os", "name"]) == "windows" {
         return;
     }
     for list in ["initContainers", "containers", "ephemeralContainers"] {
@@ -22,13 +21,6 @@ pub(super) fn sync<'a>(pod: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
             let own = container.at(&["securityContext", "appArmorProfile"]);
             let note = pod.at(&["metadata", "annotations", key]).and_then(Value::as_str);
             match (note, own) {
-                (None, own) => {
-                    let text = own.or(whole.as_ref()).and_then(annotation);
-                    if let (Some(text), Some(map)) = (text, pod.as_map_mut()) {
-                        let notes = map.entry_map("metadata").entry_map("annotations");
-                        notes.insert(key, Value::str_in(&text, arena));
-                    }
-                }
                 (Some(note), None) => {
                     let profile = profile(note, scope);
                     let differs = profile.is_some() && profile != whole;
@@ -45,7 +37,7 @@ pub(super) fn sync<'a>(pod: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
                         map.entry_map("securityContext").insert("appArmorProfile", profile);
                     }
                 }
-                (Some(_), Some(_)) => {}
+                (None, _) | (Some(_), Some(_)) => {}
             }
         }
     }
@@ -54,24 +46,6 @@ pub(super) fn sync<'a>(pod: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
 fn has_notes(pod: &Value<'_>) -> bool {
     let notes = pod.at(&["metadata", "annotations"]).and_then(Value::as_map);
     notes.is_some_and(|notes| notes.keys().any(|key| key.starts_with(APP_ARMOR)))
-}
-
-fn has_fields(pod: &Value<'_>) -> bool {
-    let has = |owner: &Value<'_>| owner.at(&["securityContext", "appArmorProfile"]).is_some();
-    pod.get("spec").is_some_and(|spec| {
-        has(spec)
-            || ["initContainers", "containers"].iter().flat_map(|list| spec.items(list)).any(has)
-    })
-}
-
-/// The annotation for a field (`appArmorAnnotationForField`).
-fn annotation(profile: &Value<'_>) -> Option<String> {
-    match (profile.text("type"), profile.text("localhostProfile")) {
-        ("Unconfined", _) => Some("unconfined".into()),
-        ("RuntimeDefault", _) => Some("runtime/default".into()),
-        ("Localhost", file) if !file.is_empty() => Some(format!("localhost/{file}")),
-        _ => None,
-    }
 }
 
 /// The field for an annotation, if there is one (`apparmorFieldForAnnotation`).
@@ -99,7 +73,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_annotation_and_the_field_of_a_container_say_the_same() {
+    fn a_field_says_what_the_annotation_does_and_no_annotation_is_made_of_a_field() {
         let key = "container.apparmor.security.beta.kubernetes.io/c";
         let arena = Bump::new();
         let mut warnings = Vec::new();
@@ -110,7 +84,7 @@ mod tests {
                 {"appArmorProfile": {"type": "Localhost", "localhostProfile": "x"}}}]}}),
         );
         super::sync(&mut pod, &mut scope);
-        assert_eq!(pod.str_at(&["metadata", "annotations", key]), "localhost/x");
+        assert!(pod.at(&["metadata", "annotations"]).is_none());
         let mut pod = tree(
             &arena,
             &json!({"metadata": {"annotations": {key: "runtime/default"}},

@@ -174,10 +174,8 @@ pub fn qos_class(spec: &Value<'_>) -> &'static str {
         let text = holder.at(&["resources", which, name]).and_then(Value::as_str);
         text.and_then(|text| Quantity::parse(text).ok()).filter(|amount| amount.signum() > 0)
     };
-    let whole = spec.get("resources").is_some_and(|own| {
-        ["requests", "limits"].iter().any(|w| own.get(w).is_some_and(|list| !list.is_empty()))
-    });
-    let holders: Vec<&Value<'_>> = if whole {
+    // Resources of the pod count instead of its containers', empty ones too.
+    let holders: Vec<&Value<'_>> = if spec.get("resources").is_some() {
         vec![spec]
     } else {
         spec.items("containers").iter().chain(spec.items("initContainers")).collect()
@@ -276,6 +274,10 @@ mod tests {
             (
                 json!({"resources": {"requests": both, "limits": both}, "containers": [{}]}),
                 "Guaranteed",
+            ),
+            (
+                json!({"resources": {}, "containers": [{"resources": {"requests": both}}]}),
+                "BestEffort",
             ),
         ];
         for (spec, class) in cases {

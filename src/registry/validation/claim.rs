@@ -205,7 +205,7 @@ pub fn status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Er
     let path = Path::root("status");
     let at = path.child("capacity");
     for (name, value) in status.entries("capacity") {
-        resources::amount(name, value, &at.key(name), errors);
+        resources::basic(value, &at.key(name), errors);
     }
     let at = path.child("allocatedResourceStatuses");
     for (name, value) in status.entries("allocatedResourceStatuses") {
@@ -219,7 +219,7 @@ pub fn status(new: &Value<'_>, _: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Er
     }
     let at = path.child("allocatedResources");
     for (name, value) in status.entries("allocatedResources") {
-        if resource_key(name, &at, errors) {
+        if resource_key(name, &at, errors) && resources::basic(value, &at.key(name), errors) {
             resources::amount("storage", value, &at.key(name), errors);
         }
     }

@@ -252,7 +252,7 @@ fn exit_codes(codes: &Value<'_>, spec: &Value<'_>, path: &Path<'_>, errors: &mut
     let values: Vec<i64> = codes.items("values").iter().filter_map(Value::as_i64).collect();
     if values.is_empty() {
         let list = codes.get("values");
-        let shown = list.map_or_else(|| "[]".to_owned(), |list| go_form::plain(Some(list)));
+        let shown = go_form::plain(list);
         errors.invalid(&at, Verbatim(&shown), "at least one value is required");
     } else if values.len() > EXIT_CODES_MAX {
         errors.too_many(&at, values.len(), EXIT_CODES_MAX);

@@ -200,7 +200,7 @@ fn pods(change: &Change<'_, '_>, path: &Path<'_>, errors: &mut Errors) {
         errors.invalid(&path.child("terminating"), count("terminating"), detail);
     }
     let due = change.changed("ready") || change.changed("active");
-    if due && count("ready") > count("active") {
+    if due && change.now.int("ready").is_some_and(|ready| ready > count("active")) {
         let detail = "cannot set more ready pods than active";
         errors.invalid(&path.child("ready"), count("ready"), detail);
     }
@@ -342,5 +342,14 @@ mod tests {
                 "status.startTime: Required value: startTime cannot be removed for unsuspended job",
             ]
         );
+    }
+
+    #[test]
+    fn pods_that_are_ready_are_counted_only_if_they_are_told() {
+        let told = errors(&json!({}), &json!({}), &json!({"active": -1}));
+        assert!(!told.iter().any(|line| line.starts_with("status.ready")), "{told:?}");
+        let told = errors(&json!({}), &json!({}), &json!({"active": 1, "ready": 2}));
+        let want = "status.ready: Invalid value: 2: cannot set more ready pods than active";
+        assert!(told.iter().any(|line| line == want), "{told:?}");
     }
 }

@@ -161,7 +161,7 @@ fn capacity(spec: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
         errors.unsupported(path, Verbatim(&shown), &["storage"]);
     }
     for (name, value) in list.as_map().into_iter().flat_map(|map| map.iter()) {
-        resources::amount(name, value, &path.key(name), errors);
+        resources::basic(value, &path.key(name), errors);
         resources::positive(Some(value), &path.key(name), errors);
     }
 }

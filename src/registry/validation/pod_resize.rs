@@ -29,7 +29,8 @@ pub(super) fn resize(new: &Value<'_>, old: &Value<'_>, scope: &Scope<'_, '_>, er
     let path = Path::root("spec");
     if qos_class(now) != qos_class(was) {
         let detail = "Pod QOS Class may not change as a result of resizing";
-        errors.invalid(&path, new.str_at(&["status", "qosClass"]), detail);
+        // The status stays what it was.
+        errors.invalid(&path, old.str_at(&["status", "qosClass"]), detail);
     }
     if !is_supported(old) {
         errors.forbidden(&path, "Pod running on node without support for resize");

@@ -125,6 +125,15 @@ fn pod_name(resource: &str, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
+/// `validateBasicResource`; true if there is nothing against it.
+pub fn basic(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) -> bool {
+    let amount = quantity(Some(value)).value();
+    if amount < 0 {
+        errors.invalid(path, amount, "must be a valid resource quantity");
+    }
+    amount >= 0
+}
+
 /// `ValidateNonnegativeQuantity`.
 pub fn non_negative(value: &Value<'_>, path: &Path<'_>, errors: &mut Errors) {
     if quantity(Some(value)).signum() < 0 {
@@ -299,5 +308,23 @@ fn claim_names(claims: &[Value<'_>], known: &[&str], path: &Path<'_>, errors: &m
             let detail = format!("must be one of the names in pod.spec.resourceClaims{names}");
             errors.not_found_of(&at, name, &detail);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::basic;
+    use crate::object::Value;
+    use crate::object::field::Path;
+
+    #[test]
+    fn a_negative_amount_of_a_volume_is_shown_as_a_number() {
+        let mut errors = Vec::new();
+        assert!(!basic(&Value::Str("-1"), &Path::root("c"), &mut errors));
+        assert_eq!(
+            errors[0].to_string(),
+            "c: Invalid value: -1: must be a valid resource quantity"
+        );
+        assert!(basic(&Value::Str("1Gi"), &Path::root("c"), &mut errors));
     }
 }

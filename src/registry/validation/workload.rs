@@ -424,23 +424,22 @@ pub fn stateful_set_update(
 
 /// ControllerRevision.
 pub fn revision(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    revision_number(object, errors);
     let path = Path::root("data");
     match object.get("data") {
         None => errors.required(&path, "data is mandatory"),
         Some(Value::Map(_)) => {}
         Some(_) => errors.required(&path, "data must be a valid JSON object"),
     }
+}
+
+fn revision_number(object: &Value<'_>, errors: &mut Errors) {
     errors.non_negative(&Path::root("revision"), object.int("revision"));
 }
 
 /// ControllerRevision, updated: the data stays.
-pub fn revision_update(
-    new: &Value<'_>,
-    old: &Value<'_>,
-    scope: &Scope<'_, '_>,
-    errors: &mut Errors,
-) {
-    revision(new, scope, errors);
+pub fn revision_update(new: &Value<'_>, old: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
+    revision_number(new, errors);
     if !same(new.get("data"), old.get("data")) {
         let shown = go_form::plain(new.get("data"));
         errors.invalid(&Path::root("data"), Verbatim(&shown), IMMUTABLE);

@@ -108,8 +108,9 @@ pub(crate) fn range(path: &Path<'_>, text: &str, out: &mut Vec<String>) {
 /// The warning of a name that is no DNS label, for kinds that make host names of it.
 fn host_name(name: &str, used_in: &str, out: &mut Vec<String>) {
     use crate::registry::validation::format;
-    if !format::is_label(name) {
-        let messages = format::dns_label(name).join(" ");
+    let messages = format::dns_label(name);
+    if !messages.is_empty() {
+        let messages = messages.join(" ");
         out.push(format!(
             "metadata.name: this is used in {used_in}, which can result in surprising behavior; a \
              DNS label is recommended: [{messages}]"
@@ -119,7 +120,7 @@ fn host_name(name: &str, used_in: &str, out: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{address, range};
+    use super::{address, host_name, range};
     use crate::object::field::Path;
 
     #[test]
@@ -177,5 +178,14 @@ mod tests {
             range(&at, text, &mut out);
             assert_eq!(out.concat(), warning, "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_for_a_host_is_told() {
+        let mut warnings = Vec::new();
+        host_name(&"a".repeat(63), "its hostname", &mut warnings);
+        assert!(warnings.is_empty());
+        host_name(&"a".repeat(64), "its hostname", &mut warnings);
+        assert!(warnings[0].ends_with("recommended: [must be no more than 63 characters]"));
     }
 }
