@@ -9,7 +9,7 @@
 //! | 0 | `base`: limits, ids, clocks, hash maps · `metrics`: counters, where time goes, and their text |
 //! | 1 | `rt`: executors on io_uring, names glommio and compio's driver · `object`: values, schema rows, patches, selectors; no I/O · `http`: connections and messages, names hyper |
 //! | 2 | `codec`: JSON, YAML, protobuf, watch frames, media types · `cel`: expressions, their types, cost and values · `catalog`: the one table of types, resources and defaults, and the snapshot of custom resources that are served · `tls`: records and certificates |
-//! | 3 | `request`: URL → verb, resource, options; faults as data · `seal`: encryption at rest, KMS plugins on a thread of their own · `client`: requests to other servers, on a thread of their own |
+//! | 3 | `request`: URL → verb, resource, options; faults as data · `seal`: encryption at rest, KMS plugins on a thread of their own · `client`: requests to other servers, on a thread of their own · `convert`: between the versions of a kind, served or only stored |
 //! | 4 | `store`: bytes and revisions; backends: embedded, etcd, memory |
 //! | 5 | `cache`: entries, windows, lists at a revision, watchers |
 //! | 6 | `authn` · `authz` · `audit`: who asked what, told outside · `flow`: what priority a request has, and whose turn it is · `admission` · `registry`: what verbs do to resources, and what each kind adds |
@@ -59,6 +59,7 @@ pub mod cel;
 pub mod client;
 pub mod codec;
 pub mod config;
+pub mod convert;
 pub mod flow;
 pub mod http;
 pub mod metrics;

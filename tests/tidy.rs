@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["metrics"],
     &["rt", "object", "http"],
     &["codec", "catalog", "tls", "cel"],
-    &["seal", "client", "request"],
+    &["seal", "client", "convert", "request"],
     &["store"],
     &["cache"],
     &["authn", "authz", "flow", "audit", "admission", "registry"],

@@ -5,11 +5,11 @@ use super::route::Target;
 use crate::base::limits::REQUEST_BODY_BYTES_MAX;
 use crate::catalog::Resource;
 use crate::codec::media::Format;
+use crate::convert;
 use crate::http::BodyError;
 use crate::http::RequestBody;
 use crate::object::managed::{Reset, Writer, manager_or_user_agent};
 use crate::registry::body::{Expected, api_version};
-use crate::registry::convert;
 use crate::request::{
     Attributes, Context, Fault, Operation, Query, RequestInfo, Result, Sent, WriteOptions,
 };

@@ -25,15 +25,17 @@ pub use node::node_of;
 pub use rule::{Quoted, Rule};
 pub use webhook::{Service, Webhook};
 
-use crate::cache::{Cache, Entry, Observer, ReadFault};
-use crate::catalog::catalog;
+use crate::cache::{Cache, Entry, Observer};
+use crate::catalog::{Storage, catalog};
 use crate::metrics::{Recorder, Series, instruments};
 use crate::request::{Fault, User};
+use crate::rt;
 use bumpalo::Bump;
 use node::{Graph, NodeAuthorizer};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The group that every mode lets pass.
 pub const MASTERS: &str = "system:masters";
@@ -186,24 +188,21 @@ impl Authorizer {
         self.successes.clear();
     }
 
-    /// Takes in what the cache holds and follows its changes from then on.
-    ///
-    /// # Errors
-    /// The cache cannot be read.
-    pub async fn follow(&self, cache: &Cache) -> Result<(), ReadFault> {
+    /// Takes in what the cache holds and follows its changes from then on. While the cache cannot
+    /// read, as when the store answers too late, it is asked again.
+    pub async fn follow(&self, cache: &Cache) {
         let roles: Rc<dyn Observer> = Rc::new(self.roles.clone());
         for resource in ["roles", "clusterroles", "rolebindings", "clusterrolebindings"] {
             let Some(storage) = catalog().storage(resource) else { continue };
-            cache.observe(storage, Rc::clone(&roles)).await?;
+            observe(cache, storage, &roles).await;
         }
         if !self.links.borrow().iter().any(|link| matches!(link.part, Part::Node)) {
-            return Ok(());
+            return;
         }
         let graph: Rc<dyn Observer> = Rc::new(self.graph.clone());
         for storage in Graph::storages() {
-            cache.observe(storage, Rc::clone(&graph)).await?;
+            observe(cache, storage, &graph).await;
         }
-        Ok(())
     }
 
     /// The roles and bindings.
@@ -340,6 +339,15 @@ impl Observer for rbac::Index {
             _ => {}
         }
     }
+}
+
+/// Shows the observer a resource, however long that takes: nobody is let in before.
+async fn observe(cache: &Cache, storage: &'static Storage, observer: &Rc<dyn Observer>) {
+    let what = format!("{} cannot be read yet", storage.resource);
+    let observing =
+        rt::again(&what, Duration::MAX, async || cache.observe(storage, Rc::clone(observer)).await);
+    // It ends only when it has succeeded.
+    drop(observing.await);
 }
 
 #[cfg(test)]

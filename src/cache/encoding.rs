@@ -75,6 +75,9 @@ pub(super) fn protobuf(entry: &Entry, revision: u64) -> Result<Bytes, Unreadable
 }
 
 fn storage(entry: &Entry) -> Result<&'static Storage, Unreadable> {
+    if let Some(reason) = entry.refusal() {
+        return Err(unreadable(reason));
+    }
     entry.storage().ok_or_else(|| unreadable("its resource is not known"))
 }
 

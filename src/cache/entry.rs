@@ -3,7 +3,7 @@
 use crate::base::limits::ENCODED_BYTES_MAX;
 use crate::cache::definitions::{self, is_definition};
 use crate::cache::encoding::{self, Json};
-use crate::cache::fill_in;
+use crate::cache::fill_in::{self, Reading};
 use crate::cache::header::{Header, HeaderBuilder};
 use crate::cache::header_scan;
 use crate::cache::partition::{self, Resource};
@@ -78,10 +78,16 @@ impl Item for Entry {
         if let Some(row) = storage.filter(|row| revision > 0 && is_definition(Some(row))) {
             definitions::note(row, &value, revision);
         }
-        let filled_in = storage.and_then(|storage| fill_in::filled_in(storage, &value));
-        let is_filled_in = filled_in.is_some();
-        let value = filled_in.unwrap_or(value);
+        let reading = storage.map_or(Reading::AsStored, |row| fill_in::read(row, &value));
+        let is_refused = reading == Reading::Refused;
+        let (value, is_filled_in) = match reading {
+            Reading::Made(value) => (value, true),
+            Reading::AsStored | Reading::Refused => (value, false),
+        };
         let header = storage.map_or_else(Header::default, |storage| {
+            if is_refused {
+                return Header::unreadable();
+            }
             let mut builder = HeaderBuilder::new(&value, storage.selectable.len());
             match header_scan::scan(storage, &value, &mut builder) {
                 Ok(()) => builder.finish(),
@@ -130,7 +136,7 @@ impl Entry {
         self.storage
     }
 
-    /// What is stored lacks something: the value is not quite its bytes.
+    /// What is stored lacks something, or is of an older version: the value is not its bytes.
     pub fn is_filled_in(&self) -> bool {
         self.is_filled_in
     }
@@ -163,6 +169,14 @@ impl Entry {
     /// The stored bytes are not an object; encodings will fail.
     pub fn unreadable(&self) -> bool {
         self.header.unreadable
+    }
+
+    /// Why the stored bytes are refused although they may be whole: they are of another kind or of
+    /// a version that is not known.
+    pub fn refusal(&self) -> Option<String> {
+        self.storage
+            .filter(|_| self.unreadable())
+            .and_then(|row| fill_in::refusal(row, &self.value))
     }
 
     /// The value of a label.

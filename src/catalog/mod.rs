@@ -15,7 +15,9 @@ mod types;
 
 pub use group::{Group, GroupVersion};
 pub use resource::{Column, Resource, Subresource};
-pub use storage::{Fallback, FilledIn, LabelSource, Propagation, Selectable, Storage, Written};
+pub use storage::{
+    Fallback, FilledIn, LabelSource, Older, Propagation, Selectable, Storage, Written,
+};
 
 use crate::base::hash::HashMap;
 use crate::object::schema::Type;

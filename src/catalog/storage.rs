@@ -5,6 +5,7 @@
 //!   select <label> [path=<fields>] [or=<fields>] [unset=<text>]
 //!   labels [group=<group>] <label>[=<selected label>]…
 //!   unsupported <text>
+//!   older <group>/<version>[=<type>]…
 //! ```
 //!
 //! Flags: `namespaced`; `json` (stored as JSON text); `create-on-update` and `conditional-update`
@@ -12,6 +13,8 @@
 //! (`ReturnDeletedObject`); `propagation=orphan|none`; `written=<version>` (the JSON text is of an
 //! older version, which nothing serves); `filled-in=claim|job`
 //! (what is stored lacks something that readers are shown).
+//! `older` names versions in which other servers may have stored objects of the kind, with the type
+//! if its fields are not those of the stored version.
 //! `select` names a field whose value every entry keeps at hand for field selectors, `labels` the
 //! labels that one served group accepts: `metadata.name`, `metadata.namespace`, or a selected
 //! label, under another name if `=` follows; `=-` is accepted and never set.
@@ -51,6 +54,8 @@ pub struct Storage {
     pub json: bool,
     /// The older version in whose form the text is written; what is read may have either form.
     pub written: Option<Written>,
+    /// Other versions of the kind that stored objects may have.
+    pub older: Vec<Older>,
     /// What stored objects may lack.
     pub filled_in: FilledIn,
     /// PUT of a missing object creates it (`AllowCreateOnUpdate`).
@@ -87,6 +92,17 @@ pub struct Written {
     pub api_version: &'static str,
     /// The type of that form.
     pub ty: &'static Type,
+}
+
+/// A version in which other servers have stored objects of a kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Older {
+    /// Its group; "" for core.
+    pub group: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The type, if its fields are not those of the stored version.
+    pub ty: Option<&'static Type>,
 }
 
 /// The default garbage collection policy (`DefaultGarbageCollectionPolicy`).
@@ -168,6 +184,7 @@ impl Storage {
             namespaced,
             json: true,
             written: None,
+            older: Vec::new(),
             filled_in: FilledIn::Nothing,
             create_on_update: false,
             unconditional_update: false,
@@ -276,6 +293,9 @@ pub(super) fn load(types: &Types) -> &'static [Storage] {
                 storage.labels.push(labels);
             }
             Some(("unsupported", text)) => storage.unsupported = text,
+            Some(("older", text)) => {
+                storage.older = text.split(' ').map(|w| older(w, types)).collect()
+            }
             _ => bad(line),
         }
     }
@@ -303,6 +323,7 @@ fn storage(id: u16, heading: &'static str, types: &Types) -> Storage {
         namespaced: false,
         json: false,
         written: None,
+        older: Vec::new(),
         filled_in: FilledIn::Nothing,
         create_on_update: false,
         unconditional_update: true,
@@ -335,6 +356,13 @@ fn storage(id: u16, heading: &'static str, types: &Types) -> Storage {
         }
     }
     storage
+}
+
+fn older(text: &'static str, types: &Types) -> Older {
+    let (version, name) = text.split_once('=').map_or((text, None), |(v, name)| (v, Some(name)));
+    let (group, version) = version.split_once('/').unwrap_or_else(|| bad(text));
+    let ty = name.map(|name| types.named(name).unwrap_or_else(|| bad(text)));
+    Older { group, version, ty }
 }
 
 fn selectable(text: &'static str) -> Selectable {

@@ -23,7 +23,8 @@ use crate::object::schema::{
 };
 use std::sync::OnceLock;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
+    include_str!("data/older.txt"),
     include_str!("data/types/auth.txt"),
     include_str!("data/types/control.txt"),
     include_str!("data/types/core.txt"),
@@ -79,7 +80,24 @@ impl Types {
             let ty = plain.get().unwrap_or_else(|| bad(names));
             assert!(cell.set(with_names(ty, names)).is_ok(), "{names} stands there twice");
         }
+        types.mark_raw();
         types
+    }
+
+    /// Marks the types inside which a `RawExtension` stands.
+    fn mark_raw(&self) {
+        let holds = |field: &Field| match field.kind {
+            Kind::Scalar(scalar) => scalar == Scalar::RawExtension,
+            Kind::Message(_) => field.kind.message().is_some_and(Type::holds_raw),
+        };
+        let mut marked = true;
+        while std::mem::take(&mut marked) {
+            for ty in self.all.iter().filter(|ty| !ty.holds_raw()) {
+                if ty.fields.iter().any(holds) {
+                    marked |= ty.raw.set(()).is_ok();
+                }
+            }
+        }
     }
 
     pub(super) fn named(&self, name: &str) -> Option<&'static Type> {

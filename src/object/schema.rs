@@ -7,6 +7,7 @@ use super::name_table::NameTable;
 use super::structural::Schema;
 use super::value::{Map, Value};
 use std::fmt;
+use std::sync::OnceLock;
 
 /// One message type: its fields, by JSON name and by protobuf number.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Type {
     pub shown: Vec<u16>,
     /// What a custom resource has beside these fields.
     pub structural: Option<&'static Schema>,
+    /// Set if somewhere inside stands a `RawExtension`; once all types are known.
+    pub raw: OnceLock<()>,
     names: NameTable,
 }
 
@@ -112,7 +115,7 @@ pub enum Kind {
 }
 
 /// A slot that is filled once all types are known, so that types may refer to each other.
-pub type TypeCell = std::sync::OnceLock<&'static Type>;
+pub type TypeCell = OnceLock<&'static Type>;
 
 impl Kind {
     /// The message type, if it is one.
@@ -286,6 +289,11 @@ impl Type {
         })
     }
 
+    /// Somewhere inside stands a `RawExtension`.
+    pub fn holds_raw(&self) -> bool {
+        self.raw.get().is_some()
+    }
+
     /// The field with this protobuf number on the outermost level.
     pub fn field_by_number(&self, number: u32) -> Option<&Field> {
         match self.wire.slot(number)? {
@@ -322,7 +330,8 @@ impl Type {
         let go_name = name.rsplit('.').next().unwrap_or(name);
         let structural = None;
         let id = u32::MAX;
-        Self { name, fields, id, atomic, go_name, ranks, wire, keys, shown, structural, names }
+        let raw = OnceLock::new();
+        Self { name, fields, id, atomic, go_name, ranks, wire, keys, shown, structural, raw, names }
     }
 }
 

@@ -55,18 +55,25 @@ impl ApplyChange<'_> {
             last_applied: last_applied.as_ref(),
         };
         let ty = Some(self.expected.ty);
-        let merged =
-            apply::apply(arena, ty, live, &config, &request).map_err(|error| match error {
+        let live = live.map(|live| {
+            let mut live = live.share_in(arena);
+            json::raw::expand(&mut live, self.expected.ty, arena);
+            live
+        });
+        let merged = apply::apply(arena, ty, live.as_ref(), &config, &request).map_err(
+            |error| match error {
                 ApplyError::BadRequest(text) => Fault::BadRequest(text),
                 ApplyError::Conflict { message, causes } => {
                     Fault::ApplyConflict { message, causes }
                 }
                 ApplyError::Plain(text) => Fault::Plain(text),
-            })?;
+            },
+        )?;
         let (validation, context) = (self.validation, self.context);
         body::check_twice(validation, context, self.twice.as_deref())?;
         let mut new =
             body::conform(self.expected.ty, validation, context, Vec::new(), &merged, arena)?;
+        json::raw::sort(&mut new, self.expected.ty, arena);
         change::keep_namespace(&mut new, self.namespace, arena)?;
         change::check_name(meta::name(&new), self.name)?;
         if let Some(resource) = self.defaults {

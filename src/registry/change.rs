@@ -198,12 +198,15 @@ impl Change for Patch<'_> {
 impl Patch<'_> {
     fn patched<'a>(&self, old: &Value<'a>, arena: &'a Bump) -> Result<Value<'a>> {
         let mut new = old.copy_in(arena);
+        json::raw::expand(&mut new, self.ty, arena);
         let (validation, context) = (self.validation, self.context);
         let twice = body::patch(self.kind, validation, self.text, self.ty, &mut new, arena)?;
         let mut new = if self.kind == PatchKind::Strategic {
             // The tree goes into an object of the kind of the URL, whatever it says it is.
             let patch = (self.text, twice);
-            body::restore(self.ty, validation, context, patch, &new, arena)?
+            let mut new = body::restore(self.ty, validation, context, patch, &new, arena)?;
+            json::raw::sort(&mut new, self.ty, arena);
+            new
         } else {
             self.check_kind(&new, arena)?;
             body::conform(self.ty, validation, context, twice, &new, arena)?

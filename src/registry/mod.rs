@@ -5,7 +5,6 @@ mod apply;
 pub mod body;
 mod change;
 pub mod conversion;
-pub mod convert;
 mod create;
 pub mod defaulting;
 pub mod definition;

@@ -2,12 +2,12 @@
 //! resource.
 
 use super::body::api_version;
-use super::convert;
 use super::strategy::{CUSTOM, CUSTOM_WITH_STATUS, Scope, Strategy, User, strategy};
 use crate::cache::{Entry, ReadFault, Unreadable, decode_as_said, decode_json};
 use crate::catalog::custom::written;
 use crate::catalog::{LabelSource, Resource, Storage, catalog, defaults};
 use crate::codec::{json, proto};
+use crate::convert;
 use crate::object::field::FieldError;
 use crate::object::schema::Type;
 use crate::object::structural;
@@ -38,7 +38,11 @@ pub fn is_stored_form(resource: &Resource) -> bool {
 /// # Errors
 /// 500 for bytes that are no object.
 pub fn decode<'a>(storage: &Storage, entry: &'a Entry, arena: &'a Bump) -> Result<Value<'a>> {
-    let mut object = decode_bytes(storage, entry.value(), arena).map_err(|why| {
+    let decoded = match entry.refusal() {
+        Some(why) => Err(why),
+        None => decode_bytes(storage, entry.value(), arena),
+    };
+    let mut object = decoded.map_err(|why| {
         let key = String::from_utf8_lossy(entry.key());
         Fault::Internal(format!("the stored object cannot be read: {key}: {why}"))
     })?;

@@ -8,6 +8,7 @@
 //! neither block nor compute for long without [`yield_now`]. What crosses shards or comes from
 //! other threads goes through `async_channel`, whose wakers reach a sleeping executor.
 
+mod again;
 mod executor;
 mod ring;
 mod shards;
@@ -15,6 +16,7 @@ pub mod signal;
 mod tcp;
 mod time;
 
+pub use again::again;
 pub use shards::LOCKED_BYTES_PER_SHARD;
 pub use shards::Placement;
 pub use shards::Shards;

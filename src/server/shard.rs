@@ -36,6 +36,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long a store that answers too late may hold up the server's own objects at the start.
+const BOOTSTRAP_PATIENCE: Duration = Duration::from_secs(120);
 /// How often connections are looked over.
 const TICK: Duration = Duration::from_secs(1);
 /// How often a draining shard looks whether it is done.
@@ -212,8 +214,7 @@ async fn prepare(shard: &Rc<Shard>, port: u16) -> Result<(), String> {
     rt::spawn(shard.gate.flow().clone().adjust());
     rt::spawn(keep::keep_legacy_tokens(Rc::clone(shard), shard.gate.used_secrets()));
     rt::spawn(shard.gate.aggregator().clone().follow(shard.cache.clone()));
-    let followed = shard.gate.authorizer().follow(&shard.cache).await;
-    followed.map_err(|fault| format!("roles and bindings cannot be read: {fault:?}"))?;
+    shard.gate.authorizer().follow(&shard.cache).await;
     if shard.id == 0 {
         bootstrap(shard, port).await?;
         keep::start(shard);
@@ -234,11 +235,12 @@ async fn bootstrap(shard: &Shard, port: u16) -> Result<(), String> {
     let ranges = texts.iter().filter_map(|text| Cidr::parse(text));
     let addresses: Vec<IpAddr> = ranges.map(|range| range.first()).collect();
     let facts = bootstrap::Facts { port, service_cidrs: &texts, service_addresses: &addresses };
-    let written = async {
+    let what = "the server's own objects cannot be written yet";
+    let written = rt::again(what, BOOTSTRAP_PATIENCE, async || {
         Box::pin(bootstrap::run(shard.gate.api(), facts)).await?;
         keep::write_first(shard).await
-    };
-    let written = written.await;
+    });
+    let written = Box::pin(written).await;
     written.map_err(|fault| format!("the server's own objects cannot be written: {fault:?}"))
 }
 

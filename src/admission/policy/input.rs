@@ -82,6 +82,7 @@ fn with_kind<'v>(
     let mut object = object.copy_in(arena);
     // The policy sees the object as JSON has it.
     omit(&mut object, at.resource.ty);
+    json::raw::expand(&mut object, at.resource.ty, arena);
     let (group, version, kind) = kind_of(at, found);
     if let Some(map) = object.as_map_mut() {
         let version =

@@ -58,6 +58,7 @@ pub(super) async fn hold(
         let mut object = object.map_or(Value::Null, |object| object.copy_in(&arena));
         // Conditions see the object as JSON has it.
         omit(&mut object, invocation.resource.ty);
+        json::raw::expand(&mut object, invocation.resource.ty, &arena);
         object
     };
     let (object, old) = (of(object), of(old));

@@ -205,6 +205,7 @@ fn apply<'a>(
     let sub = to.subresource(at.subresource);
     let ty = sub.filter(|sub| sub.kind == before.str_at(&["kind"])).map_or(to.ty, |sub| sub.ty);
     let mut patched = before.share_in(arena);
+    json::raw::expand(&mut patched, ty, arena);
     let internal = |error: String| Fault::Internal(error);
     patch.apply(arena, Some(ty), &mut patched).map_err(|error| internal(error.to_string()))?;
     let decoded = json::conform(&patched, ty, arena, Strictness::Ignore);

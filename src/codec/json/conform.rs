@@ -24,7 +24,7 @@ pub fn conform<'a>(
 ) -> Result<Decoded<'a>, DecodeError> {
     let mut nodes = Vec::with_capacity(256);
     flatten(value, arena, &mut nodes);
-    decode_nodes(&nodes, Numbers::Printed, ty, arena, strictness)
+    decode_nodes(&nodes, Numbers::Tree, ty, arena, strictness)
 }
 
 /// Appends the nodes of `value`.

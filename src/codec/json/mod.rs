@@ -13,6 +13,7 @@ mod encode;
 mod error;
 mod peek;
 pub(crate) mod positions;
+pub mod raw;
 mod scalars;
 mod scan;
 pub(crate) mod seen;

@@ -3,7 +3,9 @@
 use super::context::Place;
 use super::decode::{Decoder, Decoding};
 use super::error::DecodeError;
+use super::scan;
 use super::tape;
+use super::tape::Numbers;
 use crate::base::duration;
 use crate::codec::scalar::time::{self, Layout};
 use crate::codec::scalar::{Quantity, QuantityError, ScalarError, base64_normalize};
@@ -39,6 +41,7 @@ impl<'a> Decoder<'a, '_> {
             (Scalar::MicroTime, _) => return self.time(Layout::Micro, place).map(Some),
             (Scalar::Duration, _) => return self.duration(place).map(Some),
             (Scalar::IntOrString, _) => return self.int_or_string(place).map(Some),
+            (Scalar::RawExtension, Node::Object { .. }) => return Ok(Some(self.raw_object())),
             (Scalar::Json | Scalar::RawExtension, _) => return Ok(Some(self.any())),
             (Scalar::FieldsV1, _) => {
                 let text = tape::text(self.nodes, self.at, self.arena);
@@ -50,6 +53,20 @@ impl<'a> Decoder<'a, '_> {
         };
         self.at += 1;
         Ok(Some(value))
+    }
+
+    /// An object that is kept as it was sent (`RawExtension.UnmarshalJSON`): its text stays, and
+    /// one that has none gets it as Go would write it.
+    fn raw_object(&mut self) -> Value<'a> {
+        if let Numbers::Source(source) = self.numbers
+            && let Some(text) = scan::object_text(source, self.at)
+        {
+            self.skip();
+            return Value::Raw(self.arena.alloc_str(text));
+        }
+        let is_tree = matches!(self.numbers, Numbers::Tree);
+        let tree = self.any();
+        super::raw::text_of(&tree, !is_tree, self.arena)
     }
 
     fn wrong(&mut self, scalar: Scalar, place: &Place<'_>) -> Decoding<Value<'a>> {

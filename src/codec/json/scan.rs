@@ -91,12 +91,17 @@ pub(super) fn tape<'a>(
     Ok((scanner.tape, scanner.deepest > OBJECT_DEPTH_MAX))
 }
 
-/// The source text of the number that is node `node` of the tape of `source`.
+/// The source text of the number that is node `node` of the tape of `source`, or of an object.
 pub(super) fn number_text(source: &[u8], node: usize) -> Option<&str> {
     let arena = Bump::new();
     let mut scanner = Scanner::new(source, &arena, node);
     scanner.run().ok()?;
     std::str::from_utf8(source.get(scanner.found?)?).ok()
+}
+
+/// The source text of the object that is node `node` of the tape of `source`.
+pub(super) fn object_text(source: &[u8], node: usize) -> Option<&str> {
+    number_text(source, node).filter(|text| text.starts_with('{'))
 }
 
 impl<'a, 's> Scanner<'a, 's> {
@@ -189,6 +194,9 @@ impl<'a, 's> Scanner<'a, 's> {
             return Err(SyntaxError::Depth(if object { b'{' } else { b'[' }));
         }
         self.deepest = self.deepest.max(self.open.len() + 1);
+        if object && self.tape.len() == self.wanted {
+            self.found = Some(self.at..self.at);
+        }
         self.at += 1;
         self.open.push(Open { node: self.tape.len(), len: 0, object });
         self.tape.push(Node::Static(StaticNode::Null));
@@ -198,6 +206,9 @@ impl<'a, 's> Scanner<'a, 's> {
     fn close(&mut self) {
         self.at += 1;
         if let Some(Open { node, len, object }) = self.open.pop() {
+            if object && node == self.wanted {
+                self.found = self.found.take().map(|found| found.start..self.at);
+            }
             let count = self.tape.len() - node - 1;
             let closed =
                 if object { Node::Object { len, count } } else { Node::Array { len, count } };
@@ -369,7 +380,7 @@ impl<'a, 's> Scanner<'a, 's> {
 
 #[cfg(test)]
 mod tests {
-    use super::{number_text, tape};
+    use super::{number_text, object_text, tape};
     use bumpalo::Bump;
     use simd_json::{Node, StaticNode};
 
@@ -437,6 +448,13 @@ mod tests {
         let source = br#"{"a":[1.0,{"b":2e3}]}"#;
         assert_eq!(number_text(source, 3), Some("1.0"));
         assert_eq!(number_text(source, 6), Some("2e3"));
-        assert_eq!(number_text(source, 0), None);
+        assert_eq!(number_text(source, 2), None, "a list");
+    }
+
+    #[test]
+    fn objects_are_found_again_in_the_source() {
+        let source = br#"{"a": [1.0, { "b" : {"c":"}"}, "d":1 } ], "e": {"b":2}}"#;
+        assert_eq!(object_text(source, 4), Some(r#"{ "b" : {"c":"}"}, "d":1 }"#));
+        assert_eq!(object_text(source, 3), None);
     }
 }

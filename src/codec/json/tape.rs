@@ -13,6 +13,8 @@ use std::cell::RefCell;
 pub(super) enum Numbers<'s> {
     /// As Go prints the parsed number: the source was no JSON.
     Printed,
+    /// The same; the source was an object.
+    Tree,
     /// In this JSON text.
     Source(&'s [u8]),
 }

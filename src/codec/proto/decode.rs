@@ -278,7 +278,11 @@ impl<'a> Decoder<'a> {
                 IntOrString::Int(n) => Value::Int(n),
                 IntOrString::Str(text) => Value::Str(self.text(text)),
             },
-            Scalar::Json | Scalar::RawExtension => match special::raw(item.bytes()?)? {
+            Scalar::RawExtension => match special::raw(item.bytes()?)? {
+                Some(raw) => return Ok(self.raw_object(raw)),
+                None => return Ok(None),
+            },
+            Scalar::Json => match special::raw(item.bytes()?)? {
                 Some(raw) => return Ok(self.json(raw)),
                 None => return Ok(None),
             },
@@ -301,6 +305,16 @@ impl<'a> Decoder<'a> {
     fn fields(&self, raw: &'a [u8]) -> Option<Value<'a>> {
         let is_json = is_json(raw, self.arena) && !raw.eq(b"null");
         is_json.then(|| Value::Raw(self.text(raw)))
+    }
+
+    /// Raw JSON as it is, if it is an object.
+    fn raw_object(&self, raw: &'a [u8]) -> Option<Value<'a>> {
+        match std::str::from_utf8(raw) {
+            Ok(text) if text.trim_ascii_start().starts_with('{') && is_json(raw, self.arena) => {
+                Some(Value::Raw(text))
+            }
+            _ => self.json(raw),
+        }
     }
 
     /// The tree of raw JSON; what is no JSON is kept as a string, so that nothing is lost silently.

@@ -245,6 +245,7 @@ pub(super) fn raw_object(
 ) {
     match data {
         None => {}
+        Some(Value::Raw(text)) if text.len() <= bytes_max => {}
         Some(data) if go_form::plain(Some(data)).len() > bytes_max => {
             errors.too_long(path, bytes_max);
         }

@@ -4,6 +4,7 @@
 //! The shape follows from the catalog's type; [`LAYOUTS`] names where the internal struct differs.
 
 use crate::catalog::catalog;
+use crate::codec::json;
 use crate::object::schema::{Absent, Field, Scalar, Shape, Type};
 use crate::object::{Map, Value};
 use crate::registry::read::Read as _;
@@ -252,7 +253,11 @@ impl Out {
                 let _ = write!(self.text, "{number}");
             }
             Some(Value::Str(text)) => self.string(text),
-            Some(Value::Raw(text)) => self.text.push_str(text),
+            Some(raw @ Value::Raw(_)) => {
+                let mut text = Vec::new();
+                json::encode_any(raw, &mut text);
+                self.text.push_str(&String::from_utf8_lossy(&text));
+            }
             Some(Value::List(list)) => {
                 self.open('[');
                 for value in list {

@@ -428,7 +428,7 @@ pub fn revision(object: &Value<'_>, _: &Scope<'_, '_>, errors: &mut Errors) {
     let path = Path::root("data");
     match object.get("data") {
         None => errors.required(&path, "data is mandatory"),
-        Some(Value::Map(_)) => {}
+        Some(Value::Map(_) | Value::Raw(_)) => {}
         Some(_) => errors.required(&path, "data must be a valid JSON object"),
     }
 }

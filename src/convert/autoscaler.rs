@@ -9,6 +9,8 @@ use bumpalo::Bump;
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
 const CURRENT: &str = "autoscaling.alpha.kubernetes.io/current-metrics";
 const CONDITIONS: &str = "autoscaling.alpha.kubernetes.io/conditions";
+/// The percentage that is aimed at where nothing is said (`DefaultCPUUtilization`).
+const CPU_PERCENT: i64 = 80;
 const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
 
 /// v2 → v1, in place.
@@ -86,9 +88,12 @@ pub(super) fn to_v2<'a>(map: &mut Map<'a>, arena: &'a Bump) -> Result<(), String
         spec.insert("behavior", behavior_to_v2(&behavior, arena));
     }
     let status = map.entry_map("status");
-    status.remove("currentCPUUtilizationPercentage");
-    let current: Vec<Value<'a>> =
+    let percent = status.remove("currentCPUUtilizationPercentage");
+    let mut current: Vec<Value<'a>> =
         elements(current).into_iter().map(|m| metric_to_v2(m, "current", arena)).collect();
+    if let Some(percent) = percent.filter(|_| current.is_empty()) {
+        current.push(cpu_status(percent, arena));
+    }
     if !current.is_empty() {
         status.insert("currentMetrics", list(current, arena));
     }
@@ -96,6 +101,15 @@ pub(super) fn to_v2<'a>(map: &mut Map<'a>, arena: &'a Bump) -> Result<(), String
         status.insert("conditions", conditions);
     }
     Ok(())
+}
+
+/// One that names no metric goes by the CPU (`Convert_v1_HorizontalPodAutoscaler_To_autoscaling_…`
+/// and the defaults of v2).
+pub(super) fn fill_metrics<'a>(object: &mut Value<'a>, arena: &'a Bump) {
+    let Some(spec) = object.get_mut("spec").and_then(Value::as_map_mut) else { return };
+    if spec.get("metrics").is_none_or(Value::is_empty) {
+        spec.insert("metrics", list(vec![cpu_metric(Value::Int(CPU_PERCENT), arena)], arena));
+    }
 }
 
 /// The percentage of the first cpu metric that v1 can show, and all others.
@@ -120,6 +134,16 @@ fn cpu_percent(metric: &Value<'_>, side: &str) -> Option<i64> {
     let cpu =
         metric.str_at(&["type"]) == "Resource" && metric.str_at(&["resource", "name"]) == "cpu";
     cpu.then(|| metric.i64_at(&["resource", side, "averageUtilization"])).flatten()
+}
+
+/// The status of a cpu metric of which only the percentage is known.
+fn cpu_status<'a>(percent: Value<'a>, arena: &'a Bump) -> Value<'a> {
+    let mut metric = Map::new_in(arena);
+    metric.push_unique("type", Value::Str("Resource"));
+    let resource = metric.entry_map("resource");
+    resource.push_unique("name", Value::Str("cpu"));
+    resource.entry_map("current").push_unique("averageUtilization", percent);
+    Value::Map(metric)
 }
 
 fn cpu_metric<'a>(percent: Value<'a>, arena: &'a Bump) -> Value<'a> {

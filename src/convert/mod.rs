@@ -1,12 +1,19 @@
-//! Conversion between the served versions of one kind.
+//! Conversion between the versions of one kind: those that are served, and those in which older
+//! servers have stored it.
 //!
-//! Most kinds with several versions have the same fields in each: only `apiVersion` changes. Events
-//! and autoscalers differ, and have a file each. Nothing is lost on the way there and back.
+//! Most kinds with several versions have the same fields in each: only `apiVersion` changes. The
+//! others have a file each. Between served versions nothing is lost on the way there and back; from
+//! a version that is only stored there is no way back.
 
 mod autoscaler;
+mod device;
+mod endpoint_slice;
 mod event;
+mod ingress;
+mod rbac;
+mod runtime_class;
+mod workload;
 
-use super::body::api_version;
 use crate::catalog::{Resource, catalog};
 use crate::object::managed;
 use crate::object::schema::Type;
@@ -30,10 +37,61 @@ pub fn convert<'a>(
         ("Event", ("events.k8s.io", _), ("", _)) => event::rename(&mut map, event::IN),
         ("HorizontalPodAutoscaler", (_, "v2"), (_, "v1")) => autoscaler::to_v1(&mut map, arena),
         ("HorizontalPodAutoscaler", (_, "v1"), (_, "v2")) => autoscaler::to_v2(&mut map, arena)?,
+        (_, (_, "v1alpha1" | "v1beta1" | "v1beta2"), _) => from_older(kind, from, &mut map, arena),
         _ => {}
     }
     map.insert("apiVersion", Value::str_in(&api_version(to.0, to.1), arena));
     Ok(Value::Map(map))
+}
+
+/// What another server has stored in another version, in the version that is stored today: what
+/// that server had still to fill in is filled in, too.
+///
+/// # Errors
+/// As [`convert`].
+pub fn from_stored<'a>(
+    object: Value<'a>,
+    from: (&str, &str),
+    to: (&str, &str),
+    arena: &'a Bump,
+) -> Result<Value<'a>, String> {
+    let mut object = convert(object, from, to, arena)?;
+    if object.str_at(&["kind"]) == "HorizontalPodAutoscaler" {
+        autoscaler::fill_metrics(&mut object, arena);
+    }
+    Ok(object)
+}
+
+/// From a version that is no longer served to the one that is stored.
+fn from_older<'a>(kind: &str, from: (&str, &str), map: &mut Map<'a>, arena: &'a Bump) {
+    match (kind, from) {
+        ("ClusterRoleBinding" | "RoleBinding", (_, "v1alpha1")) => rbac::name_groups(map),
+        ("DaemonSet", (group, _)) => {
+            if group == "extensions" {
+                workload::take_labels(map, arena);
+            }
+            workload::note_generation(map, arena);
+        }
+        ("Deployment" | "ReplicaSet" | "StatefulSet", ("apps" | "extensions", "v1beta1")) => {
+            workload::take_labels(map, arena);
+            workload::note_rollback(map, arena);
+        }
+        ("EndpointSlice", _) => endpoint_slice::take_topology(map),
+        ("Ingress", _) => ingress::to_v1(map),
+        ("ResourceClaim", _) => device::split_requests(map.get_mut("spec"), arena),
+        ("ResourceClaimTemplate", _) => {
+            let spec = map.get_mut("spec").and_then(|template| template.get_mut("spec"));
+            device::split_requests(spec, arena);
+        }
+        ("ResourceSlice", _) => device::lift_basic(map),
+        ("RuntimeClass", (_, "v1alpha1")) => runtime_class::to_v1(map),
+        _ => {}
+    }
+}
+
+/// `v1` or `apps/v1`.
+fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 /// What compares the fields that managers named in other versions of a resource; `None` for one
