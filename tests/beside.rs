@@ -9,6 +9,7 @@ mod harness;
 
 use etcd::Etcd;
 use harness::Server;
+use kubering::codec::proto::envelope;
 use serde_json::Value;
 use serde_json::json;
 use std::time::Duration;
@@ -40,6 +41,12 @@ fn stored(cluster: &Etcd, key: &str) -> Option<Vec<u8>> {
 
 /// One request by the administrator: code, warnings, body.
 fn ask(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Vec<String>, Value) {
+    let sent = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    send(server, method, path, sent)
+}
+
+/// The same with a body as it is.
+fn send(server: &Server, method: &str, path: &str, sent: Vec<u8>) -> (u16, Vec<String>, Value) {
     run(async {
         let file = kube::config::Kubeconfig::read_from(server.kubeconfig()).expect("a file");
         let options = kube::config::KubeConfigOptions::default();
@@ -48,7 +55,6 @@ fn ask(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Vec<Str
         // What is refused for the moment is to be seen.
         config.default_retry = false;
         let client = kube::Client::try_from(config).expect("a client");
-        let sent = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let request = http::Request::builder().method(method).uri(path);
         let request = request.header("content-type", "application/json");
         let request = request.body(sent.into()).expect("a request");
@@ -169,6 +175,99 @@ fn definitions_are_stored_as_other_servers_store_them() {
     });
     let refused = ask(&server, "PUT", &format!("{path}/one"), &object(json!("three")));
     assert_eq!(refused.0, 422, "its schema holds: {refused:?}");
+}
+
+#[test]
+fn objects_of_older_versions_are_read_and_stored_anew_with_the_next_write() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::single();
+    let server = start(&cluster, &[]);
+    let path = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    let lease = json!({"metadata": {"name": "one"}, "spec": {"holderIdentity": "me"}});
+    assert_eq!(ask(&server, "POST", path, &lease).0, 201);
+    let key = "/registry/leases/default/one";
+    let today = stored(&cluster, key).expect("stored");
+    let older = |version: &str| {
+        let message = envelope::unwrap(&today).expect("an envelope").expect("protobuf").raw;
+        let mut bytes = Vec::new();
+        envelope::wrap(version, "Lease", message, &mut bytes);
+        bytes
+    };
+    put(&cluster, key, &older("coordination.k8s.io/v1beta1"));
+    let one = format!("{path}/one");
+    let shown = get(&server, &one);
+    assert_eq!(shown["apiVersion"], "coordination.k8s.io/v1");
+    assert_eq!(shown["spec"]["holderIdentity"], "me");
+    assert_eq!(stored(&cluster, key), Some(older("coordination.k8s.io/v1beta1")));
+    // A PUT that changes nothing is a change of what is stored.
+    assert_eq!(ask(&server, "PUT", &one, &shown).0, 200);
+    assert_eq!(stored(&cluster, key), Some(today.clone()));
+
+    put(&cluster, key, &older("coordination.k8s.io/v7"));
+    let (code, _, status) = ask(&server, "GET", &one, &Value::Null);
+    let message = status["message"].as_str().expect("a message");
+    let expected = "no kind \"Lease\" is registered for version \"coordination.k8s.io/v7\"";
+    assert!(code == 500 && message.contains(key) && message.contains(expected), "{message}");
+}
+
+#[test]
+fn raw_objects_are_stored_as_they_were_sent() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::single();
+    let server = start(&cluster, &[]);
+    let text = r#"{"z": {"y": 1.50},  "b":[ 1 ]}"#;
+    let path = "/apis/apps/v1/namespaces/default/controllerrevisions";
+    let body = |labels: &str| {
+        format!(
+            r#"{{"apiVersion":"apps/v1","kind":"ControllerRevision",
+            "metadata":{{"name":"one","labels":{{{labels}}}}},"data":{text},"revision":1}}"#
+        )
+    };
+    let is_kept = || {
+        let bytes = stored(&cluster, "/registry/controllerrevisions/default/one").expect("stored");
+        bytes.windows(text.len()).any(|part| part == text.as_bytes())
+    };
+    assert_eq!(send(&server, "POST", path, body("").into_bytes()).0, 201);
+    assert!(is_kept());
+    let one = format!("{path}/one");
+    assert_eq!(get(&server, &one)["data"], json!({"z": {"y": 1.5}, "b": [1]}));
+    let labelled = body(r#""a":"b""#).into_bytes();
+    assert_eq!(send(&server, "PUT", &one, labelled).0, 200);
+    assert!(is_kept());
+    // The same object in another form is another one, and it may not change.
+    let (code, _, status) = ask(&server, "PUT", &one, &get(&server, &one));
+    assert_eq!(code, 422, "{status}");
+    assert!(is_kept());
+}
+
+#[test]
+fn what_one_server_has_acknowledged_the_other_goes_on_from() {
+    if !etcd::is_there() {
+        return;
+    }
+    let cluster = Etcd::single();
+    let servers = [start(&cluster, &[]), start(&cluster, &[])];
+    let object = json!({"metadata": {"name": "baton"}, "data": {"round": "0"}});
+    let mut last = ask(&servers[0], "POST", MAPS, &object).2;
+    let path = format!("{MAPS}/baton");
+    for round in 1..=40 {
+        // The one that is asked may not have heard yet of what the other has answered.
+        let server = &servers[round % 2];
+        last["data"]["round"] = json!(round.to_string());
+        let (code, _, answer) = ask(server, "PUT", &path, &last);
+        assert_eq!(code, 200, "round {round}: {answer}");
+        let stale = ask(&servers[(round + 1) % 2], "PUT", &path, &last);
+        assert_eq!(stale.0, 409, "round {round}: an old revision is refused");
+        assert_eq!(get(server, &path)["data"]["round"], json!(round.to_string()));
+        last = answer;
+    }
+    // What changes nothing is judged by what stands there.
+    let (_, _, same) = ask(&servers[1], "PUT", &path, &last);
+    assert_eq!(same["metadata"]["resourceVersion"], last["metadata"]["resourceVersion"]);
 }
 
 #[test]

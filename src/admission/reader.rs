@@ -48,6 +48,21 @@ impl Reader {
         Self { cache, derived: Rc::default(), facts: Rc::default() }
     }
 
+    /// An object as this process has heard of it; one of which it has not is asked for in the store
+    /// (upstream's plugins read informers, and the store for what these lack).
+    async fn entry(
+        &self,
+        storage: &'static Storage,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Entry>>> {
+        let mut found = self.cache.get(storage, namespace, name, ReadAt::Heard).await;
+        if self.cache.is_shared() && matches!(found, Ok(None)) {
+            found = self.cache.get(storage, namespace, name, ReadAt::Latest).await;
+        }
+        found.map_err(fault)
+    }
+
     /// What `derive` makes of all objects of a resource, in all namespaces; made again only after
     /// one of them has changed.
     ///
@@ -87,8 +102,7 @@ impl Reader {
         derive: impl FnOnce(&Value<'_>) -> T,
     ) -> Result<Option<Rc<T>>> {
         let storage = storage(resource)?;
-        let entry = self.cache.get(storage, namespace, name, ReadAt::Latest).await;
-        let Some(entry) = entry.map_err(fault)? else { return Ok(None) };
+        let Some(entry) = self.entry(storage, namespace, name).await? else { return Ok(None) };
         let of_type = TypeId::of::<T>();
         let known = self.facts.borrow().get(&of_type).and_then(|facts| {
             let (revision, fact) = facts.get(&entry.key()[..])?;
@@ -121,8 +135,7 @@ impl Reader {
         arena: &'a Bump,
     ) -> Result<Option<Value<'a>>> {
         let storage = storage(resource)?;
-        let entry =
-            self.cache.get(storage, namespace, name, ReadAt::Latest).await.map_err(fault)?;
+        let entry = self.entry(storage, namespace, name).await?;
         entry.map(|entry| decode(storage, entry.value(), arena)).transpose()
     }
 
@@ -137,8 +150,7 @@ impl Reader {
         name: &str,
         arena: &'a Bump,
     ) -> Result<Option<Value<'a>>> {
-        let entry =
-            self.cache.get(storage, namespace, name, ReadAt::Latest).await.map_err(fault)?;
+        let entry = self.entry(storage, namespace, name).await?;
         entry.map(|entry| decode(storage, entry.value(), arena)).transpose()
     }
 
@@ -153,7 +165,7 @@ impl Reader {
         arena: &'a Bump,
     ) -> Result<Vec<Value<'a>>> {
         let namespace = (!namespace.is_empty()).then(|| namespace.into());
-        let query = ListQuery { namespace, at: ReadAt::Latest, ..ListQuery::all(storage) };
+        let query = ListQuery { namespace, at: ReadAt::Heard, ..ListQuery::all(storage) };
         let page = self.cache.list(query).await.map_err(fault)?;
         page.entries.iter().map(|entry| decode(storage, entry.value(), arena)).collect()
     }
@@ -171,7 +183,7 @@ impl Reader {
     ) -> Result<Vec<Value<'a>>> {
         let storage = storage(resource)?;
         let namespace = (!namespace.is_empty()).then(|| namespace.into());
-        let query = ListQuery { namespace, at: ReadAt::Latest, ..ListQuery::all(storage) };
+        let query = ListQuery { namespace, at: ReadAt::Heard, ..ListQuery::all(storage) };
         let page = self.cache.list(query).await.map_err(fault)?;
         page.entries.iter().map(|entry| decode(storage, entry.value(), arena)).collect()
     }
@@ -188,7 +200,7 @@ impl Reader {
     ) -> Result<Vec<Found<'a>>> {
         let storage = storage(resource)?;
         let namespace = Some(namespace.into());
-        let query = ListQuery { namespace, at: ReadAt::Latest, ..ListQuery::all(storage) };
+        let query = ListQuery { namespace, at: ReadAt::Heard, ..ListQuery::all(storage) };
         let page = self.cache.list(query).await.map_err(fault)?;
         let found = page.entries.into_iter().map(|entry| {
             let object = decode(storage, entry.value(), arena)?;

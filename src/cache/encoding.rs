@@ -10,7 +10,6 @@ use crate::object::Value;
 use crate::store::Item;
 use bumpalo::Bump;
 use bytes::Bytes;
-use std::borrow::Cow;
 
 /// An object as JSON: `{"kind":…,"apiVersion":…,"metadata":…}`, with no line end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +30,7 @@ impl Json {
 /// The object as JSON, shown at a revision.
 pub(super) fn json(entry: &Entry, revision: u64) -> Result<Json, Unreadable> {
     let storage = storage(entry)?;
-    let api_version = api_version(storage);
+    let api_version = storage.api_version();
     let mut out = Vec::with_capacity(entry.value().len() * 2 + 256);
     if !is_plain(entry, storage) {
         let arena = Bump::new();
@@ -55,7 +54,7 @@ pub(super) fn json(entry: &Entry, revision: u64) -> Result<Json, Unreadable> {
 /// The object as `k8s\0` and Unknown, shown at a revision.
 pub(super) fn protobuf(entry: &Entry, revision: u64) -> Result<Bytes, Unreadable> {
     let storage = storage(entry)?;
-    let api_version = api_version(storage);
+    let api_version = storage.api_version();
     let names = Names { api_version: &api_version, kind: storage.kind };
     let mut out = Vec::new();
     if is_plain(entry, storage) {
@@ -90,7 +89,7 @@ fn is_plain(entry: &Entry, storage: &Storage) -> bool {
 /// The object as a tree, in the stored version.
 pub(super) fn tree<'a>(entry: &Entry, arena: &'a Bump) -> Result<Value<'a>, Unreadable> {
     let storage = storage(entry)?;
-    object((entry, entry.revision()), storage, &api_version(storage), arena)
+    object((entry, entry.revision()), storage, &storage.api_version(), arena)
 }
 
 /// The object with kind, apiVersion and, if it has one, resourceVersion.
@@ -117,13 +116,6 @@ fn object<'a>(
         map.entry_map("metadata").insert("resourceVersion", revision);
     }
     Ok(object)
-}
-
-fn api_version(storage: &Storage) -> Cow<'static, str> {
-    match storage.group {
-        "" => Cow::Borrowed(storage.version),
-        group => Cow::Owned([group, storage.version].join("/")),
-    }
 }
 
 #[cfg(test)]

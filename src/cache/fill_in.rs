@@ -94,7 +94,7 @@ fn head(storage: &Storage) -> &'static [u8] {
     let heads = HEADS.get_or_init(|| {
         let head = |storage: &Storage| {
             let mut head = Vec::new();
-            envelope::begin(&api_version(storage), storage.kind, &mut head);
+            envelope::begin(&storage.api_version(), storage.kind, &mut head);
             head
         };
         catalog().storages().iter().map(head).collect()
@@ -104,7 +104,9 @@ fn head(storage: &Storage) -> &'static [u8] {
 
 fn is_own(storage: &Storage, api_version: &str, kind: &str) -> bool {
     let (group, version) = group_and_version(api_version);
+    // What says nothing of itself is taken for what its key says.
     (group, version, kind) == (storage.group, storage.version, storage.kind)
+        || (api_version.is_empty() && kind.is_empty())
 }
 
 /// The message of an object in another version of the kind.
@@ -165,17 +167,10 @@ fn filled_in(storage: &'static Storage, value: &[u8]) -> Option<Bytes> {
 /// As it is stored.
 fn wrapped(storage: &'static Storage, object: &Value<'_>) -> Bytes {
     let mut out = Vec::new();
-    envelope::wrap_with(&api_version(storage), storage.kind, &mut out, |out| {
+    envelope::wrap_with(&storage.api_version(), storage.kind, &mut out, |out| {
         proto::encode(object, storage.ty, out);
     });
     out.into()
-}
-
-fn api_version(storage: &Storage) -> String {
-    match storage.group {
-        "" => storage.version.to_owned(),
-        group => [group, storage.version].join("/"),
-    }
 }
 
 /// The message of an object in the stored version that is JSON text.
@@ -188,7 +183,7 @@ fn from_text(storage: &'static Storage, text: &[u8]) -> Option<Bytes> {
         let object = document.decode(ty, &arena, json::Strictness::Ignore).ok()?.value;
         return converted(storage, older, object, &arena);
     }
-    if said.api_version != api_version(storage) || said.kind != storage.kind {
+    if said.api_version != storage.api_version() || said.kind != storage.kind {
         return None;
     }
     let object = document.decode(storage.ty, &arena, json::Strictness::Ignore).ok()?.value;
@@ -236,7 +231,7 @@ mod tests {
         let object = json::decode(object.as_bytes(), storage.ty, &arena, json::Strictness::Ignore);
         let (mut message, mut value) = (Vec::new(), Vec::new());
         proto::encode(&object.expect("an object").value, storage.ty, &mut message);
-        proto::envelope::wrap(storage.version, storage.kind, &message, &mut value);
+        proto::envelope::wrap(&storage.api_version(), storage.kind, &message, &mut value);
         Entry::new(storage.key("ns", "it"), 1, Bytes::from(value))
     }
 

@@ -149,7 +149,7 @@ mod tests {
         let object = json::decode(object.as_bytes(), storage.ty, &arena, strictness);
         let (mut message, mut value) = (Vec::new(), Vec::new());
         proto::encode(&object.expect("an object").value, storage.ty, &mut message);
-        proto::envelope::wrap(storage.version, storage.kind, &message, &mut value);
+        proto::envelope::wrap(&storage.api_version(), storage.kind, &message, &mut value);
         Entry::new(storage.key("ns", "it"), 1, Bytes::from(value))
     }
 

@@ -2,6 +2,7 @@
 //! for revisions that have left the window.
 
 use crate::base::limits::LIST_CHUNK_MAX;
+use crate::base::ticks::Ticks;
 use crate::cache::entry::Entry;
 use crate::cache::filter::Filter;
 use crate::cache::hop::{Answer, Ask, ListAsk, Moment, Page};
@@ -83,9 +84,14 @@ pub(super) async fn list(shard: &Shard, query: ListQuery) -> Result<ListPage, Re
     let scope = (query.namespace, query.name);
     let filter = Filter::new(query.storage, scope, query.labels, &query.fields);
     let list = List { storage: query.storage, limit: query.limit, at: query.at };
+    let begun = Ticks::now();
     let page = list.run(shard, filter, query.start).await?;
     let mut state = shard.state.borrow_mut();
-    let lists = &mut state.resource(Some(query.storage)).lists;
+    let held = state.resource(Some(query.storage));
+    if !matches!(query.at, ReadAt::Any | ReadAt::Heard) {
+        held.waits.since(begun);
+    }
+    let lists = &mut held.lists;
     let counts = if page.from_store { &mut lists.store } else { &mut lists.cache };
     counts.count += 1;
     counts.fetched += page.fetched as u64;
@@ -110,6 +116,7 @@ impl List {
         start: Option<Bytes>,
     ) -> Result<ListPage, ReadFault> {
         let latest = match self.at {
+            ReadAt::Heard => shard.committed(),
             ReadAt::Latest => shard.latest().await?,
             ReadAt::Any | ReadAt::AtLeast(_) | ReadAt::Exact(_) => 0,
         };
@@ -131,7 +138,7 @@ impl List {
             match answer? {
                 Answer::Page(page) => pages.push(page),
                 // As upstream: the store itself still can answer.
-                Answer::Behind(_) if self.at == ReadAt::Latest && shard.is_shared => {
+                Answer::Behind(_) if self.at.may_ask_store() && shard.is_shared => {
                     return self.ask_store(shard, &ask).await;
                 }
                 Answer::Behind(current) => return Err(ReadFault::behind(self.at, current)),
@@ -154,14 +161,14 @@ impl List {
         let newest = match self.at {
             ReadAt::Any => shard.applied(),
             ReadAt::AtLeast(revision) => revision.max(shard.applied()),
-            ReadAt::Latest => latest,
+            ReadAt::Heard | ReadAt::Latest => latest,
             ReadAt::Exact(revision) => revision,
         };
         // One owner may show a newer state than asked for; several must show the same one.
         let at = match (self.at, owner) {
             (ReadAt::Any, Some(_)) => Moment::NotBefore(0),
             (ReadAt::AtLeast(revision), Some(_)) => Moment::NotBefore(revision),
-            (ReadAt::Latest, Some(_)) => Moment::NotBefore(newest),
+            (ReadAt::Heard | ReadAt::Latest, Some(_)) => Moment::NotBefore(newest),
             _ => Moment::Exactly(newest),
         };
         ListAsk { storage: self.storage, start, end, filter, limit: self.limit, at }

@@ -39,6 +39,7 @@ mod table;
 mod tests;
 mod tick;
 mod ticket;
+mod waits;
 mod watch;
 mod watcher;
 mod window;
@@ -53,6 +54,7 @@ pub use observe::Observer;
 pub use read::{ReadAt, ReadFault};
 pub use rows::{Unreadable, install, storage_of};
 pub use seed::CacheSeed;
+pub use waits::ReadWaits;
 pub use watch::{WatchFrom, WatchQuery};
 pub use watcher::{WatchEnd, Watcher};
 
@@ -89,6 +91,8 @@ pub struct ResourceCounts {
     pub changes: u64,
     /// Lists that clients of this shard were answered, and by whom.
     pub lists: Lists,
+    /// How long clients of this shard have waited for memory to be fresh.
+    pub waits: ReadWaits,
 }
 
 impl ResourceCounts {
@@ -101,6 +105,7 @@ impl ResourceCounts {
             bytes: held.table.len() * held.object_bytes(),
             changes: held.changes,
             lists: held.lists,
+            waits: held.waits.told(),
         }
     }
 }

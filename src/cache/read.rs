@@ -1,5 +1,6 @@
 //! Reading one object, and what can go wrong with any read.
 
+use crate::base::ticks::Ticks;
 use crate::cache::entry::Entry;
 use crate::cache::hop::{Answer, Ask};
 use crate::cache::partition::{Resource, is_everywhere, owner, slot};
@@ -18,8 +19,18 @@ pub enum ReadAt {
     AtLeast(u64),
     /// The state at this revision; for a single object the same as `AtLeast`.
     Exact(u64),
+    /// All that this process has heard of, so all that it has acknowledged itself; what others have
+    /// written to a shared store may be missing, and nothing is asked of it.
+    Heard,
     /// All that was acknowledged before the read began: linearizable.
     Latest,
+}
+
+impl ReadAt {
+    /// The store may be asked if the shard does not catch up in time.
+    pub(super) fn may_ask_store(self) -> bool {
+        matches!(self, Self::Heard | Self::Latest)
+    }
 }
 
 /// Why a read failed.
@@ -54,7 +65,7 @@ impl ReadFault {
     pub(super) fn behind(at: ReadAt, current: u64) -> Self {
         match at {
             ReadAt::AtLeast(asked) | ReadAt::Exact(asked) => Self::TooLarge { asked, current },
-            ReadAt::Any | ReadAt::Latest => Self::Timeout,
+            ReadAt::Any | ReadAt::Heard | ReadAt::Latest => Self::Timeout,
         }
     }
 
@@ -123,20 +134,34 @@ async fn get_key(
     key: Bytes,
     at: ReadAt,
 ) -> Result<Option<Arc<Entry>>, ReadFault> {
+    let begun = Ticks::now();
     let least = match at {
         ReadAt::Any => 0,
         ReadAt::AtLeast(revision) | ReadAt::Exact(revision) => revision,
+        ReadAt::Heard => shard.committed(),
         ReadAt::Latest => shard.latest().await?,
     };
     if owner == shard.number {
         let state = shard.state.borrow();
         if state.applied >= least {
-            return Ok(state.known(resource).and_then(|r| r.get(&key)).cloned());
+            let Some(held) = state.known(resource) else { return Ok(None) };
+            match at {
+                ReadAt::Any | ReadAt::Heard => {}
+                ReadAt::Latest if shard.is_shared => held.waits.since(begun),
+                ReadAt::AtLeast(_) | ReadAt::Exact(_) | ReadAt::Latest => held.waits.none(),
+            }
+            return Ok(held.get(&key).cloned());
         }
     }
-    match shard.ask(owner, Ask::Get { resource, key: key.clone(), least }).await? {
+    let answer = shard.ask(owner, Ask::Get { resource, key: key.clone(), least }).await?;
+    if !matches!(at, ReadAt::Any | ReadAt::Heard)
+        && let Some(held) = shard.state.borrow().known(resource)
+    {
+        held.waits.since(begun);
+    }
+    match answer {
         Answer::Entry(entry) => Ok(entry),
-        Answer::Behind(_) if at == ReadAt::Latest && shard.is_shared => {
+        Answer::Behind(_) if at.may_ask_store() && shard.is_shared => {
             // As upstream: the store itself still can answer.
             let page = (key.clone(), key.clone(), 1);
             let found = shard.list_at(page, least).await?.items.into_iter().next();

@@ -17,6 +17,7 @@ use crate::cache::scan::Scan;
 use crate::cache::seed::forget_definition;
 use crate::cache::table::Table;
 use crate::cache::ticket::Tickets;
+use crate::cache::waits::Waits;
 use crate::cache::watcher::{WatchCell, WatchEnd};
 use crate::cache::window::{Change, Window};
 use crate::catalog::Storage;
@@ -106,6 +107,7 @@ pub(super) struct Held {
     /// Changes of the slots that the shard owns, since the start.
     pub(super) changes: u64,
     pub(super) lists: Lists,
+    pub(super) waits: Waits,
 }
 
 /// A question that waits for a revision.
@@ -179,6 +181,7 @@ impl State {
                 observers: Vec::new(),
                 changes: 0,
                 lists: Lists::default(),
+                waits: Waits::default(),
             })
         })
     }

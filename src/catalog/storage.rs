@@ -197,6 +197,14 @@ impl Storage {
         }
     }
 
+    /// `v1` or `apps/v1`: how stored objects name their version.
+    pub fn api_version(&self) -> Cow<'static, str> {
+        match self.group {
+            "" => Cow::Borrowed(self.version),
+            group => Cow::Owned([group, self.version].join("/")),
+        }
+    }
+
     /// The key of one object; `namespace` is ignored for what is not namespaced.
     pub fn key(&self, namespace: &str, name: &str) -> Bytes {
         let mut key = self.prefix_of(namespace, name.len());

@@ -1,8 +1,10 @@
 //! What `/debug/api_priority_and_fairness/dump_*` show (`apf_controller_debug.go`): a row for each
-//! level, queue or request that waits.
+//! level, queue or request, waiting or executing.
 
 use super::Flow;
-use crate::base::timestamp;
+use super::width::Width;
+use crate::base::{clock, timestamp};
+use std::time::Instant;
 
 /// Which of the three is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +46,7 @@ const QUEUES: [&str; 9] = [
     "MaxSeatsSum",
     "TotalWorkSum",
 ];
-const REQUESTS: [&str; 9] = [
+const REQUESTS: [&str; 10] = [
     "PriorityLevelName",
     "FlowSchemaName",
     "QueueIndex",
@@ -54,6 +56,7 @@ const REQUESTS: [&str; 9] = [
     "InitialSeats",
     "FinalSeats",
     "AdditionalLatency",
+    "StartTime",
 ];
 const DETAILS: [&str; 8] =
     ["UserName", "Verb", "APIPath", "Namespace", "Name", "APIVersion", "Resource", "SubResource"];
@@ -208,29 +211,69 @@ impl Flow {
             let queues = level.queues();
             let first = self.first_queue(queues.states().count());
             for request in queues.waiting_requests() {
-                let (width, about) = (request.width, request.about);
-                let mut row = vec![
-                    name.to_string(),
-                    about.schema.clone(),
-                    (first + request.queue).to_string(),
-                    request.place.to_string(),
-                    about.distinguisher.clone(),
-                    timestamp::rfc3339_micros(request.arrived_micros),
-                    width.initial.to_string(),
-                    width.last.to_string(),
-                    format!("{}ms", width.additional.as_millis()),
-                ];
-                if width.additional.is_zero() {
-                    row.splice(8.., ["0s".to_owned()]);
-                }
-                if details {
-                    row.extend(about.details.iter().cloned());
-                }
-                rows.push(row);
+                let texts: Vec<&str> = request.about.texts.iter().map(String::as_str).collect();
+                let came = timestamp::rfc3339_micros(request.arrived_micros);
+                let place = ((first + request.queue).to_string(), request.place.to_string());
+                // It has not started: the zero of Go's time.
+                let times = (came, "0001-01-01T00:00:00Z".to_owned());
+                rows.push(request_row(name, place, times, request.width, (&texts, details)));
+            }
+            for request in level.executing().all() {
+                let number = |queue: usize| (first + queue).to_string();
+                let place = (request.queue.map_or("-1".to_owned(), number), "-1".to_owned());
+                let times = (unix(request.came), unix(request.started));
+                let texts = (&*request.texts, details);
+                rows.push(request_row(name, place, times, request.width, texts));
             }
         }
         rows
     }
+}
+
+/// A moment of this process, as text.
+fn unix(moment: Instant) -> String {
+    let ago = clock::now().saturating_duration_since(moment);
+    let micros = clock::unix_time().saturating_sub(ago).as_micros();
+    timestamp::rfc3339_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+fn request_row(
+    level: &str,
+    (queue, place): (String, String),
+    (came, started): (String, String),
+    width: Width,
+    (texts, details): (&[&str], bool),
+) -> Vec<String> {
+    let [schema, distinguisher, user, verb, path, namespace, name, group, version, more @ ..] =
+        texts
+    else {
+        return vec![level.to_owned()];
+    };
+    let additional = match width.additional.as_millis() {
+        0 => "0s".to_owned(),
+        millis => format!("{millis}ms"),
+    };
+    let mut row = vec![
+        level.to_owned(),
+        (*schema).to_owned(),
+        queue,
+        place,
+        (*distinguisher).to_owned(),
+        came,
+        width.initial.to_string(),
+        width.last.to_string(),
+        additional,
+        started,
+    ];
+    if details {
+        row.extend([user, verb, path, namespace, name].map(|text| (*text).to_owned()));
+        row.push(match *group {
+            "" => (*version).to_owned(),
+            group => format!("{group}/{version}"),
+        });
+        row.extend(more.iter().map(|text| (*text).to_owned()));
+    }
+    row
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use super::demand::Stats;
 use super::dropped::Dropped;
+use super::figures::{SECONDS, Spread, WIDTHS};
 use super::plan::LevelSpec;
 use super::queue::{About, Held, Queues, Refusal, Start, State, Ticket};
+use super::register::Register;
 use super::share::Want;
 use super::width::Width;
 use crate::base::clock;
@@ -13,7 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One request may take this part of a level's seats (`priorityLevelMaxSeatsPercent`).
 const SEATS_PART: f64 = 0.15;
@@ -33,6 +35,7 @@ pub(super) struct Level {
     exempt: Cell<bool>,
     /// A task waits for seats that are held.
     timed: Cell<bool>,
+    executing: RefCell<Register>,
 }
 
 /// The seats of the process, and which shard deals its part of them.
@@ -62,6 +65,12 @@ pub(super) struct Counts {
     pub(super) waiting: Cell<u64>,
     pub(super) executing: Cell<u64>,
     pub(super) seats: Cell<u64>,
+    /// How long requests have waited: those that gave up, and those that went on.
+    pub(super) waits: [Spread; 2],
+    /// How long requests took, and watches to begin.
+    pub(super) runs: [Spread; 2],
+    /// How many seats requests were taken to need.
+    pub(super) widths: Spread,
 }
 
 /// A request was refused: seconds after which it may be tried again.
@@ -77,6 +86,18 @@ pub struct Seat {
     level: Rc<Level>,
     counts: Rc<Counts>,
     held: Held,
+    came: Instant,
+    place: Option<usize>,
+    is_watch: bool,
+}
+
+impl Seat {
+    /// Notes what the request is, for those who look at what executes.
+    pub(super) fn note(&mut self, is_watch: bool, texts: &[&str]) {
+        self.is_watch = is_watch;
+        let mut executing = self.level.executing.borrow_mut();
+        self.place = Some(executing.enter(self.held, self.came, texts));
+    }
 }
 
 impl Level {
@@ -95,6 +116,7 @@ impl Level {
             target: Cell::new(0.0),
             seats_max: Cell::new(1),
             timed: Cell::new(false),
+            executing: RefCell::default(),
         }
     }
 
@@ -158,6 +180,11 @@ impl Level {
         self.queues.borrow()
     }
 
+    /// What executes.
+    pub(super) fn executing(&self) -> std::cell::Ref<'_, Register> {
+        self.executing.borrow()
+    }
+
     pub(super) fn demand(&self) -> Stats {
         self.queues.borrow().demand.stats
     }
@@ -184,20 +211,26 @@ impl Level {
         width: Width,
         (wait, about): (Duration, impl FnOnce() -> About),
     ) -> Result<Seat, Refused> {
-        let started = self.queues.borrow_mut().start(clock::now(), flow, width, about);
+        let came = clock::now();
+        counts.widths.observe(&WIDTHS, width.seats_max() as f64);
+        let started = self.queues.borrow_mut().start(came, flow, width, about);
         let held = match started {
             Ok(Start::Seated(held)) => held,
             Ok(Start::Waits(ticket)) => {
                 // Boxed, so that requests that need not wait carry no room for it.
-                let waited = Box::pin(self.wait(counts, &ticket, wait));
-                waited.await.map_err(|refusal| self.refuse(counts, refusal))?
+                let waited = Box::pin(self.wait(counts, &ticket, wait)).await;
+                let [gave_up, went_on] = &counts.waits;
+                let waits = if waited.is_ok() { went_on } else { gave_up };
+                waits.observe(&SECONDS, came.elapsed().as_secs_f64());
+                waited.map_err(|refusal| self.refuse(counts, refusal))?
             }
             Err(refusal) => return Err(self.refuse(counts, refusal)),
         };
         add(&counts.dispatched, 1);
         add(&counts.executing, 1);
         add(&counts.seats, held.seats());
-        Ok(Seat { level: Rc::clone(self), counts: Rc::clone(counts), held })
+        let (level, counts) = (Rc::clone(self), Rc::clone(counts));
+        Ok(Seat { level, counts, held, came, place: None, is_watch: false })
     }
 
     async fn wait(
@@ -280,7 +313,14 @@ impl Drop for Seat {
         let counts = &self.counts;
         counts.executing.set(counts.executing.get().saturating_sub(1));
         counts.seats.set(counts.seats.get().saturating_sub(self.held.seats()));
-        self.level.queues.borrow_mut().finish(clock::now(), self.held);
+        let now = clock::now();
+        let [requests, watches] = &counts.runs;
+        let took = now.saturating_duration_since(self.held.started).as_secs_f64();
+        if self.is_watch { watches } else { requests }.observe(&SECONDS, took);
+        if let Some(place) = self.place {
+            self.level.executing.borrow_mut().leave(place);
+        }
+        self.level.queues.borrow_mut().finish(now, self.held);
         self.level.look_after_lingering();
     }
 }

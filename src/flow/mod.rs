@@ -13,6 +13,7 @@ mod figures;
 mod level;
 mod plan;
 mod queue;
+mod register;
 mod rule;
 mod share;
 mod width;
@@ -27,7 +28,7 @@ use crate::base::hash::HashMap;
 use crate::cache::{Cache, Entry, Mirror};
 use crate::catalog::catalog;
 use crate::http::HeaderValue;
-use crate::request::Query;
+use crate::request::{Query, Verb};
 use crate::rt;
 use bumpalo::Bump;
 use futures_lite::FutureExt as _;
@@ -150,13 +151,16 @@ impl Flow {
         wait: Duration,
     ) -> Result<Seat, Refused> {
         let (level, counts) = (&class.level, &class.schema.counts);
-        if level.is_exempt() {
-            return level.enter(counts, 0, Width::ONE, (wait, About::default)).await;
-        }
-        let width = width::estimate(digest.info, query, known, level.seats_max());
         let flow = (&*class.schema.name, class.distinguisher(digest));
-        let hash = self.inner.hasher.hash_one(flow);
-        level.enter(counts, hash, width, (wait, || about(flow, digest))).await
+        let mut seat = if level.is_exempt() {
+            level.enter(counts, 0, Width::ONE, (wait, About::default)).await?
+        } else {
+            let width = width::estimate(digest.info, query, known, level.seats_max());
+            let hash = self.inner.hasher.hash_one(flow);
+            level.enter(counts, hash, width, (wait, || about(flow, digest))).await?
+        };
+        seat.note(digest.info.verb == Verb::Watch, &texts(flow, digest));
+        Ok(seat)
     }
 
     /// Follows the stored objects for as long as the shard runs.
@@ -263,28 +267,28 @@ impl Inner {
     }
 }
 
-/// What is shown of a request that waits.
-fn about((schema, distinguisher): (&str, &str), digest: Digest<'_>) -> About {
-    let info = digest.info;
-    let group_version = match (info.group, info.version) {
-        ("", version) => version.to_owned(),
-        (group, version) => format!("{group}/{version}"),
-    };
-    let details = [
+/// What is shown of a request: flow schema, distinguisher, user, verb, path, namespace, name, group,
+/// version, resource, subresource.
+fn texts<'r>(flow: (&'r str, &'r str), digest: Digest<'r>) -> [&'r str; 11] {
+    let ((schema, distinguisher), info) = (flow, digest.info);
+    [
+        schema,
+        distinguisher,
         &digest.user.name,
         digest.verb,
         info.path,
         info.namespace,
         &info.name,
-        &group_version,
+        info.group,
+        info.version,
         info.resource,
         info.subresource,
-    ];
-    About {
-        schema: schema.to_owned(),
-        distinguisher: distinguisher.to_owned(),
-        details: details.map(str::to_owned),
-    }
+    ]
+}
+
+/// The same of a request that waits.
+fn about(flow: (&str, &str), digest: Digest<'_>) -> About {
+    About { texts: texts(flow, digest).map(str::to_owned).into() }
 }
 
 fn read_schemas(mirror: &Mirror) -> Vec<Schema> {

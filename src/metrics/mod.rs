@@ -16,6 +16,7 @@ mod recorder;
 mod sealed;
 mod snapshot;
 mod text;
+mod turns;
 
 pub use family::Family;
 pub use family::Kind;
@@ -50,6 +51,10 @@ pub use sealed::{
 pub use snapshot::Sample;
 pub use snapshot::Snapshot;
 pub use text::CONTENT_TYPE;
+pub use turns::{
+    CACHE_DISPATCHED, CACHE_INITIALIZATIONS, CACHE_READ_WAIT_SECONDS, FLOW_ESTIMATED_SEATS,
+    FLOW_EXECUTION_SECONDS, FLOW_WAIT_SECONDS,
+};
 
 #[cfg(test)]
 mod tests;

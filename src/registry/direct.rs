@@ -1,7 +1,7 @@
 //! Changes that the server makes itself, around the kind's strategy: a binding, a condition
 //! (`Store.GuaranteedUpdate` called directly upstream).
 
-use super::store::{Admit, Registry};
+use super::store::{Admit, First, Registry};
 use super::stored;
 use crate::cache::Entry;
 use crate::object::Value;
@@ -24,17 +24,25 @@ impl<A: Admit> Registry<A> {
         change: impl for<'a> Fn(&mut Value<'a>, &'a Bump) -> Result<()>,
     ) -> Result<Arc<Entry>> {
         let storage = stored::storage(at.resource)?;
-        let mut current = self.read_for(at, storage).await?;
+        let First { entry: mut current, mut is_current } = self.read_first(at, storage).await?;
         for _ in 0..ATTEMPTS_MAX {
             let Some(entry) = current else {
                 return Err(stored::missing(at.resource, at.name));
             };
             let arena = Bump::new();
             let mut object = stored::decode(storage, &entry, &arena)?;
-            change(&mut object, &arena)?;
+            let changed = change(&mut object, &arena);
             let value = stored::encode(storage, &object, &arena);
             drop(object);
-            if at.dry_run || (value == *entry.value() && !entry.is_filled_in()) {
+            let is_same = value == *entry.value() && !entry.is_filled_in();
+            if !is_current && (changed.is_err() || is_same) {
+                // What was read may have been old.
+                current = self.read_for(at, storage).await?;
+                is_current = true;
+                continue;
+            }
+            changed?;
+            if at.dry_run || is_same {
                 return Ok(Arc::clone(&entry));
             }
             let expected = Expected::Revision(entry.revision());
@@ -44,6 +52,7 @@ impl<A: Admit> Registry<A> {
                 Outcome::Applied { item, .. } => return Ok(item),
                 Outcome::Conflict { current: newer } => current = newer,
             }
+            is_current = true;
         }
         Err(stored::modified(at.resource, at.name))
     }

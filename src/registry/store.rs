@@ -52,6 +52,15 @@ pub struct Options {
     pub node_ports: (u16, u16),
 }
 
+/// What a change begins with.
+#[derive(Debug)]
+pub(super) struct First {
+    /// The object, if there is one.
+    pub(super) entry: Option<Arc<Entry>>,
+    /// It is what stands in the store.
+    pub(super) is_current: bool,
+}
+
 /// One shard's registry.
 #[derive(Debug, Clone)]
 pub struct Registry<A> {
@@ -88,8 +97,33 @@ impl<A: Admit> Registry<A> {
         at: &Attributes<'_>,
         storage: &'static Storage,
     ) -> Result<Option<Arc<Entry>>> {
+        self.read_at(at, storage, ReadAt::Latest).await
+    }
+
+    /// The object of a request to begin a change with: on a shared store it may be older than what
+    /// stands there, which the write then finds out, and which nothing else may be judged by.
+    pub(super) async fn read_first(
+        &self,
+        at: &Attributes<'_>,
+        storage: &'static Storage,
+    ) -> Result<First> {
+        let is_shared = self.cache.is_shared() && !at.dry_run;
+        let how = if is_shared { ReadAt::Heard } else { ReadAt::Latest };
+        let entry = self.read_at(at, storage, how).await?;
+        if is_shared && entry.is_none() {
+            return Ok(First { entry: self.read_for(at, storage).await?, is_current: true });
+        }
+        Ok(First { entry, is_current: !is_shared })
+    }
+
+    async fn read_at(
+        &self,
+        at: &Attributes<'_>,
+        storage: &'static Storage,
+        how: ReadAt,
+    ) -> Result<Option<Arc<Entry>>> {
         at.context.laps.lap(Phase::Prepare);
-        let read = self.cache.get(storage, at.namespace, at.name, ReadAt::Latest).await;
+        let read = self.cache.get(storage, at.namespace, at.name, how).await;
         at.context.laps.lap(Phase::Cache);
         read.map_err(|fault| match fault {
             ReadFault::Timeout => store_fault(StoreError::Timeout),

@@ -3,7 +3,7 @@
 
 use super::change::Change;
 use super::create::{Owners, warn_of_owners};
-use super::store::{Admit, Registry};
+use super::store::{Admit, First, Registry};
 use super::{meta, stored};
 use crate::base::{clock, timestamp};
 use crate::cache::Entry;
@@ -40,7 +40,7 @@ impl<A: Admit> Registry<A> {
         change: &impl Change,
     ) -> Result<Updated> {
         let storage = stored::storage(at.resource)?;
-        let mut current = self.read_for(at, storage).await?;
+        let First { entry: mut current, mut is_current } = self.read_first(at, storage).await?;
         for _ in 0..ATTEMPTS_MAX {
             let arena = Arena::new();
             let Some(entry) = current else {
@@ -58,10 +58,22 @@ impl<A: Admit> Registry<A> {
                 let entry = self.create(&at, options, owner, object, &arena).await?;
                 return Ok(Updated { entry, created: true });
             };
-            match self.attempt(at, options, writer, change, (&entry, &arena)).await? {
-                Attempt::Done(entry) => return Ok(Updated { entry, created: false }),
-                Attempt::Lost(newer) => current = newer,
-            }
+            let ended = self.attempt(at, options, writer, change, (&entry, &arena)).await;
+            current = match ended {
+                Ok(Attempt::Lost(newer)) => newer,
+                Ok(Attempt::Done(entry)) => return Ok(Updated { entry, created: false }),
+                ended if is_current => return ended.map(|ended| ended.left(entry)),
+                // What was read may have been old: neither a refusal nor "no change" counts then
+                // (`etcd3 store.GuaranteedUpdate`).
+                ended => {
+                    let newer = self.read_for(at, storage).await?;
+                    if newer.as_ref().is_some_and(|now| now.revision() == entry.revision()) {
+                        return ended.map(|ended| ended.left(entry));
+                    }
+                    newer
+                }
+            };
+            is_current = true;
         }
         Err(stored::modified(at.resource, at.name))
     }
@@ -117,7 +129,7 @@ impl<A: Admit> Registry<A> {
         } else {
             Err(stored::invalid(at.resource, at.name, errors))
         };
-        let stays = matches!(&finished, Ok(Attempt::Done(_))) && !options.dry_run;
+        let stays = matches!(&finished, Ok(Attempt::Done(_) | Attempt::Same)) && !options.dry_run;
         taken.settle(self, stays).await;
         finished
     }
@@ -139,7 +151,7 @@ impl<A: Admit> Registry<A> {
         let stale =
             entry.is_filled_in() || sealer.is_some_and(|sealer| sealer.may_be_stale(entry.key()));
         if !goes && value == *entry.value() && !stale {
-            return Ok(Attempt::Done(Arc::clone(entry)));
+            return Ok(Attempt::Same);
         }
         // The answer to the update that lets an object go shows it at its last revision.
         let as_written =
@@ -166,6 +178,19 @@ impl<A: Admit> Registry<A> {
 enum Attempt {
     Done(Arc<Entry>),
     Lost(Option<Arc<Entry>>),
+    /// Nothing changes.
+    Same,
+}
+
+impl Attempt {
+    /// How an update ends that has written nothing.
+    fn left(self, found: Arc<Entry>) -> Updated {
+        let entry = match self {
+            Self::Done(entry) => entry,
+            Self::Lost(_) | Self::Same => found,
+        };
+        Updated { entry, created: false }
+    }
 }
 
 /// The uid of a PUT's body is a precondition (`Preconditions.Check`); a missing object has none.

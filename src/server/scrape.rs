@@ -57,6 +57,7 @@ fn snapshot(shard: &Shard) -> Snapshot {
         }
     }
     snapshot.extend(shard.gate.flow().samples());
+    shard.gate.flow().histograms(&mut snapshot);
     for counts in shard.cache.counts() {
         of_resource(shard, &counts, &mut snapshot);
     }
@@ -83,11 +84,15 @@ fn of_resource(shard: &Shard, counts: &ResourceCounts, snapshot: &mut Snapshot) 
     let resource = named(storage);
     add(&metrics::WATCHERS, vec![("resource", resource)], counts.watchers as u64);
     add(&metrics::CACHE_EVENTS, labels(), counts.changes);
+    add(&metrics::CACHE_DISPATCHED, labels(), counts.changes);
     if shard.store.etcd.is_some() {
         add(&metrics::ETCD_EVENTS, labels(), counts.changes);
     }
     if shard.id == 0 {
         add(&metrics::CACHE_REVISION, labels(), shard.cache.applied_of(storage));
+        // What was lost of the store's changes is read anew.
+        let again = shard.store.etcd.as_ref().map_or(0, |etcd| etcd.resyncs.load(Relaxed));
+        add(&metrics::CACHE_INITIALIZATIONS, labels(), 1 + again);
     }
     let indexed = || {
         let labels = [("group", storage.group), ("index", ""), ("resource", storage.resource)];
@@ -106,6 +111,10 @@ fn of_resource(shard: &Shard, counts: &ResourceCounts, snapshot: &mut Snapshot) 
         add(fetched, labels(), store.fetched);
         add(evaluated, labels(), store.fetched);
         add(returned, labels(), store.returned);
+    }
+    if !counts.waits.is_empty() {
+        let (buckets, seconds) = (counts.waits.buckets(), counts.waits.seconds());
+        snapshot.add_histogram_of(&metrics::CACHE_READ_WAIT_SECONDS, labels(), buckets, seconds);
     }
 }
 

@@ -196,7 +196,13 @@ fn the_dumps_show_levels_queues_and_requests() {
     // Two shards with 128 queues each.
     assert_eq!(queues.lines().filter(|line| line.starts_with("workload-low,")).count(), 256);
     let requests = get("dump_requests?includeRequestDetails=1").expect("requests");
-    assert!(requests.trim_end().ends_with("SubResource"), "{requests}");
+    let mut lines = requests.lines();
+    assert!(lines.next().is_some_and(|head| head.ends_with("SubResource")), "{requests}");
+    // The one that asks executes: in no queue, and begun when it came.
+    let own = lines.find(|line| line.contains("/debug/api_priority_and_fairness/dump_requests"));
+    let own: Vec<&str> = own.expect("itself").split(',').map(str::trim).collect();
+    assert_eq!((own[0], own[2], own[3]), ("exempt", "-1", "-1"), "{requests}");
+    assert_eq!(own[5], own[9], "{requests}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn entry(resource: &str, namespace: &str, name: &str, text: &str) -> Arc<Entry> 
     let mut raw = Vec::new();
     proto::encode(&object.value, storage.ty, &mut raw);
     let mut value = Vec::new();
-    proto::envelope::wrap(storage.version, storage.kind, &raw, &mut value);
+    proto::envelope::wrap(&storage.api_version(), storage.kind, &raw, &mut value);
     Arc::new(Entry::new(storage.key(namespace, name), 1, Bytes::from(value)))
 }
 

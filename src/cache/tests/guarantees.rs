@@ -127,7 +127,8 @@ async fn write(cache: Cache, mut dice: Dice) {
     match cache.commit(txn).await.expect("written") {
         Outcome::Applied { revision, .. } => {
             assert!(cache.applied() >= revision, "a writer reads its own writes");
-            let after = cache.get(row, namespace, name, ReadAt::Latest).await.expect("read");
+            let at = if dice.below(2) == 0 { ReadAt::Heard } else { ReadAt::Latest };
+            let after = cache.get(row, namespace, name, at).await.expect("read");
             let now = after.map_or(u64::MAX, |e| e.revision());
             assert!(now >= revision, "{key:?} is at {now} after it was written at {revision}");
         }
@@ -141,7 +142,7 @@ async fn write(cache: Cache, mut dice: Dice) {
 async fn list(cache: Cache, want: Want, limit: usize, at: ReadAt) -> Listed {
     let least = match at {
         ReadAt::Any => 0,
-        ReadAt::Latest => cache.committed(),
+        ReadAt::Heard | ReadAt::Latest => cache.committed(),
         ReadAt::AtLeast(revision) | ReadAt::Exact(revision) => revision,
     };
     let mut pages = vec![cache.list(want.list(limit, at)).await.expect("first page")];
@@ -233,8 +234,9 @@ fn check_watch(watched: &Watched, store: &SimStore) {
 }
 
 fn read_at(dice: &mut Dice, revision: u64) -> ReadAt {
-    match dice.below(4) {
+    match dice.below(5) {
         0 => ReadAt::Any,
+        3 => ReadAt::Heard,
         1 => ReadAt::AtLeast(dice.below(revision + 1)),
         2 => ReadAt::Exact(dice.below(revision + 1)),
         _ => ReadAt::Latest,

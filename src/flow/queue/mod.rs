@@ -45,12 +45,9 @@ impl Refusal {
 /// What a request that waits is, for those who look at the queues.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct About {
-    /// Flow schema.
-    pub schema: String,
-    /// What its flow is told apart by.
-    pub distinguisher: String,
-    /// User, verb, path, namespace, name, group and version, resource, subresource.
-    pub details: [String; 8],
+    /// Flow schema, what its flow is told apart by, user, verb, path, namespace, name, group,
+    /// version, resource, subresource.
+    pub texts: Vec<String>,
 }
 
 /// Where a request stands.
@@ -64,9 +61,9 @@ pub(super) enum State {
 /// What a request holds that has been let in; to be given back by [`Queues::finish`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Held {
-    width: Width,
-    queue: Option<usize>,
-    started: Instant,
+    pub(super) width: Width,
+    pub(super) queue: Option<usize>,
+    pub(super) started: Instant,
 }
 
 impl Held {
