@@ -4,7 +4,7 @@
 use super::Flow;
 use super::width::Width;
 use crate::base::{clock, timestamp};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Which of the three is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,6 +206,7 @@ impl Flow {
 
     fn dump_requests(&self, details: bool) -> Rows {
         let plan = self.inner.plan.borrow();
+        let clocks = (clock::now(), clock::unix_time());
         let mut rows = Vec::new();
         for (name, level) in &plan.levels {
             let queues = level.queues();
@@ -221,7 +222,7 @@ impl Flow {
             for request in level.executing().all() {
                 let number = |queue: usize| (first + queue).to_string();
                 let place = (request.queue.map_or("-1".to_owned(), number), "-1".to_owned());
-                let times = (unix(request.came), unix(request.started));
+                let times = (unix(request.came, clocks), unix(request.started, clocks));
                 let texts = (&*request.texts, details);
                 rows.push(request_row(name, place, times, request.width, texts));
             }
@@ -230,10 +231,9 @@ impl Flow {
     }
 }
 
-/// A moment of this process, as text.
-fn unix(moment: Instant) -> String {
-    let ago = clock::now().saturating_duration_since(moment);
-    let micros = clock::unix_time().saturating_sub(ago).as_micros();
+/// A moment of this process, as text; by one look at both clocks.
+fn unix(moment: Instant, (now, wall): (Instant, Duration)) -> String {
+    let micros = wall.saturating_sub(now.saturating_duration_since(moment)).as_micros();
     timestamp::rfc3339_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
