@@ -267,8 +267,8 @@ impl Inner {
     }
 }
 
-/// What is shown of a request: flow schema, distinguisher, user, verb, path, namespace, name, group,
-/// version, resource, subresource.
+/// What is shown of a request: flow schema, distinguisher, user, verb, path, namespace, name,
+/// group, version, resource, subresource.
 fn texts<'r>(flow: (&'r str, &'r str), digest: Digest<'r>) -> [&'r str; 11] {
     let ((schema, distinguisher), info) = (flow, digest.info);
     [
