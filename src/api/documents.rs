@@ -98,6 +98,10 @@ pub async fn answer(
             Some(json(discovery::root_paths(&groups, &others)))
         }
         "/version" | "/version/" => Some(json(discovery::version())),
+        path if path.starts_with("/version/") => {
+            let form = form::for_status(asked.form);
+            Some(Answer::fault(Fault::Router(RouterFault::NotFound), &form))
+        }
         path => match found.answer(path, asked.form.accept, asked.if_none_match) {
             Some(answer) => Some(discovered(answer, asked)),
             None if found.is_below(path) => {
@@ -143,7 +147,7 @@ fn discovered(answer: discovery::Answer, asked: Asked<'_>) -> Answer {
 
 async fn open_api(asked: Asked<'_>) -> Answer {
     let hash = asked.form.query.first("hash");
-    let is_index = asked.path.strip_suffix('/').unwrap_or(asked.path) == "/openapi/v3";
+    let is_index = asked.path == "/openapi/v3";
     let asked = openapi::Asked {
         path: asked.path,
         hash: hash.as_deref().unwrap_or_default(),

@@ -250,6 +250,40 @@ pub fn negotiate<'h>(
     None
 }
 
+/// What a page for people, which has a structured form as well, is asked for in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page<'h> {
+    /// `text/plain`.
+    Text,
+    /// The object of this conversion.
+    Object(Accepted<'h>, Convert<'h>),
+}
+
+/// Picks the form of a page: JSON and YAML only of a conversion that `allowed` takes, text only
+/// without one. None means 406.
+pub fn negotiate_page<'h>(
+    accept: &'h str,
+    allowed: impl Fn(Convert<'h>) -> bool,
+) -> Option<Page<'h>> {
+    let mut clauses: Vec<Clause<'h>> = accept.split(',').map(Clause::parse).collect();
+    clauses.sort_by_key(|clause| {
+        (std::cmp::Reverse(clause.quality), clause.main == "*", clause.sub == "*")
+    });
+    let page = |clause: &Clause<'h>| {
+        let mut allowed = |_, convert: Option<Convert<'h>>| convert.is_some_and(&allowed);
+        let formats = CUSTOM_FORMATS.iter().filter(|format| clause.matches(**format));
+        let mut found = formats.filter_map(|format| clause.wish(*format, &mut allowed));
+        let object = found.next().and_then(|accepted| Some((accepted, accepted.convert?)));
+        let is_text = matches!((clause.main, clause.sub), ("*" | "text", "*") | ("text", "plain"));
+        let converts = clause.params().any(|(name, _)| matches!(name, "as" | "g" | "v"));
+        match object {
+            Some((accepted, convert)) => Some(Page::Object(accepted, convert)),
+            None => (is_text && !converts).then_some(Page::Text),
+        }
+    };
+    if accept.is_empty() { Some(Page::Text) } else { clauses.iter().find_map(page) }
+}
+
 /// Formats of built-in objects, in the order of preference.
 pub const FORMATS: &[Format] = &[Format::Json, Format::Yaml, Format::Protobuf];
 /// Formats of custom resources.
@@ -270,8 +304,8 @@ pub fn is_pretty(query: Option<&str>, user_agent: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accepted, Convert, FORMATS, Format, OBJECT_TYPES};
-    use super::{body_format, is_pretty, is_routable, negotiate, patch_type};
+    use super::{Accepted, Convert, FORMATS, Format, OBJECT_TYPES, Page};
+    use super::{body_format, is_pretty, is_routable, negotiate, negotiate_page, patch_type};
 
     fn format(accept: &str) -> Option<Format> {
         negotiate(accept, FORMATS, |_, convert| convert.is_none()).map(|accepted| accepted.format)
@@ -326,6 +360,27 @@ mod tests {
         assert_eq!(body_format("text/plain"), None);
         assert_eq!(patch_type("application/json"), None);
         assert!(patch_type("application/merge-patch+json; charset=utf-8").is_some());
+    }
+
+    #[test]
+    fn pages_are_text_unless_their_object_is_asked_for_by_name() {
+        let kind = |accept| {
+            let known = |convert: Convert<'_>| convert.kind == "Flagz" && convert.version == "v1";
+            negotiate_page(accept, known).map(|page| match page {
+                Page::Text => "text",
+                Page::Object(Accepted { format: Format::Yaml, .. }, _) => "yaml",
+                Page::Object(..) => "json",
+            })
+        };
+        for text in ["", "*/*", "text/*", "text/plain", "application/json;q=0.1,text/plain;q=0.9"] {
+            assert_eq!(kind(text), Some("text"), "{text}");
+        }
+        assert_eq!(kind("application/json;as=Flagz;v=v1;g=x,text/plain"), Some("json"));
+        assert_eq!(kind("application/yaml;as=Flagz;v=v1;g=x"), Some("yaml"));
+        for refused in ["application/json", "text/html", "application/json;as=Flagz;v=v2;g=x"] {
+            assert_eq!(kind(refused), None, "{refused}");
+        }
+        assert_eq!(kind("text/plain;as=Flagz;v=v1;g=x"), None);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Config {
     pub profiling: bool,
     /// Objects that cannot be read may be deleted (`AllowUnsafeMalformedObjectDeletion`).
     pub unsafe_deletion: bool,
+    /// Every flag by name, with its value as text.
+    pub flags: Vec<(&'static str, String)>,
 }
 
 /// The store.

@@ -209,6 +209,30 @@ impl Values {
         pairs
     }
 
+    /// Every flag by name, with its value as the command line's parser prints it (`pflag`).
+    #[must_use]
+    pub fn all(&self) -> Vec<(&'static str, String)> {
+        let shown = |flag: &Flag| match flag.kind {
+            Kind::Bool => self.bool(flag.name).to_string(),
+            Kind::Duration => {
+                duration::text(duration::parse(self.text(flag.name)).unwrap_or_default())
+            }
+            Kind::List => format!("[{}]", self.list(flag.name).join(",")),
+            Kind::Map => {
+                let mut pairs = self.map(flag.name);
+                pairs.sort_unstable();
+                let pairs = pairs.iter().map(|(key, value)| format!("{key}={value}"));
+                pairs.collect::<Vec<_>>().join(",")
+            }
+            Kind::Float | Kind::Int | Kind::Ip | Kind::Path | Kind::Port | Kind::Text => {
+                self.text(flag.name).to_owned()
+            }
+        };
+        let mut all: Vec<_> = FLAGS.iter().map(|flag| (flag.name, shown(flag))).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// An error that names the flag and the value it was given.
     #[must_use]
     pub fn invalid(&self, name: &str, message: impl Into<String>) -> FlagError {

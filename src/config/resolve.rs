@@ -91,6 +91,7 @@ impl Config {
             },
             profiling: values.bool("profiling"),
             unsafe_deletion: unsafe_deletion(values)?,
+            flags: values.all(),
         })
     }
 }

@@ -14,6 +14,7 @@ mod latency;
 mod process;
 mod recorder;
 mod sealed;
+mod slis;
 mod snapshot;
 mod text;
 mod turns;
@@ -36,6 +37,7 @@ pub use family::{
 pub use instrument::{Instrument, Series};
 pub use latency::{Laps, Latency, Phase, Subject, seconds};
 pub use process::samples as process_samples;
+pub use process::start_seconds;
 pub use recorder::InFlight;
 pub use recorder::Labels;
 pub use recorder::LongRunning;
@@ -48,6 +50,7 @@ pub use sealed::{
     KMS_KEY_STATUS_TIME, KMS_KEY_TIME, KMS_KEYS, KMS_SOURCES, TRANSFORMATION_SECONDS,
     TRANSFORMATIONS,
 };
+pub use slis::{HEALTHCHECK, HEALTHCHECKS, SLIS_START_SECONDS};
 pub use snapshot::Sample;
 pub use snapshot::Snapshot;
 pub use text::CONTENT_TYPE;

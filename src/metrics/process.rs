@@ -13,6 +13,21 @@ use std::time::Duration;
 /// Clock ticks a second in /proc; the same on all Linux machines this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// When the process was started, in seconds since the Unix epoch; `now` is the time since then.
+#[must_use]
+pub fn start_seconds(now: Duration) -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    started(now, rest.split(' ').nth(22 - 3).and_then(|t| t.parse().ok()).unwrap_or_default())
+}
+
+/// `ticks` are those from the machine's start to the process's.
+fn started(now: Duration, ticks: f64) -> f64 {
+    let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let uptime: f64 = uptime.split(' ').next().and_then(|t| t.parse().ok()).unwrap_or_default();
+    now.as_secs_f64() - uptime + ticks / TICKS_PER_SECOND
+}
+
 /// The `process_*` metrics, `now` being the time since the Unix epoch. Reads a few files of /proc,
 /// which never wait for a disk.
 #[must_use]
@@ -24,9 +39,7 @@ pub fn samples(now: Duration) -> Vec<Sample> {
     let field = |number: usize| -> f64 {
         fields.get(number - 3).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
     };
-    let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let uptime: f64 = uptime.split(' ').next().and_then(|t| t.parse().ok()).unwrap_or_default();
-    let start = now.as_secs_f64() - uptime + field(22) / TICKS_PER_SECOND;
+    let start = started(now, field(22));
     let files = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let page = rustix::param::page_size() as f64;

@@ -51,7 +51,7 @@ impl ListOptions {
             .map_err(|error| bad(error.to_string()))?;
         let limit = query.int("limit").map_err(bad)?.unwrap_or(0);
         let timeout_seconds = query.int("timeoutSeconds").map_err(bad)?.unwrap_or(0);
-        let match_text = query.text("resourceVersionMatch").into_owned();
+        let mut match_text = query.text("resourceVersionMatch").into_owned();
         let mut options = Self {
             labels,
             fields,
@@ -66,8 +66,7 @@ impl ListOptions {
         if watch && options.asks_initial_state() && match_text.is_empty() {
             // Gate WatchList: a watch from "" or "0" streams the state first.
             options.send_initial_events = Some(true);
-            options.revision_match = Some(RevisionMatch::NotOlderThan);
-            return Ok(options);
+            "NotOlderThan".clone_into(&mut match_text);
         }
         let errors =
             if watch { options.check_watch(&match_text) } else { options.check_list(&match_text) };
@@ -89,22 +88,24 @@ impl ListOptions {
     fn check_watch(&self, match_text: &str) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let path = Path::root("resourceVersionMatch");
-        if self.send_initial_events.is_some() {
-            let wants = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-            match match_text {
-                "" => errors.push(FieldError::forbidden(&path, wants)),
-                "NotOlderThan" => {}
-                other => {
-                    errors.push(FieldError::not_supported(&path, other, &["NotOlderThan"]));
-                }
-            }
-            if !self.continue_token.is_empty() {
-                let text = "resourceVersionMatch is forbidden when continue is provided";
-                errors.push(FieldError::forbidden(&path, text));
-            }
-        } else if !match_text.is_empty() {
+        let is_known = match_text == "NotOlderThan";
+        if self.send_initial_events.is_some() && !is_known {
+            let text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            errors.push(FieldError::forbidden(&path, text));
+        }
+        if match_text.is_empty() {
+            return errors;
+        }
+        if self.send_initial_events.is_none() {
             let text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is \
                         provided";
+            errors.push(FieldError::forbidden(&path, text));
+        }
+        if !is_known {
+            errors.push(FieldError::not_supported(&path, match_text, &["NotOlderThan"]));
+        }
+        if !self.continue_token.is_empty() {
+            let text = "resourceVersionMatch is forbidden when continue is provided";
             errors.push(FieldError::forbidden(&path, text));
         }
         errors
@@ -430,6 +431,25 @@ mod tests {
         let watch = parse("", true).unwrap();
         assert_eq!(watch.send_initial_events, Some(true));
         assert_eq!(parse("resourceVersion=5", true).unwrap().send_initial_events, None);
+    }
+
+    #[test]
+    fn watches_tell_all_that_is_wrong_with_their_revision() {
+        let told = |q: &'static str| match ListOptions::parse(Query::new(q), true) {
+            Err(Fault::Invalid { errors, .. }) => {
+                errors.iter().map(|error| format!("{:?}", error.kind)).collect::<Vec<_>>().join(" ")
+            }
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => String::new(),
+        };
+        assert_eq!(told("sendInitialEvents=true"), "Forbidden");
+        assert_eq!(told("resourceVersionMatch=Exact"), "Forbidden NotSupported");
+        let exact = "sendInitialEvents=true&resourceVersionMatch=Exact";
+        assert_eq!(told(exact), "Forbidden NotSupported");
+        assert_eq!(told("resourceVersionMatch=NotOlderThan"), "Forbidden");
+        // A watch from the start streams the state first, which no token can continue.
+        assert_eq!(told("continue=x"), "Forbidden");
+        assert_eq!(told("continue=x&resourceVersion=5"), "");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `/healthz`, `/livez`, `/readyz` and their checks (`k8s.io/apiserver/pkg/server/healthz`).
 
+use crate::base::clock;
 use crate::http::StatusCode;
 use crate::http::header::CONTENT_TYPE;
 use crate::http::{Body, HeaderValue, Response};
@@ -7,6 +8,7 @@ use crate::server::shard::Shard;
 use crate::store::Health;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -16,16 +18,51 @@ const STORE_SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How often etcd is asked at least, with some room.
 const ETCD_PROBE_INTERVAL: Duration = Duration::from_millis(1_500);
 
+/// How a check of one endpoint ended so far, for `/metrics/slis`.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct Outcome {
+    pub(in crate::server) endpoint: Endpoint,
+    pub(in crate::server) check: Cow<'static, str>,
+    pub(in crate::server) passed: u64,
+    pub(in crate::server) failed: u64,
+    /// When it was made last, and whether it passed then.
+    pub(in crate::server) last: (Duration, bool),
+}
+
+/// What one shard was asked of health; as many entries as there are checks.
+#[derive(Debug, Default)]
+pub struct Outcomes(RefCell<Vec<Outcome>>);
+
+impl Outcomes {
+    fn note(&self, endpoint: Endpoint, check: &Cow<'static, str>, is_passed: bool) {
+        let mut all = self.0.borrow_mut();
+        let known = all.iter().position(|o| o.endpoint == endpoint && o.check == *check);
+        let last = (clock::unix_time(), is_passed);
+        let place = known.unwrap_or_else(|| {
+            all.push(Outcome { endpoint, check: check.clone(), passed: 0, failed: 0, last });
+            all.len() - 1
+        });
+        if let Some(outcome) = all.get_mut(place) {
+            outcome.last = last;
+            *(if is_passed { &mut outcome.passed } else { &mut outcome.failed }) += 1;
+        }
+    }
+
+    pub(in crate::server) fn all(&self) -> Vec<Outcome> {
+        self.0.borrow().clone()
+    }
+}
+
 /// Which of the three is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Endpoint {
+pub(in crate::server) enum Endpoint {
     Healthz,
     Livez,
     Readyz,
 }
 
 impl Endpoint {
-    const fn name(self) -> &'static str {
+    pub(in crate::server) const fn name(self) -> &'static str {
         match self {
             Self::Healthz => "healthz",
             Self::Livez => "livez",
@@ -79,7 +116,11 @@ const BOOT_CHECKS: [&str; 32] = [
 
 /// Answers a path that is one of the endpoints or lies under one; `None` for any other path.
 pub fn answer(shard: &Shard, path: &str, query: &str) -> Option<Response> {
-    let (name, check) = path.strip_prefix('/')?.split_once('/').unwrap_or((path.get(1..)?, ""));
+    let whole = path.strip_prefix('/')?;
+    let (name, check) = match whole.split_once('/') {
+        Some((name, check)) => (name, Some(check)),
+        None => (whole, None),
+    };
     let endpoint = match name {
         "healthz" => Endpoint::Healthz,
         "livez" => Endpoint::Livez,
@@ -87,9 +128,9 @@ pub fn answer(shard: &Shard, path: &str, query: &str) -> Option<Response> {
         _ => return None,
     };
     let checks = checks(shard, endpoint);
-    if check.is_empty() {
-        return Some(overall(endpoint, &checks, query));
-    }
+    let Some(check) = check else {
+        return Some(overall(endpoint, &checks, query, &shard.outcomes));
+    };
     let (_, result) = checks.into_iter().find(|(name, _)| *name == check)?;
     Some(match result {
         Ok(()) => Response::new(StatusCode::OK, Body::full("ok"))
@@ -169,7 +210,7 @@ fn pulse(store: &Health, patience: Duration) -> Result<(), Cow<'static, str>> {
 }
 
 /// The answer for all checks together (`handleRootHealth`).
-fn overall(endpoint: Endpoint, checks: &[Check], query: &str) -> Response {
+fn overall(endpoint: Endpoint, checks: &[Check], query: &str, outcomes: &Outcomes) -> Response {
     let parameter = |wanted: &'static str| {
         query.split('&').filter_map(move |pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -185,7 +226,10 @@ fn overall(endpoint: Endpoint, checks: &[Check], query: &str) -> Response {
         if excluded.iter().any(|excluded| excluded == name) {
             excluded.retain(|excluded| excluded != name);
             writeln!(lines, "[+]{name} excluded: ok").ok();
-        } else if result.is_ok() {
+            continue;
+        }
+        outcomes.note(endpoint, name, result.is_ok());
+        if result.is_ok() {
             writeln!(lines, "[+]{name} ok").ok();
         } else {
             failed.push(&**name);

@@ -29,3 +29,4 @@ mod sealing;
 pub mod shard;
 pub mod tune;
 mod turn;
+mod zpages;

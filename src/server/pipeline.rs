@@ -36,7 +36,7 @@ use crate::server::auditing::{self, Audit};
 use crate::server::authentication::Authentication;
 use crate::server::filters::{self, Entered};
 use crate::server::shard::{Shard, Shared};
-use crate::server::{credentials, debug, health, scrape, turn};
+use crate::server::{credentials, debug, health, scrape, turn, zpages};
 use async_channel::Receiver;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -464,6 +464,12 @@ impl Gate {
     ) -> Served {
         if let Some(response) = health::answer(shard, info.path, request.query()) {
             return Served::Response(response);
+        }
+        if info.path == "/metrics/slis" {
+            return Served::Response(scrape::slis(shard).await);
+        }
+        if let Some(answer) = zpages::answer(shard, info.path, form) {
+            return Served::Answer(answer);
         }
         if let Some(response) = debug::answer(shard, info.path, (form.query, form.accept)).await {
             return Served::Response(response);

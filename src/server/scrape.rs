@@ -12,6 +12,7 @@ use crate::metrics;
 use crate::metrics::{Latency, Snapshot};
 use crate::seal::Sealer;
 use crate::server::gather::gather;
+use crate::server::health;
 use crate::server::shard::Shard;
 use crate::store::Histogram;
 use crate::store::etcd::{Buckets, Figures};
@@ -36,6 +37,37 @@ pub async fn answer(shard: &Shard) -> Response {
         sum.add_labelled_histogram(&metrics::WATCH_DELIVERY_SECONDS, label, counts, total);
     }
     of_the_process(shard, &mut sum);
+    Response::new(StatusCode::OK, Body::full(sum.render()))
+        .with(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))
+}
+
+/// Answers a scrape of how health checks ended (`slis.SLIMetricsWithReset`).
+pub async fn slis(shard: &Shard) -> Response {
+    let mut all: Vec<health::Outcome> = Vec::new();
+    for found in gather(shard, |shard| shard.outcomes.all()).await.into_iter().flatten() {
+        match all.iter_mut().find(|o| o.endpoint == found.endpoint && o.check == found.check) {
+            None => all.push(found),
+            Some(known) => {
+                known.passed += found.passed;
+                known.failed += found.failed;
+                known.last = known.last.max(found.last);
+            }
+        }
+    }
+    let mut sum = Snapshot::default();
+    for outcome in all {
+        let name = ("name", outcome.check.into_owned());
+        let of = ("type", outcome.endpoint.name().to_owned());
+        let last = if outcome.last.1 { 1.0 } else { 0.0 };
+        sum.add_of(&metrics::HEALTHCHECK, vec![name.clone(), of.clone()], last);
+        for (status, count) in [("error", outcome.failed), ("success", outcome.passed)] {
+            if count > 0 {
+                let labels = vec![name.clone(), ("status", status.to_owned()), of.clone()];
+                sum.add_of(&metrics::HEALTHCHECKS, labels, count as f64);
+            }
+        }
+    }
+    sum.add(&metrics::SLIS_START_SECONDS, metrics::start_seconds(clock::unix_time()));
     Response::new(StatusCode::OK, Body::full(sum.render()))
         .with(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))
 }

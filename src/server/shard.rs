@@ -20,6 +20,7 @@ use crate::server::authorization::Authorization;
 use crate::server::bootstrap;
 use crate::server::credentials::Credentials;
 use crate::server::definitions;
+use crate::server::health;
 use crate::server::keep;
 use crate::server::lifecycle::Lifecycle;
 use crate::server::listener::Listener;
@@ -70,6 +71,8 @@ pub struct Shard {
     pub auditor: Option<Rc<Auditor>>,
     /// Figures.
     pub metrics: Rc<Recorder>,
+    /// How health checks ended.
+    pub outcomes: health::Outcomes,
     /// Ways to all shards by number, this one among them.
     pub(in crate::server) peers: Vec<Sender<Control>>,
 }
@@ -165,6 +168,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
         listener: Rc::new(Listener::new(seed.tls, options, CONNECTIONS_MAX)),
         config: seed.config,
         metrics,
+        outcomes: health::Outcomes::default(),
         peers: seed.peers,
     });
     let socket = match rt::TcpListener::bind(seed.address) {

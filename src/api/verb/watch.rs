@@ -16,7 +16,7 @@ use crate::cache::{
 };
 use crate::codec::frame::{self, EventType};
 use crate::codec::json;
-use crate::codec::media::Format;
+use crate::codec::media::{Format, STREAM_TYPES};
 use crate::http::Body;
 use crate::metrics::{Recorder, WatchSeries};
 use crate::object::{Map, Value};
@@ -62,9 +62,9 @@ pub async fn open(
     terms: Terms,
 ) -> Result<Body> {
     if form.media == Format::Yaml {
-        let text = "only the following media types are accepted: application/json, \
-                    application/vnd.kubernetes.protobuf";
-        return Err(Fault::NotAcceptable(text.into()));
+        let types = STREAM_TYPES.join(", ");
+        let text = format!("only the following media types are accepted: {types}");
+        return Err(Fault::NotAcceptable(text));
     }
     let storage = stored::storage(target.resource)?;
     let revision = parse_revision(&options.revision)?;
