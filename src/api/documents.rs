@@ -148,6 +148,9 @@ fn discovered(answer: discovery::Answer, asked: Asked<'_>) -> Answer {
 async fn open_api(asked: Asked<'_>) -> Answer {
     let hash = asked.form.query.first("hash");
     let is_index = asked.path == "/openapi/v3";
+    let varies: &[&str] =
+        if asked.path == "/openapi/v2" { &["Accept-Encoding", "Accept"] } else { &["Accept"] };
+    let mut varies: Vec<_> = varies.iter().map(|by| ("vary", (*by).to_owned())).collect();
     let asked = openapi::Asked {
         path: asked.path,
         hash: hash.as_deref().unwrap_or_default(),
@@ -160,8 +163,12 @@ async fn open_api(asked: Asked<'_>) -> Answer {
             let mut answer = Answer::stream(200, content_type, Body::full(body));
             // The index of version 3 is made anew for each request, and not told apart.
             if !is_index {
+                // Upstream compresses version 2 alone.
+                if gzip && varies.len() == 1 {
+                    varies.push(("vary", "Accept-Encoding".to_owned()));
+                }
                 answer.headers.push(("etag", etag));
-                answer.headers.push(("vary", "Accept, Accept-Encoding".to_owned()));
+                answer.headers.extend(varies);
             }
             if gzip {
                 answer.headers.push(("content-encoding", "gzip".to_owned()));
@@ -176,7 +183,11 @@ async fn open_api(asked: Asked<'_>) -> Answer {
             answer.headers.push(("location", location));
             answer
         }
-        openapi::Answer::NotAcceptable => Answer::stream(406, "", Body::empty()),
+        openapi::Answer::NotAcceptable => {
+            let mut answer = Answer::stream(406, "", Body::empty());
+            answer.headers.extend(varies);
+            answer
+        }
         openapi::Answer::NotFound => Answer::stream(404, "", Body::empty()),
         openapi::Answer::NotModified(etag) => not_modified(etag),
     }

@@ -217,6 +217,8 @@ impl Values {
             Kind::Duration => {
                 duration::text(duration::parse(self.text(flag.name)).unwrap_or_default())
             }
+            // A list by what it holds, a text by its parser.
+            Kind::List if flag.name == "service-cluster-ip-range" => self.list(flag.name).join(","),
             Kind::List => format!("[{}]", self.list(flag.name).join(",")),
             Kind::Map => {
                 let mut pairs = self.map(flag.name);

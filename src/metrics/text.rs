@@ -34,6 +34,19 @@ impl Snapshot {
         let mut text = Text(String::with_capacity(16 * 1024));
         self.requests(&mut text);
         self.watches(&mut text);
+        self.others(&mut text);
+        text.0
+    }
+
+    /// The text of single figures alone.
+    #[must_use]
+    pub fn render_single(&self) -> String {
+        let mut text = Text(String::with_capacity(16 * 1024));
+        self.others(&mut text);
+        text.0
+    }
+
+    fn others(&self, text: &mut Text) {
         // One family may come from several shards and places; its samples must stand together.
         let mut families: BTreeMap<&str, (&Family, BTreeMap<String, f64>)> = BTreeMap::new();
         for sample in &self.samples {
@@ -61,7 +74,6 @@ impl Snapshot {
             let counts = histogram.counts.iter().copied();
             text.histogram(histogram.family, &label, counts, histogram.sum);
         }
-        text.0
     }
 
     fn requests(&self, text: &mut Text) {

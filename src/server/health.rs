@@ -48,6 +48,10 @@ impl Outcomes {
         }
     }
 
+    pub(in crate::server) fn reset(&self) {
+        self.0.borrow_mut().clear();
+    }
+
     pub(in crate::server) fn all(&self) -> Vec<Outcome> {
         self.0.borrow().clone()
     }

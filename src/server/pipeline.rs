@@ -466,12 +466,14 @@ impl Gate {
             return Served::Response(response);
         }
         if info.path == "/metrics/slis" {
-            return Served::Response(scrape::slis(shard).await);
+            return Served::Response(scrape::slis(shard, &request.method).await);
         }
         if let Some(answer) = zpages::answer(shard, info.path, form) {
             return Served::Answer(answer);
         }
-        if let Some(response) = debug::answer(shard, info.path, (form.query, form.accept)).await {
+        if let Some(response) =
+            debug::answer(shard, (&request.method, info.path), (form.query, form.accept)).await
+        {
             return Served::Response(response);
         }
         if let Some(answer) = self.issuer.as_ref().and_then(|issuer| issuer.answer(info.path)) {
@@ -538,7 +540,12 @@ fn respond(answer: Answer) -> Response {
     }
     for (name, value) in answer.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(HeaderName::from_static(name), value);
+            let name = HeaderName::from_static(name);
+            if name == header::VARY {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
         }
     }
     response

@@ -5,6 +5,7 @@ use crate::cache::ResourceCounts;
 use crate::catalog::{Storage, catalog};
 use crate::http::Body;
 use crate::http::HeaderValue;
+use crate::http::Method;
 use crate::http::Response;
 use crate::http::StatusCode;
 use crate::http::header;
@@ -42,7 +43,12 @@ pub async fn answer(shard: &Shard) -> Response {
 }
 
 /// Answers a scrape of how health checks ended (`slis.SLIMetricsWithReset`).
-pub async fn slis(shard: &Shard) -> Response {
+pub async fn slis(shard: &Shard, method: &Method) -> Response {
+    if *method == Method::DELETE {
+        gather(shard, |shard| shard.outcomes.reset()).await;
+        return Response::new(StatusCode::OK, Body::full("metrics reset\n"))
+            .with(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
     let mut all: Vec<health::Outcome> = Vec::new();
     for found in gather(shard, |shard| shard.outcomes.all()).await.into_iter().flatten() {
         match all.iter_mut().find(|o| o.endpoint == found.endpoint && o.check == found.check) {
@@ -68,7 +74,7 @@ pub async fn slis(shard: &Shard) -> Response {
         }
     }
     sum.add(&metrics::SLIS_START_SECONDS, metrics::start_seconds(clock::unix_time()));
-    Response::new(StatusCode::OK, Body::full(sum.render()))
+    Response::new(StatusCode::OK, Body::full(sum.render_single()))
         .with(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))
 }
 

@@ -16,7 +16,7 @@ use crate::http::{Request, Response};
 use crate::object::{Map, Value};
 use crate::registry::stored;
 use crate::request::{
-    Attributes, Context, Fault, Operation, Query, RequestInfo, Result, RouterFault, Sent,
+    Attributes, Context, Fault, Operation, Query, RequestInfo, Result, RouterFault, Sent, Subject,
 };
 use bumpalo::Bump;
 use std::sync::Arc;
@@ -87,6 +87,20 @@ impl Api {
         let Route::Resource(target) = route(head.method, info).map_err(Fault::Router)? else {
             return Err(Fault::Router(RouterFault::NotFound));
         };
+        if target.subresource_name() != "log" && head.query.all("dryRun").next().is_some() {
+            return Err(Fault::BadRequest("dryRun is not supported".to_owned()));
+        }
+        let answered = self.join(context, info, (head, target), request).await;
+        answered.map_err(|fault| of_the_request(fault, info))
+    }
+
+    async fn join(
+        &self,
+        context: &Context,
+        info: &RequestInfo<'_>,
+        (head, target): (Head<'_>, Routed),
+        request: Request,
+    ) -> Result<Response> {
         match target.subresource_name() {
             "log" => self.log(info, head.query).await,
             "proxy" => {
@@ -150,6 +164,17 @@ impl Api {
         let entry = self.registry.read(storage, namespace, name).await?;
         let entry = entry.ok_or_else(|| stored::missing(resource, name))?;
         entry.object(arena).map_err(stored::unreadable)
+    }
+}
+
+/// Whatever is missing on the way, a node or endpoints, clients are told that it is one of the
+/// request's resource (`qualifiedResourceFromContext`).
+fn of_the_request(fault: Fault, info: &RequestInfo<'_>) -> Fault {
+    match fault {
+        Fault::NotFound(subject) => {
+            Fault::NotFound(Subject { resource: info.resource.to_owned(), ..subject })
+        }
+        other => other,
     }
 }
 

@@ -81,7 +81,7 @@ pub async fn answer(asked: Asked<'_>) -> Answer {
     };
     let all = V3_KEPT.get().await;
     let name = name.trim_matches('/');
-    if name.is_empty() {
+    if asked.path == "/openapi/v3" {
         return deliver(asked, &all.index, "text/plain; charset=utf-8", false);
     }
     let Some(document) = all.document(name) else { return Answer::NotFound };

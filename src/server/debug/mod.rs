@@ -10,7 +10,9 @@ mod sampling;
 mod shards;
 mod stacks;
 
+use crate::http::Body;
 use crate::http::HeaderValue;
+use crate::http::Method;
 use crate::http::Response;
 use crate::http::StatusCode;
 use crate::http::header;
@@ -21,7 +23,7 @@ use latency::Form;
 /// Answers a path below `/debug/`; `None` for one that is not there.
 pub(in crate::server) async fn answer(
     shard: &Shard,
-    path: &str,
+    (method, path): (&Method, &str),
     (query, accept): (Query<'_>, &str),
 ) -> Option<Response> {
     let rest = path.strip_prefix("/debug/")?;
@@ -34,8 +36,21 @@ pub(in crate::server) async fn answer(
     match rest {
         "latency" => Some(latency::answer(shard, Form::asked(query, accept)).await),
         "shards" => Some(shards::answer(shard, Form::asked(query, accept)).await),
+        "pprof" => Some(redirect(method, "/debug/pprof/")),
         _ => profile::answer(rest, query).await,
     }
+}
+
+/// As Go's `http.Redirect`: only who reads is shown the link.
+fn redirect(method: &Method, to: &'static str) -> Response {
+    let to_header = HeaderValue::from_static(to);
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Response::new(StatusCode::FOUND, Body::empty()).with(header::LOCATION, to_header);
+    }
+    let body = format!("<a href=\"{to}\">Found</a>.\n\n");
+    Response::new(StatusCode::FOUND, Body::full(body))
+        .with(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
+        .with(header::LOCATION, to_header)
 }
 
 fn text(text: String) -> Response {

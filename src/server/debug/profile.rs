@@ -31,7 +31,6 @@ const OF_GO: [&str; 7] = ["allocs", "block", "goroutine", "heap", "mutex", "thre
 /// Answers a path below `/debug/`.
 pub(super) async fn answer(rest: &str, query: Query<'_>) -> Option<Response> {
     match rest {
-        "pprof" => Some(redirect("/debug/pprof/")),
         "pprof/" => Some(page(
             "profiling",
             "<ul><li><a href=\"/debug/pprof/cmdline\">cmdline</a>: the command line\
@@ -56,14 +55,6 @@ pub(super) async fn answer(rest: &str, query: Query<'_>) -> Option<Response> {
             })
         }
     }
-}
-
-/// As Go's `http.Redirect` answers a GET.
-fn redirect(to: &'static str) -> Response {
-    let body = format!("<a href=\"{to}\">Found</a>.\n\n");
-    Response::new(StatusCode::FOUND, Body::full(body))
-        .with(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
-        .with(header::LOCATION, HeaderValue::from_static(to))
 }
 
 async fn profile(form: Form, query: Query<'_>) -> Response {
