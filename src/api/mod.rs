@@ -102,13 +102,10 @@ impl Api {
         let target = match route::route(head.method, info).map_err(Fault::Router)? {
             Route::Missing(resource) => return Err(stored::missing(resource, &info.name)),
             Route::Unknown => return Ok(Answer::not_found()),
+            Route::Nameless => return Err(Fault::BadRequest("name must be provided".into())),
             Route::Unsupported(resource, verb) => {
-                return Err(Fault::MethodNotAllowed(format!(
-                    "{} is not supported on resources of kind \"{}.{}\"",
-                    verb.name(),
-                    resource.name,
-                    resource.group
-                )));
+                let subject = stored::subject(resource, "");
+                return Err(Fault::MethodNotSupported(subject, verb.name()));
             }
             Route::Resource(target) => target,
         };

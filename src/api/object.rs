@@ -22,6 +22,9 @@ pub fn encode(target: &Target, form: &Form, entry: &Entry) -> Result<Bytes> {
     match form.transform {
         Transform::None => encode_full(target, form, entry),
         Transform::Partial(version) => encode_partial(form, entry, version),
+        Transform::PartialList(_) if target.resource.custom.is_some() => {
+            Err(Fault::Plain("content is not a list".into()))
+        }
         Transform::PartialList(_) => {
             let shown = go_type(target, target.resource.kind);
             Err(Fault::NotAcceptable(format!(

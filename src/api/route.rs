@@ -12,6 +12,8 @@ pub enum Route {
     Missing(&'static Resource),
     /// The custom resource has no such verb.
     Unsupported(&'static Resource, Verb),
+    /// What only objects have was asked of a collection of custom resources.
+    Nameless,
     /// The group version is not served: plain `404 page not found`.
     Unknown,
 }
@@ -124,6 +126,9 @@ fn route_custom(
         },
     };
     let verb = if reads { verb } else { verb_of(method, info) };
+    if !info.named && matches!(method, "PUT" | "PATCH") {
+        return Ok(Route::Nameless);
+    }
     let verbs = subresource.map_or(&resource.verbs, |subresource| &subresource.verbs);
     if !verbs.contains(&verb.name()) {
         return Ok(Route::Unsupported(resource, info.verb));

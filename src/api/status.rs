@@ -192,6 +192,11 @@ impl From<Fault> for Status {
                     .with(Details { causes, ..Details::default() })
             }
             Fault::Invalid { subject, errors } => invalid(subject, &errors),
+            Fault::MethodNotSupported(subject, verb) => {
+                let kind = qualified(&subject);
+                let text = format!("{verb} is not supported on resources of kind {kind:?}");
+                Self::new(405, "MethodNotAllowed", text).with(subject.into())
+            }
             Fault::MethodNotAllowed(message) => Self::new(405, "MethodNotAllowed", message),
             Fault::NotAcceptable(message) => Self::new(406, "NotAcceptable", message),
             Fault::NotFound(subject) => {

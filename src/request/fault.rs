@@ -101,6 +101,8 @@ pub enum Fault {
     },
     /// 405; the message.
     MethodNotAllowed(String),
+    /// 405: the resource, which is the subject, has no such verb.
+    MethodNotSupported(Subject, &'static str),
     /// 406; the message.
     NotAcceptable(String),
     /// 404 `RES "NAME" not found`.

@@ -78,7 +78,7 @@ impl CustomColumns {
 fn cell(kind: &str, value: &Value<'_>, row: &mut Row<'_>) {
     match (kind, value) {
         ("string", Value::Str(text)) => row.text(text),
-        ("string", Value::Null) => row.text("<nil>"),
+        ("string", Value::Null) => row.text("<no value>"),
         ("string", other) => {
             let mut text = Vec::new();
             encode_any(other, &mut text);
@@ -89,6 +89,8 @@ fn cell(kind: &str, value: &Value<'_>, row: &mut Row<'_>) {
         ("integer", Value::Float(number)) => row.int(*number as i64),
         ("number", Value::Float(number)) => row.float(*number),
         ("boolean", Value::Bool(flag)) => row.flag(*flag),
+        // `Time.UnmarshalQueryParameter` takes both for no time.
+        ("date", Value::Str("" | "null")) => row.text("<unknown>"),
         ("date", Value::Str(text)) => match Moment::parse(text) {
             Some(_) => row.since(text),
             None => row.text("<invalid>"),

@@ -60,16 +60,17 @@ pub async fn read_page(
 ) -> Result<ListPage> {
     let storage = stored::storage(target.resource)?;
     let token = ContinueToken::decode(&options.continue_token)?;
+    if token.is_some() && !matches!(options.revision.as_str(), "" | "0") {
+        let text = "specifying resource version is not allowed when using continue";
+        return Err(Fault::BadRequest(text.into()));
+    }
     let revision = parse_revision(&options.revision).map_err(|fault| match fault {
         Fault::Plain(text) => Fault::BadRequest(format!("invalid resource version: {text}")),
         other => other,
     })?;
     let cached = options.revision == "0";
-    if token.is_some() && !matches!(options.revision.as_str(), "" | "0") {
-        let text = "specifying resource version is not allowed when using continue";
-        return Err(Fault::BadRequest(text.into()));
-    }
-    let limit = if cached && options.revision_match.is_none() { 0 } else { options.limit };
+    // What any state will do for comes whole.
+    let limit = if cached { 0 } else { options.limit };
     let at = match (&token, options.revision_match) {
         (Some(token), _) if token.revision > 0 => ReadAt::Exact(token.revision.unsigned_abs()),
         (Some(_), _) => ReadAt::Latest,
@@ -208,6 +209,11 @@ impl ContinueToken {
             .map_err(|_| bad(&format!("illegal base64 data at input byte {}", bad_byte(token))))?;
         let json: serde_json::Value =
             serde_json::from_slice(&bytes).map_err(|error| bad(&json_fault(&bytes, &error)))?;
+        if let Some(kind) = other_than_object(&json) {
+            return Err(bad(&format!(
+                "json: cannot unmarshal {kind} into Go value of type storage.continueToken"
+            )));
+        }
         let text = |key: &str| json.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
         if text("v") != "meta.k8s.io/v1" {
             let why = format!("server does not recognize this encoded version {}", text("v"));
@@ -225,12 +231,16 @@ impl ContinueToken {
     }
 
     fn start_key(&self, storage: &Storage, namespace: &str) -> Result<Bytes> {
-        if self.start.split('/').any(|part| part == "..") {
-            let text = "invalid continue token: continue key is not valid: bad start key";
-            return Err(Fault::BadRequest(text.into()));
+        // Nothing but a clean path, with or without a slash before it, stays below the prefix.
+        let start = self.start.strip_prefix('/').unwrap_or(&self.start);
+        if !start.is_empty() && start.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(Fault::BadRequest(format!(
+                "invalid continue token: continue key is not valid: {}",
+                self.start
+            )));
         }
         let mut key = storage.namespace_prefix(namespace).to_vec();
-        key.extend_from_slice(self.start.as_bytes());
+        key.extend_from_slice(start.as_bytes());
         Ok(key.into())
     }
 }
@@ -238,6 +248,17 @@ impl ContinueToken {
 /// Base64 as Go reads it: bits that no byte needs may be set.
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
+
+/// What Go calls a value that no struct is read from; null leaves one as it is.
+const fn other_than_object(json: &serde_json::Value) -> Option<&'static str> {
+    match json {
+        serde_json::Value::Array(_) => Some("array"),
+        serde_json::Value::Bool(_) => Some("bool"),
+        serde_json::Value::Number(_) => Some("number"),
+        serde_json::Value::String(_) => Some("string"),
+        serde_json::Value::Null | serde_json::Value::Object(_) => None,
+    }
+}
 
 /// What Go says of text that is no JSON.
 fn json_fault(bytes: &[u8], error: &serde_json::Error) -> String {
@@ -505,6 +526,27 @@ mod tests {
         let read = ContinueToken::decode(&encode_token(-1, "ns/x\0")).unwrap().unwrap();
         assert_eq!(read, ContinueToken { revision: -1, start: "ns/x\0".into() });
         assert_eq!(ContinueToken::decode(""), Ok(None));
+    }
+
+    #[test]
+    fn a_token_starts_at_a_clean_path_below_the_prefix() {
+        let resource = crate::catalog::catalog().resource("", "v1", "configmaps").unwrap();
+        let storage = stored::storage(resource).unwrap();
+        let key = |start: &str| {
+            let token = ContinueToken { revision: 1, start: start.into() };
+            token.start_key(storage, "ns").map(|key| String::from_utf8_lossy(&key).into_owned())
+        };
+        let at = "/registry/configmaps/ns/a\0".to_owned();
+        assert_eq!(key("a\0"), Ok(at.clone()));
+        assert_eq!(key("/a\0"), Ok(at));
+        for unclean in ["../a", "a/../b", "a//b", "./a", "a/"] {
+            let text = format!("invalid continue token: continue key is not valid: {unclean}");
+            assert_eq!(key(unclean), Err(Fault::BadRequest(text)));
+        }
+        let list = message(&URL_SAFE_NO_PAD.encode("[1]"));
+        assert!(
+            list.ends_with("cannot unmarshal array into Go value of type storage.continueToken")
+        );
     }
 
     #[test]
