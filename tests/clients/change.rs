@@ -30,6 +30,18 @@ fn create_makes_what_its_flags_say() {
     assert!(bad.contains("ConfigMap \"C_\" is invalid: metadata.name: Invalid value"), "{bad}");
 }
 
+/// Each command has a connection of its own, so the shards take turns, and each keeps a copy of
+/// which ports are taken.
+#[test]
+fn a_node_port_is_free_once_its_service_is_gone() {
+    let Some(bench) = Bench::start() else { return };
+    for _ in 0..8 {
+        let create = ["create", "service", "nodeport", "web", "--tcp=80", "--node-port=30080"];
+        assert_eq!(bench.kubectl(&create), "service/web created\n");
+        bench.kubectl(&["delete", "service", "web"]);
+    }
+}
+
 #[test]
 fn generated_names_differ() {
     let Some(bench) = Bench::start() else { return };

@@ -309,12 +309,14 @@ impl<A: Admit> Registry<A> {
         let _ = freed.await;
     }
 
-    /// Changes the stored bitmap; tried again until no other writer comes between.
+    /// Changes the stored bitmap; tried again until no other writer comes between. A refusal counts
+    /// only if what it was made from still stands: another shard may have freed the port.
     async fn change_ports(
         &self,
         dry_run: bool,
         mut change: impl FnMut(&mut PortBitmap) -> Result<()>,
     ) -> Result<()> {
+        let mut current = false;
         loop {
             let arena = Bump::new();
             let seen = self.ports_seen.0.borrow().clone();
@@ -323,13 +325,18 @@ impl<A: Admit> Registry<A> {
             if let Some((_, value)) = &seen {
                 bitmap.load(&stored_ports(value, &arena)?);
             }
-            change(&mut bitmap)?;
-            if dry_run {
-                return Ok(());
+            let changed = change(&mut bitmap);
+            if current && (dry_run || changed.is_err()) {
+                return changed;
             }
-            let expected = seen.map_or(Expected::Absent, |(rev, _)| Expected::Revision(rev));
-            let value = encode_ports(&bitmap, first, last, &arena)?;
-            let write = Write::Put { value, ttl_seconds: None };
+            let (expected, write) = if dry_run || changed.is_err() {
+                // Never applied: it says what stands there.
+                (Expected::Absent, Write::Delete)
+            } else {
+                let value = encode_ports(&bitmap, first, last, &arena)?;
+                let expected = seen.map_or(Expected::Absent, |(rev, _)| Expected::Revision(rev));
+                (expected, Write::Put { value, ttl_seconds: None })
+            };
             let txn = Txn { key: Bytes::from_static(PORTS_KEY), expected, write };
             let (done, item) = match self.commit(txn).await? {
                 Outcome::Applied { item, .. } => (true, Some(item)),
@@ -340,6 +347,7 @@ impl<A: Admit> Registry<A> {
             if done {
                 return Ok(());
             }
+            current = true;
         }
     }
 }

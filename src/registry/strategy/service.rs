@@ -78,7 +78,6 @@ fn keep_allocated<'a>(spec: &mut Map<'a>, old: &Value<'_>, arena: &'a Bump) {
             spec.insert("clusterIP", Value::str_in(old.text("clusterIP"), arena));
         }
         if lacks_list(spec, "clusterIPs")
-            && text(spec, "clusterIP") == old.text("clusterIP")
             && let Some(list) = old.get("clusterIPs")
         {
             spec.insert("clusterIPs", list.copy_in(arena));
@@ -219,34 +218,52 @@ pub fn families<'a>(
 ) -> Errors {
     let mut errors = Errors::new();
     let selectorless = object.at(&["spec", "selector"]).is_none_or(Value::is_empty);
-    service::addresses(object, None, &mut errors);
+    let before = old.and_then(|old| old.get("spec"));
     let Some(spec) = spec_mut(object).filter(|spec| text(spec, "type") != "ExternalName") else {
-        return Errors::new();
+        return errors;
     };
-    if !errors.is_empty() {
+    if before.is_some_and(|before| keeps_both_families(spec, before)) {
         return errors;
     }
-    if let Some(old) = old.and_then(|old| old.get("spec")) {
-        from_old(spec, old, arena);
+    let headless = text(spec, "clusterIP") == "None";
+    if text(spec, "ipFamilyPolicy").is_empty() {
+        let known = before.map_or("", |before| before.text("ipFamilyPolicy"));
+        let policy = match known {
+            "" if headless && selectorless => Value::Str("RequireDualStack"),
+            "" => Value::Str("SingleStack"),
+            known => Value::str_in(known, arena),
+        };
+        spec.insert("ipFamilyPolicy", policy);
+    }
+    service::addresses(object, old, &mut errors);
+    let Some(spec) = spec_mut(object).filter(|_| errors.is_empty()) else { return errors };
+    let policy = text(spec, "ipFamilyPolicy");
+    let path = Path::root("spec");
+    let at = path.child("ipFamilyPolicy");
+    if let Some(before) = before {
+        for (name, what) in [("clusterIPs", "cluster IP"), ("ipFamilies", "IP family")] {
+            let (now, had) = (list(spec, name), before.items(name).len());
+            if policy != "SingleStack" {
+                if !now.is_empty() && now.len() < had {
+                    let detail = format!("must be 'SingleStack' to release the secondary {what}");
+                    errors.invalid(&at, policy, &detail);
+                }
+            } else if now.len() > 1 && same(spec.get(name), before.get(name)) {
+                // A downgrade drops the second one, if the client left them as they were.
+                set_list(spec, name, &now[..1], arena);
+            }
+        }
     }
     let asked: Vec<&str> = list(spec, "clusterIPs");
     let mut chosen: Vec<&str> = list(spec, "ipFamilies");
-    let headless = asked.first() == Some(&"None");
-    if text(spec, "ipFamilyPolicy").is_empty() {
-        let dual = (headless && selectorless) || (asked.len() == 2 || chosen.len() == 2);
-        let policy = if dual { "RequireDualStack" } else { "SingleStack" };
-        spec.insert("ipFamilyPolicy", Value::Str(policy));
-    }
-    let policy = text(spec, "ipFamilyPolicy");
-    let path = Path::root("spec");
     if policy == "SingleStack" {
         for (count, what) in [(asked.len(), "cluster IPs"), (chosen.len(), "IP families")] {
             if count == 2 {
                 let detail = format!(
-                    "must be 'RequireDualStack' or 'PreferDualStack' when \
-                                      multiple {what} are specified"
+                    "must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are \
+                     specified"
                 );
-                errors.invalid(&path.child("ipFamilyPolicy"), policy, &detail);
+                errors.invalid(&at, policy, &detail);
             }
         }
     }
@@ -301,33 +318,19 @@ fn complete<'f>(
     }
 }
 
-/// An update that says nothing of families keeps them.
-fn from_old<'a>(spec: &mut Map<'a>, old: &Value<'_>, arena: &'a Bump) {
-    if !has_address(old.text("type")) {
-        return;
-    }
-    for name in ["ipFamilyPolicy", "ipFamilies"] {
-        if spec.get(name).is_none_or(Value::is_empty)
-            && let Some(value) = old.get(name)
-        {
-            spec.insert(name, value.copy_in(arena));
-        }
-    }
-    let policy = text(spec, "ipFamilyPolicy");
-    if policy == "SingleStack" && old.text("ipFamilyPolicy") != "SingleStack" {
-        // A downgrade drops the second address and family, if the client left them as they were.
-        for name in ["clusterIPs", "ipFamilies"] {
-            if same(spec.get(name), old.get(name)) {
-                let first: Vec<&str> = list(spec, name).into_iter().take(1).collect();
-                set_list(
-                    spec,
-                    if name == "clusterIPs" { "clusterIPs" } else { "ipFamilies" },
-                    &first,
-                    arena,
-                );
-            }
-        }
-    }
+/// True for an update of a Service that prefers both families and changes neither them nor its
+/// addresses: what the cluster has become since does not matter to it
+/// (`isMatchingPreferDualStackClusterIPFields`).
+fn keeps_both_families(spec: &Map<'_>, before: &Value<'_>) -> bool {
+    let kind = text(spec, "type");
+    let prefers = |policy: &str| policy == "PreferDualStack";
+    let preferred = before.text("ipFamilyPolicy");
+    prefers(text(spec, "ipFamilyPolicy"))
+        && (preferred.is_empty() || prefers(preferred))
+        && has_address(kind)
+        && kind == before.text("type")
+        && same(spec.get("clusterIPs"), before.get("clusterIPs"))
+        && same(spec.get("ipFamilies"), before.get("ipFamilies"))
 }
 
 fn list<'a>(spec: &Map<'a>, name: &str) -> Vec<&'a str> {
@@ -338,6 +341,7 @@ fn list<'a>(spec: &Map<'a>, name: &str) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::families;
+    use crate::object::Value;
     use crate::registry::sample::{lines, scope, tree};
     use bumpalo::Bump;
     use serde_json::json;
@@ -392,6 +396,64 @@ mod tests {
             lines(&errors),
             ["spec.ipFamilies[0]: Invalid value: \"IPv6\": not configured on this cluster"]
         );
+    }
+
+    #[test]
+    fn two_families_need_a_policy_that_allows_them() {
+        let arena = Bump::new();
+        let spec = json!({"type": "ClusterIP", "ipFamilies": ["IPv4", "IPv6"]});
+        let mut object = tree(&arena, &json!({ "spec": spec }));
+        let errors = families(&mut object, None, &["IPv4"], &arena);
+        assert_eq!(
+            lines(&errors),
+            ["spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or \
+              'PreferDualStack' when multiple IP families are specified"]
+        );
+    }
+
+    #[test]
+    fn an_update_keeps_the_policy_and_must_say_so_to_give_a_family_up() {
+        let arena = Bump::new();
+        let both = ["IPv4", "IPv6"];
+        let old = json!({"spec": {"type": "ClusterIP", "clusterIP": "10.0.0.9",
+            "clusterIPs": ["10.0.0.9", "fd00::9"], "ipFamilies": both,
+            "ipFamilyPolicy": "RequireDualStack"}});
+        let old = tree(&arena, &old);
+        let updated = |spec: serde_json::Value| {
+            let mut new = tree(&arena, &json!({ "spec": spec }));
+            let errors = lines(&families(&mut new, Some(&old), &both, &arena));
+            (new, errors)
+        };
+        let (_, errors) = updated(json!({"type": "ClusterIP", "clusterIP": "10.0.0.9",
+            "clusterIPs": ["10.0.0.9"], "ipFamilies": ["IPv4"]}));
+        assert_eq!(
+            errors,
+            [
+                "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' to \
+                 release the secondary cluster IP",
+                "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' to \
+                 release the secondary IP family",
+            ]
+        );
+        let (new, errors) = updated(json!({"type": "ClusterIP", "clusterIP": "10.0.0.9",
+            "clusterIPs": ["10.0.0.9", "fd00::9"], "ipFamilies": both,
+            "ipFamilyPolicy": "SingleStack"}));
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(new.list_at(&["spec", "clusterIPs"]).len(), 1);
+        assert_eq!(new.list_at(&["spec", "ipFamilies"]).len(), 1);
+    }
+
+    #[test]
+    fn another_address_is_meant_for_both_of_its_names() {
+        let arena = Bump::new();
+        let spec = json!({"type": "ClusterIP", "clusterIP": "10.0.0.9",
+            "clusterIPs": ["10.0.0.9"]});
+        let old = tree(&arena, &json!({ "spec": spec }));
+        let spec = json!({"type": "ClusterIP", "clusterIP": "10.0.0.7"});
+        let mut new = tree(&arena, &json!({ "spec": spec }));
+        let mut warnings = Vec::new();
+        super::update(&mut new, &old, &mut scope(&arena, "", "services", &mut warnings));
+        assert_eq!(new.list_at(&["spec", "clusterIPs"]), [Value::Str("10.0.0.7")]);
     }
 
     #[test]
