@@ -132,6 +132,11 @@ impl<A: Admit> Registry<A> {
         let asked: Vec<&str> =
             object.list_at(&["spec", "clusterIPs"]).iter().filter_map(Value::as_str).collect();
         let held = old.map(addresses_of).unwrap_or_default();
+        // A Service with addresses gets only those that it lacks; that it keeps the others is for
+        // validation to say. One without them by its own wish gets none (`updateClusterIPs`).
+        if old.is_some_and(|old| old.str_at(&["spec", "clusterIP"]) == "None") {
+            return Ok(());
+        }
         let mut texts = Vec::with_capacity(families.len());
         for (index, family) in families.iter().enumerate() {
             let ranges = self.options.service_cidrs.iter();
@@ -150,7 +155,7 @@ impl<A: Admit> Registry<A> {
             };
             let Ok(address) = text.parse::<IpAddr>() else { return Ok(()) };
             texts.push((*text).to_owned());
-            if held.contains(&address) {
+            if index < held.len() {
                 continue;
             }
             let refuse = |why: &str| bad_address(at, object, &asked, &address.to_string(), why);

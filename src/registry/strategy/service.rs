@@ -99,14 +99,15 @@ fn keep_allocated<'a>(spec: &mut Map<'a>, old: &Value<'_>, arena: &'a Bump) {
     }
 }
 
-/// Ports of the same name keep their node port, unless another port asks for it.
+/// Ports of the same name keep their node port, unless another port asks for it. Two that had one
+/// together keep it together.
 fn keep_node_ports(spec: &mut Map<'_>, old: &Value<'_>) {
     let ports = |value: Option<&Value<'_>>| -> Vec<i64> {
         let list = value.and_then(Value::as_list);
         list.into_iter().flatten().filter_map(|port| port.int("nodePort")).collect()
     };
     let mine = ports(spec.get("ports"));
-    let mut used: Vec<i64> =
+    let used: Vec<i64> =
         ports(old.get("ports")).into_iter().filter(|port| mine.contains(port)).collect();
     let Some(list) = spec.get_mut("ports").and_then(Value::as_list_mut) else { return };
     for port in list.iter_mut() {
@@ -116,11 +117,11 @@ fn keep_node_ports(spec: &mut Map<'_>, old: &Value<'_>) {
         let name = port.text("name");
         let before = old.items("ports").iter().rev().find(|other| other.text("name") == name);
         let Some(number) = before.and_then(|port| port.int("nodePort")) else { continue };
-        if number != 0 && !used.contains(&number) {
-            used.push(number);
-            if let Some(map) = port.as_map_mut() {
-                map.insert("nodePort", Value::Int(number));
-            }
+        if number != 0
+            && !used.contains(&number)
+            && let Some(map) = port.as_map_mut()
+        {
+            map.insert("nodePort", Value::Int(number));
         }
     }
 }
@@ -176,9 +177,8 @@ fn drop_by_type(spec: &mut Map<'_>, old: &Value<'_>) {
     if was_external && !is_external(spec) && kept {
         spec.remove("externalTrafficPolicy");
     }
-    let had = has_node_ports(before, allocate(old.get("allocateLoadBalancerNodePorts")));
-    let needs = has_node_ports(kind, allocate(spec.get("allocateLoadBalancerNodePorts")));
-    if had && !needs {
+    // Whoever declines node ports for a balancer keeps those that are there.
+    if has_node_ports(before, None) && !has_node_ports(kind, None) {
         drop_node_ports(spec, old);
     }
 }
@@ -429,10 +429,10 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' to \
-                 release the secondary cluster IP",
-                "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' to \
-                 release the secondary IP family",
+                "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' \
+                 to release the secondary cluster IP",
+                "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' \
+                 to release the secondary IP family",
             ]
         );
         let (new, errors) = updated(json!({"type": "ClusterIP", "clusterIP": "10.0.0.9",
@@ -441,6 +441,27 @@ mod tests {
         assert!(errors.is_empty(), "{errors:?}");
         assert_eq!(new.list_at(&["spec", "clusterIPs"]).len(), 1);
         assert_eq!(new.list_at(&["spec", "ipFamilies"]).len(), 1);
+    }
+
+    #[test]
+    fn ports_that_share_a_node_port_keep_it() {
+        let arena = Bump::new();
+        let ports = |shared: Option<i64>| {
+            let port = |name: &str, protocol: &str| match shared {
+                Some(number) => {
+                    json!({"name": name, "port": 80, "protocol": protocol, "nodePort": number})
+                }
+                None => json!({"name": name, "port": 80, "protocol": protocol}),
+            };
+            let spec = json!({"type": "NodePort", "ports": [port("a", "TCP"), port("b", "UDP")]});
+            tree(&arena, &json!({ "spec": spec }))
+        };
+        let mut new = ports(None);
+        let mut warnings = Vec::new();
+        let mut scope = scope(&arena, "", "services", &mut warnings);
+        super::update(&mut new, &ports(Some(30_080)), &mut scope);
+        let kept = new.list_at(&["spec", "ports"]).iter().map(|port| port.i64_at(&["nodePort"]));
+        assert_eq!(kept.collect::<Vec<_>>(), [Some(30_080); 2]);
     }
 
     #[test]
