@@ -67,8 +67,14 @@ pub fn decode<'a>(
     validation: FieldValidation,
     arena: &'a Bump,
 ) -> Result<Value<'a>> {
+    let custom = expected.ty.structural.is_some();
     let parsed = Parsed::read(bytes, media, arena).and_then(|parsed| {
         let type_meta = parsed.type_meta()?;
+        // Only the kinds of the server itself may be left out (`UnstructuredJSONScheme`).
+        if custom && type_meta.kind.is_empty() && !bytes.is_empty() {
+            let text = String::from_utf8_lossy(bytes);
+            return Err(format!("Object 'Kind' is missing in '{text}'"));
+        }
         Ok((parsed, type_meta))
     });
     let (parsed, type_meta) = parsed.map_err(|why| {
@@ -80,8 +86,8 @@ pub fn decode<'a>(
     })?;
     let own_version = expected.api_version();
     let shown_kind = if type_meta.kind.is_empty() { expected.kind } else { type_meta.kind };
-    let shown_version =
-        if type_meta.api_version.is_empty() { &own_version } else { type_meta.api_version };
+    let filled = type_meta.api_version.is_empty() && !custom;
+    let shown_version = if filled { &own_version } else { type_meta.api_version };
     let fail = |why: &str| {
         let version = shown_version.rsplit('/').next().unwrap_or("");
         Fault::BadRequest(format!(
@@ -89,7 +95,6 @@ pub fn decode<'a>(
             expected.kind
         ))
     };
-    let custom = expected.ty.structural.is_some();
     if !custom && (shown_kind != expected.kind || shown_version != own_version) {
         return Err(wrong_kind(expected, shown_version, shown_kind, &fail));
     }
@@ -98,6 +103,8 @@ pub fn decode<'a>(
         FieldValidation::Strict | FieldValidation::Warn => Strictness::Report,
     };
     let decoded = parsed.decode(expected.ty, arena, strictness).map_err(|error| fail(&error))?;
+    let warns = shown_version == own_version || validation == FieldValidation::Strict;
+    let validation = if warns { validation } else { FieldValidation::Ignore };
     strict(context, validation, &decoded.strict_errors, |why| {
         fail(&format!("strict decoding error: {why}"))
     })?;
@@ -459,7 +466,7 @@ pub fn decode_apply<'a>(bytes: &[u8], arena: &'a Bump) -> Result<(Value<'a>, Opt
 mod tests {
     use super::{Context, Expected, Fault, FieldValidation, decode, group_version, restore};
     use super::{decode_apply, decode_delete_options};
-    use crate::catalog::catalog;
+    use crate::catalog::{catalog, custom};
     use crate::codec::json::{self, Strictness};
     use crate::codec::media::Format;
     use bumpalo::Bump;
@@ -544,5 +551,47 @@ mod tests {
         assert_eq!(group_version("/v1"), Ok("v1"));
         assert_eq!(group_version("apps/v1"), Ok("apps/v1"));
         assert_eq!(group_version("a/b/c"), Err("unexpected GroupVersion string: a/b/c".into()));
+    }
+
+    #[test]
+    fn a_custom_resource_says_what_it_is_and_its_metadata_is_decoded_on_its_own() {
+        let arena = Bump::new();
+        let names = r#"{"plural":"as","singular":"a","kind":"A","listKind":"AList"}"#;
+        let text = format!(
+            r#"{{"metadata":{{"name":"as.body.example.com"}},"spec":{{"group":"body.example.com",
+                "scope":"Cluster","names":{names},"versions":[{{"name":"v1","served":true,
+                "storage":true,"schema":{{"openAPIV3Schema":{{"type":"object"}}}}}}]}},
+                "status":{{"acceptedNames":{names},"conditions":[
+                {{"type":"Established","status":"True"}},
+                {{"type":"NamesAccepted","status":"True"}}]}}}}"#
+        );
+        let definition = json::parse_any(text.as_bytes(), &arena).expect("JSON");
+        custom::observe(&definition, 1).expect("a row");
+        let group = "body.example.com";
+        let ty = custom::served().resource(group, "v1", "as").expect("served").ty;
+        let expected = Expected { group: "body.example.com", version: "v1", kind: "A", ty };
+        let refused = |text: &str| {
+            let context = Context::default();
+            let validation = FieldValidation::Ignore;
+            match decode(&context, text.as_bytes(), Format::Json, &expected, validation, &arena) {
+                Err(Fault::BadRequest(text)) => text,
+                other => panic!("{other:?}"),
+            }
+        };
+        let bare = r#"{"apiVersion":"body.example.com/v1"}"#;
+        assert!(refused(bare).contains(&format!(
+            "(must be of type A): Object 'Kind' is missing in \
+            '{bare}' ("
+        )));
+        assert_eq!(
+            refused(r#"{"kind":"A"}"#),
+            "the API version in the data () does not match the expected API version \
+             (body.example.com/v1)"
+        );
+        let head = r#""apiVersion":"body.example.com/v1","kind":"A""#;
+        let labels = refused(&format!(r#"{{{head},"metadata":{{"labels":{{"a":5}}}}}}"#));
+        assert!(labels.ends_with("number into Go struct field ObjectMeta.labels of type string"));
+        let metadata = refused(&format!(r#"{{{head},"metadata":"x"}}"#));
+        assert!(metadata.ends_with("unmarshal string into Go value of type v1.ObjectMeta"));
     }
 }

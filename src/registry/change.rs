@@ -109,6 +109,7 @@ impl<C: Change> Change for Scaled<'_, C> {
             meta::metadata_mut(&mut scale, arena).insert("managedFields", entries);
         }
         let mut new_scale = self.change.apply(&scale, arena)?;
+        super::scale::check_told(self.resource, &new_scale)?;
         super::scale::check(self.resource, &new_scale, meta::name(old))?;
         if !self.change.owns_managed_fields() {
             let writer = Writer { api_version: "autoscaling/v1", ..*self.writer };

@@ -26,7 +26,10 @@ pub fn of<'a>(resource: &Resource, object: &Value<'_>, arena: &'a Bump) -> Resul
     Ok(of_written(resource, object, arena))
 }
 
-/// As [`of`], of an object whose Scale is written: what is not there counts as zero.
+/// Stands for replicas that are not there, until a client tells how many (`invalidSpecReplicas`).
+const NO_REPLICAS: i64 = -2_147_483_648;
+
+/// As [`of`], of an object whose Scale is written: [`check_told`] says what is missing.
 pub fn of_written<'a>(resource: &Resource, object: &Value<'_>, arena: &'a Bump) -> Value<'a> {
     if let Some(paths) = resource.custom.and_then(|custom| custom.scale.as_ref()) {
         return of_custom(paths, object, arena);
@@ -60,7 +63,7 @@ pub fn of_written<'a>(resource: &Resource, object: &Value<'_>, arena: &'a Bump) 
 
 /// The Scale of a custom resource (`scaleFromCustomResource`).
 fn of_custom<'a>(paths: &ScalePaths, object: &Value<'_>, arena: &'a Bump) -> Value<'a> {
-    let replicas = object.i64_at(&paths.spec).unwrap_or(0);
+    let replicas = object.i64_at(&paths.spec).unwrap_or(NO_REPLICAS);
     let mut scale = typed("Scale", "autoscaling/v1", arena);
     let metadata = scale.entry_map("metadata");
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
@@ -80,6 +83,21 @@ fn of_custom<'a>(paths: &ScalePaths, object: &Value<'_>, arena: &'a Bump) -> Val
         status.push_unique("selector", Value::str_in(selector, arena));
     }
     Value::Map(scale)
+}
+
+/// The replicas of a custom resource that had none must be told.
+///
+/// # Errors
+/// 400 if they are not.
+pub fn check_told(resource: &Resource, scale: &Value<'_>) -> Result<()> {
+    let paths = resource.custom.and_then(|custom| custom.scale.as_ref());
+    match (paths, scale.i64_at(&["spec", "replicas"])) {
+        (Some(paths), Some(NO_REPLICAS)) => {
+            let path = paths.spec.join(".");
+            Err(Fault::BadRequest(format!("the spec replicas field \".{path}\" cannot be empty")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A Scale must name its object and may not be negative; its metadata is held to the rules of all
@@ -178,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_scale_counts_replicas_that_are_not_there_as_none() {
+    fn replicas_that_are_not_there_must_be_told() {
         let arena = Bump::new();
         let paths = ScalePaths {
             spec: vec!["spec", "n"],
@@ -186,7 +204,7 @@ mod tests {
             selector: Vec::new(),
         };
         let scale = of_custom(&paths, &Value::map_in(&arena), &arena);
-        assert!(scale.at(&["spec"]).and_then(Value::as_map).is_some_and(|spec| spec.is_empty()));
+        assert_eq!(scale.i64_at(&["spec", "replicas"]), Some(NO_REPLICAS));
         assert_eq!(scale.i64_at(&["status", "replicas"]), Some(0));
     }
 }

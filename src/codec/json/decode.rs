@@ -74,11 +74,14 @@ pub(super) fn decode_nodes<'a>(
     };
     if let Some(mut error) = decoder.mismatch {
         // Metadata of a custom resource is decoded on its own.
-        if let (Some(_), DecodeError::Type { field: Some((_, path)), .. }) =
-            (ty.structural, &mut error)
-            && let Some(below) = path.strip_prefix("metadata.")
+        if let (Some(_), DecodeError::Type { field, .. }) = (ty.structural, &mut error)
+            && let Some((_, path)) = field
         {
-            *path = below.to_owned();
+            match path.strip_prefix("metadata.") {
+                Some(below) => *path = below.to_owned(),
+                None if path == "metadata" => *field = None,
+                None => {}
+            }
         }
         return Err(error);
     }

@@ -116,7 +116,7 @@ fn matches(cell: &'static OnceLock<Pattern>, pattern: &str, text: &str) -> bool 
 
 fn is_base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    let alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
+    let alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
     text.len().is_multiple_of(4) && text.len() - body.len() <= 2 && body.bytes().all(alphabet)
 }
 

@@ -1,7 +1,7 @@
 //! All rows, by group and resource.
 
 use super::{Generation, MetaCheck, Recheck, Status, StatusMeta, Strategy};
-use super::{core as base, groups, pod, service};
+use super::{core as base, groups, pod, service, workload};
 use crate::registry::defaulting::{core as plain, workload as load};
 use crate::registry::validation as check;
 use crate::registry::validation::format;
@@ -83,6 +83,7 @@ fn core(resource: &str) -> &'static Strategy {
         status: FREE,
         generation: SPEC,
         default: load::replication_controller,
+        prepare_update: workload::controller_update,
         validate_create: check::workload::replication_controller,
         validate_update: check::workload::replication_controller_update,
         validate_status: check::workload::status,

@@ -41,6 +41,18 @@ pub(super) fn daemon_update<'a>(
     set_template_generation(object, stored.saturating_add(i64::from(moved)), scope);
 }
 
+/// A status that is written without labels leaves the controller those of its template, which
+/// reading it fills in.
+pub(super) fn controller_update<'a>(
+    object: &mut Value<'a>,
+    _: &Value<'_>,
+    scope: &mut Scope<'a, '_>,
+) {
+    if scope.subresource == "status" {
+        defaults::replication_controller(object, scope);
+    }
+}
+
 fn template_generation(object: &Value<'_>) -> Option<i64> {
     object.str_at(&["metadata", "annotations", TEMPLATE_GENERATION]).parse().ok()
 }
@@ -169,5 +181,20 @@ mod tests {
         );
         daemons.begin_update(&mut same, &old, &mut scope);
         assert_eq!(same.str_at(&key), "1");
+    }
+
+    #[test]
+    fn a_controller_keeps_labels_when_its_status_is_written_without() {
+        let arena = Bump::new();
+        let mut warnings = Vec::new();
+        let mut scope = scope(&arena, "", "replicationcontrollers", &mut warnings);
+        let spec = json!({"template": {"metadata": {"labels": {"a": "b"}}}});
+        let old = tree(&arena, &json!({"metadata": {}, "spec": spec}));
+        for (subresource, label) in [("", ""), ("status", "b")] {
+            scope.subresource = subresource;
+            let mut object = old.copy_in(&arena);
+            super::controller_update(&mut object, &old, &mut scope);
+            assert_eq!(object.str_at(&["metadata", "labels", "a"]), label);
+        }
     }
 }
