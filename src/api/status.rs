@@ -212,26 +212,23 @@ impl From<Fault> for Status {
             Fault::StoreRead { subject, causes } => store_read(subject, causes),
             Fault::TooLarge(message) => Self::new(413, "RequestEntityTooLarge", message),
             Fault::TooManyRequests { message, retry_seconds, cause } => {
-                let causes = cause
-                    .into_iter()
-                    .map(|(kind, text)| (kind.to_owned(), text, String::new()))
-                    .collect();
-                let details = Details { retry_seconds, causes, ..Details::default() };
-                Self::new(429, "TooManyRequests", message).with(details)
+                Self::new(429, "TooManyRequests", message).with(later(retry_seconds, cause))
             }
             Fault::Timeout { message, retry_seconds, cause } => {
-                let causes = cause
-                    .into_iter()
-                    .map(|(kind, text)| (kind.to_owned(), text, String::new()))
-                    .collect();
-                let details = Details { retry_seconds, causes, ..Details::default() };
-                Self::new(504, "Timeout", format!("Timeout: {message}")).with(details)
+                let text = format!("Timeout: {message}");
+                Self::new(504, "Timeout", text).with(later(retry_seconds, cause))
             }
             Fault::Unauthorized => Self::new(401, "Unauthorized", "Unauthorized"),
             Fault::Unavailable(message) => Self::new(503, "ServiceUnavailable", message),
             Fault::UnsupportedMediaType(message) => Self::new(415, "UnsupportedMediaType", message),
         }
     }
+}
+
+/// What one is told who shall come again.
+fn later(retry_seconds: u32, cause: Option<(&'static str, String)>) -> Details {
+    let causes = cause.into_iter().map(|(kind, text)| (kind.to_owned(), text, String::new()));
+    Details { retry_seconds, causes: causes.collect(), ..Details::default() }
 }
 
 fn store_read(subject: Subject, causes: Vec<(String, String)>) -> Status {

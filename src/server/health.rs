@@ -34,12 +34,12 @@ pub(in crate::server) struct Outcome {
 pub struct Outcomes(RefCell<Vec<Outcome>>);
 
 impl Outcomes {
-    fn note(&self, endpoint: Endpoint, check: &Cow<'static, str>, is_passed: bool) {
+    fn note(&self, endpoint: Endpoint, check: Cow<'static, str>, is_passed: bool) {
         let mut all = self.0.borrow_mut();
-        let known = all.iter().position(|o| o.endpoint == endpoint && o.check == *check);
+        let known = all.iter().position(|o| o.endpoint == endpoint && o.check == check);
         let last = (clock::unix_time(), is_passed);
         let place = known.unwrap_or_else(|| {
-            all.push(Outcome { endpoint, check: check.clone(), passed: 0, failed: 0, last });
+            all.push(Outcome { endpoint, check, passed: 0, failed: 0, last });
             all.len() - 1
         });
         if let Some(outcome) = all.get_mut(place) {
@@ -232,7 +232,7 @@ fn overall(endpoint: Endpoint, checks: &[Check], query: &str, outcomes: &Outcome
             writeln!(lines, "[+]{name} excluded: ok").ok();
             continue;
         }
-        outcomes.note(endpoint, name, result.is_ok());
+        outcomes.note(endpoint, name.clone(), result.is_ok());
         if result.is_ok() {
             writeln!(lines, "[+]{name} ok").ok();
         } else {

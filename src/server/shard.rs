@@ -191,16 +191,7 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     if id == 0 {
         rt::spawn(definitions::run(Rc::clone(&shard)));
     }
-
-    let (stop_tx, stop) = async_channel::bounded(1);
-    rt::spawn(follow(Rc::clone(&shard), seed.control, stop_tx));
-    let stop = async move { stop.recv().await.unwrap_or_default() };
-    let serving = Rc::clone(&shard);
-    let handler = move |request| {
-        let shard = Rc::clone(&serving);
-        async move { pipeline::handle(&shard, request).await }
-    };
-    Rc::clone(&shard.listener).run(socket, stop, handler).await;
+    serve(&shard, socket, seed.control).await;
     if id == 0 {
         keep::end(&shard).await;
     }
@@ -208,6 +199,19 @@ pub(in crate::server) async fn run(id: usize, seed: Seed) {
     seed.drained.send(id).await.ok();
     // The cache goes on taking what the store says until the process ends.
     std::future::pending::<()>().await;
+}
+
+/// Takes connections until the process is told to stop.
+async fn serve(shard: &Rc<Shard>, socket: rt::TcpListener, control: Receiver<Control>) {
+    let (stop_tx, stop) = async_channel::bounded(1);
+    rt::spawn(follow(Rc::clone(shard), control, stop_tx));
+    let stop = async move { stop.recv().await.unwrap_or_default() };
+    let serving = Rc::clone(shard);
+    let handler = move |request| {
+        let shard = Rc::clone(&serving);
+        async move { pipeline::handle(&shard, request).await }
+    };
+    Rc::clone(&shard.listener).run(socket, stop, handler).await;
 }
 
 /// What must be in place before the first request: the shard follows what its gate decides by, and

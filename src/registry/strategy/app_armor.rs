@@ -20,24 +20,20 @@ pub(super) fn sync<'a>(pod: &mut Value<'a>, scope: &mut Scope<'a, '_>) {
             let key = arena.alloc_str(&format!("{APP_ARMOR}{}", container.text("name")));
             let own = container.at(&["securityContext", "appArmorProfile"]);
             let note = pod.at(&["metadata", "annotations", key]).and_then(Value::as_str);
-            match (note, own) {
-                (Some(note), None) => {
-                    let profile = profile(note, scope);
-                    let differs = profile.is_some() && profile != whole;
-                    if differs || profile.is_none() {
-                        let root = Path::root("metadata");
-                        scope.warnings.push(format!(
-                            "{}: deprecated since v1.30; use the \"appArmorProfile\" field instead",
-                            root.child("annotations").key(key)
-                        ));
-                    }
-                    let containers = pod.list_at_mut(&["spec", list]);
-                    let container = containers.get_mut(index).and_then(Value::as_map_mut);
-                    if let (true, Some(map), Some(profile)) = (differs, container, profile) {
-                        map.entry_map("securityContext").insert("appArmorProfile", profile);
-                    }
-                }
-                (None, _) | (Some(_), Some(_)) => {}
+            let (Some(note), None) = (note, own) else { continue };
+            let profile = profile(note, scope);
+            let differs = profile.is_some() && profile != whole;
+            if differs || profile.is_none() {
+                let root = Path::root("metadata");
+                scope.warnings.push(format!(
+                    "{}: deprecated since v1.30; use the \"appArmorProfile\" field instead",
+                    root.child("annotations").key(key)
+                ));
+            }
+            let containers = pod.list_at_mut(&["spec", list]);
+            let container = containers.get_mut(index).and_then(Value::as_map_mut);
+            if let (true, Some(map), Some(profile)) = (differs, container, profile) {
+                map.entry_map("securityContext").insert("appArmorProfile", profile);
             }
         }
     }
