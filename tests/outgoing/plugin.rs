@@ -35,21 +35,32 @@ struct Encrypted {
     annotations: BTreeMap<String, Vec<u8>>,
 }
 
-/// The plugin, until the test's process ends.
+/// The plugin; ends with its value.
 pub(crate) struct Plugin {
     /// The number of its key.
     pub(crate) key: Arc<AtomicU32>,
+    runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Plugin {
     pub(crate) fn start(socket: &Path) -> Self {
         let key = Arc::new(AtomicU32::new(1));
         let (shared, socket) = (Arc::clone(&key), socket.to_owned());
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(serve(&socket, &shared));
-        });
-        Self { key }
+        // One that was here before leaves its socket behind.
+        std::fs::remove_file(&socket).ok();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
+        runtime.spawn(async move { serve(&socket, &shared).await });
+        Self { key, runtime: Some(runtime) }
+    }
+}
+
+impl Drop for Plugin {
+    /// Ends it and closes its connections.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

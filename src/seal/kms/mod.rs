@@ -15,8 +15,8 @@ pub(in crate::seal) use figures::doubled;
 
 use super::{Opened, SealError};
 use crate::base::hash::HashMap;
-use crate::base::ids;
 use crate::base::limits::KMS_SOURCES_MAX;
+use crate::base::{clock, ids, timestamp};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use async_channel::Sender;
 use bytes::{Bytes, BytesMut};
@@ -159,7 +159,13 @@ impl Plugin {
             return Ok(());
         }
         let hash = hashed(&state.object.key_id);
-        Err(format!("encryptedDEKSource with keyID hash {hash:?} expired"))
+        let now = clock::unix_seconds();
+        let past = i64::try_from(state.until.elapsed().as_secs()).unwrap_or(now);
+        let (now, expired) = (timestamp::rfc3339(now), timestamp::rfc3339(now - past));
+        Err(format!(
+            "encryptedDEKSource with keyID hash {hash:?} expired at {expired} (current time is \
+             {now})"
+        ))
     }
 
     /// What is stored of a value; `None` before the plugin has ever answered.
