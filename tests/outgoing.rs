@@ -3,6 +3,8 @@
 #![cfg(test)]
 
 mod harness;
+#[path = "outgoing/images.rs"]
+mod images;
 #[path = "outgoing/kubelet.rs"]
 mod kubelet;
 #[path = "outgoing/other.rs"]

@@ -15,9 +15,12 @@ mod default_ingress_class;
 mod default_storage_class;
 mod default_toleration_seconds;
 mod deny_service_external_ips;
+mod event_rate_limit;
 mod extended_resource_toleration;
+mod image_policy_webhook;
 mod limit_pod_hard_anti_affinity_topology;
 mod limit_ranger;
+mod namespace_auto_provision;
 mod namespace_exists;
 mod namespace_lifecycle;
 mod node_restriction;
@@ -26,6 +29,7 @@ mod persistent_volume_claim_resize;
 mod plugins;
 mod pod_node_selector;
 mod pod_security;
+mod pod_toleration_restriction;
 mod pod_topology_labels;
 mod policy;
 mod priority;
@@ -35,6 +39,7 @@ mod resource_quota;
 mod resources;
 mod runtime_class;
 mod service_account;
+mod settings;
 mod signing_request;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
@@ -45,12 +50,14 @@ pub use authority::{Answer, Authority, Question};
 pub use default_toleration_seconds::Seconds;
 pub use plugins::{Plugin, Plugins};
 pub use reader::Reader;
+pub use settings::{CheckTolerations, Settings};
 
 use crate::metrics::Recorder;
 use crate::object::Value;
 use crate::request::{Attributes, Result};
 use bumpalo::Bump;
 use std::rc::Rc;
+use std::sync::Arc;
 use times::{Clock, Step, Times};
 use webhook::{Round, Webhooks};
 
@@ -61,23 +68,26 @@ pub struct Chain {
     authority: Rc<dyn Authority>,
     plugins: Plugins,
     tolerated: Seconds,
+    settings: Arc<Settings>,
     webhooks: Webhooks,
+    images: Rc<image_policy_webhook::Kept>,
     times: Rc<Times>,
 }
 
 impl Chain {
-    /// A chain of these plugins, that reads other objects through `reader` and counts in
-    /// `metrics`.
+    /// A chain of these plugins with their settings, that reads other objects through `reader` and
+    /// counts in `metrics`.
     pub fn new(
         reader: Reader,
         authority: Rc<dyn Authority>,
         plugins: Plugins,
-        tolerated: Seconds,
+        (tolerated, settings): (Seconds, Arc<Settings>),
         webhooks: Webhooks,
         metrics: Rc<Recorder>,
     ) -> Self {
         let times = Rc::new(Times::new(metrics));
-        Self { reader, authority, plugins, tolerated, webhooks, times }
+        let images = Rc::new(image_policy_webhook::kept());
+        Self { reader, authority, plugins, tolerated, settings, webhooks, images, times }
     }
 
     /// The webhooks of the chain.
@@ -149,8 +159,12 @@ impl Chain {
         clock: &mut Clock<'_>,
         arena: &'a Bump,
     ) -> Result<()> {
-        let reader = &self.reader;
+        let (reader, settings) = (&self.reader, &self.settings);
         let on = |plugin: Plugin| self.plugins.have(plugin) && plugin.handles(at.operation);
+        if on(Plugin::NamespaceAutoProvision) {
+            let told = namespace_auto_provision::admit(at, reader).await;
+            clock.lap(Plugin::NamespaceAutoProvision, told)?;
+        }
         if on(Plugin::NamespaceLifecycle) {
             let told = namespace_lifecycle::admit(at, reader).await;
             clock.lap(Plugin::NamespaceLifecycle, told)?;
@@ -177,7 +191,9 @@ impl Chain {
             clock.lap(Plugin::AlwaysPullImages, Ok(()))?;
         }
         if on(Plugin::PodNodeSelector) {
-            let told = pod_node_selector::admit(at, object, reader, arena).await;
+            let told =
+                pod_node_selector::admit(at, object, reader, &settings.node_selectors, arena);
+            let told = told.await;
             clock.lap(Plugin::PodNodeSelector, told)?;
         }
         if on(Plugin::Priority) {
@@ -187,6 +203,11 @@ impl Chain {
         if on(Plugin::DefaultTolerationSeconds) {
             default_toleration_seconds::admit(at, object, self.tolerated, arena);
             clock.lap(Plugin::DefaultTolerationSeconds, Ok(()))?;
+        }
+        if on(Plugin::PodTolerationRestriction) {
+            let with = (reader, &settings.tolerations);
+            let told = pod_toleration_restriction::admit(at, object, with, arena).await;
+            clock.lap(Plugin::PodTolerationRestriction, told)?;
         }
         if on(Plugin::ExtendedResourceToleration) {
             extended_resource_toleration::admit(at, object, arena);
@@ -293,13 +314,31 @@ impl Chain {
         if on(Plugin::AlwaysPullImages) {
             clock.lap(Plugin::AlwaysPullImages, always_pull_images::validate(at, object))?;
         }
+        if on(Plugin::ImagePolicyWebhook)
+            && let Some(service) = &self.settings.image_policy
+        {
+            let with = (service, self.webhooks.client());
+            let told = image_policy_webhook::validate(at, object, with, &self.images).await;
+            clock.lap(Plugin::ImagePolicyWebhook, told)?;
+        }
         if on(Plugin::PodSecurity) {
-            let told = pod_security::validate(at, object, old, reader).await;
+            let (settings, metrics) = (&self.settings.pod_security, self.times.metrics());
+            let judge = pod_security::Judge { reader, settings, metrics };
+            let told = pod_security::validate(at, object, old, judge).await;
             clock.lap(Plugin::PodSecurity, told)?;
         }
         if on(Plugin::Priority) {
             let told = priority::validate(at, object, old, reader).await;
             clock.lap(Plugin::Priority, told)?;
+        }
+        if on(Plugin::PodTolerationRestriction) {
+            let tolerations = &self.settings.tolerations;
+            let told = pod_toleration_restriction::validate(at, object, reader, tolerations).await;
+            clock.lap(Plugin::PodTolerationRestriction, told)?;
+        }
+        if on(Plugin::EventRateLimit) {
+            let told = self.settings.event_limits.validate(at, object);
+            clock.lap(Plugin::EventRateLimit, told)?;
         }
         if on(Plugin::OwnerReferencesPermissionEnforcement) {
             let told =
@@ -362,7 +401,9 @@ impl Chain {
             clock.lap(Plugin::ValidatingAdmissionWebhook, told)?;
         }
         if on(Plugin::ResourceQuota) {
-            let told = resource_quota::validate(at, object, old, &self.reader).await;
+            let told =
+                resource_quota::validate(at, object, old, (&self.reader, &self.settings.limited));
+            let told = told.await;
             clock.lap(Plugin::ResourceQuota, told)?;
         }
         Ok(())

@@ -26,8 +26,12 @@ pub enum Plugin {
     DefaultTolerationSeconds,
     /// [`super::deny_service_external_ips`].
     DenyServiceExternalIps,
+    /// [`super::event_rate_limit`].
+    EventRateLimit,
     /// [`super::extended_resource_toleration`].
     ExtendedResourceToleration,
+    /// [`super::image_policy_webhook`].
+    ImagePolicyWebhook,
     /// [`super::limit_pod_hard_anti_affinity_topology`].
     LimitPodHardAntiAffinityTopology,
     /// [`super::limit_ranger`].
@@ -36,6 +40,8 @@ pub enum Plugin {
     MutatingAdmissionPolicy,
     /// [`super::webhook`], those that change objects.
     MutatingAdmissionWebhook,
+    /// [`super::namespace_auto_provision`].
+    NamespaceAutoProvision,
     /// [`super::namespace_exists`].
     NamespaceExists,
     /// [`super::namespace_lifecycle`].
@@ -50,6 +56,8 @@ pub enum Plugin {
     PodNodeSelector,
     /// [`super::pod_security`].
     PodSecurity,
+    /// [`super::pod_toleration_restriction`].
+    PodTolerationRestriction,
     /// [`super::pod_topology_labels`].
     PodTopologyLabels,
     /// [`super::priority`].
@@ -99,6 +107,7 @@ impl Plugin {
             Self::CertificateSubjectRestriction
             | Self::DefaultIngressClass
             | Self::DefaultStorageClass
+            | Self::NamespaceAutoProvision
             | Self::PodNodeSelector
             | Self::PodTopologyLabels
             | Self::RuntimeClass
@@ -108,11 +117,14 @@ impl Plugin {
             | Self::ClusterTrustBundleAttest
             | Self::DefaultTolerationSeconds
             | Self::DenyServiceExternalIps
+            | Self::EventRateLimit
             | Self::ExtendedResourceToleration
+            | Self::ImagePolicyWebhook
             | Self::LimitPodHardAntiAffinityTopology
             | Self::LimitRanger
             | Self::OwnerReferencesPermissionEnforcement
             | Self::PodSecurity
+            | Self::PodTolerationRestriction
             | Self::ResourceQuota
             | Self::ServiceAccount => matches!(operation, Create | Update),
         }
@@ -122,7 +134,7 @@ impl Plugin {
 /// Every name that upstream knows, the plugin if it is built, and whether it is on by default.
 const NAMES: [(&str, Option<Plugin>, bool); 40] = [
     ("AlwaysAdmit", None, false),
-    ("NamespaceAutoProvision", None, false),
+    ("NamespaceAutoProvision", Some(Plugin::NamespaceAutoProvision), false),
     ("NamespaceLifecycle", Some(Plugin::NamespaceLifecycle), true),
     ("NamespaceExists", Some(Plugin::NamespaceExists), false),
     ("LimitPodHardAntiAffinityTopology", Some(Plugin::LimitPodHardAntiAffinityTopology), false),
@@ -131,13 +143,13 @@ const NAMES: [(&str, Option<Plugin>, bool); 40] = [
     ("NodeRestriction", Some(Plugin::NodeRestriction), false),
     ("TaintNodesByCondition", Some(Plugin::TaintNodesByCondition), true),
     ("AlwaysPullImages", Some(Plugin::AlwaysPullImages), false),
-    ("ImagePolicyWebhook", None, false),
+    ("ImagePolicyWebhook", Some(Plugin::ImagePolicyWebhook), false),
     ("PodSecurity", Some(Plugin::PodSecurity), true),
     ("PodNodeSelector", Some(Plugin::PodNodeSelector), false),
     ("Priority", Some(Plugin::Priority), true),
     ("DefaultTolerationSeconds", Some(Plugin::DefaultTolerationSeconds), true),
-    ("PodTolerationRestriction", None, false),
-    ("EventRateLimit", None, false),
+    ("PodTolerationRestriction", Some(Plugin::PodTolerationRestriction), false),
+    ("EventRateLimit", Some(Plugin::EventRateLimit), false),
     ("ExtendedResourceToleration", Some(Plugin::ExtendedResourceToleration), false),
     ("DefaultStorageClass", Some(Plugin::DefaultStorageClass), true),
     ("StorageObjectInUseProtection", Some(Plugin::StorageObjectInUseProtection), true),
@@ -205,6 +217,11 @@ impl Plugins {
         Ok(chosen)
     }
 
+    /// All plugins that are built, in the order in which they run.
+    pub(super) fn in_order() -> impl Iterator<Item = Plugin> {
+        NAMES.iter().filter_map(|(_, plugin, _)| *plugin)
+    }
+
     /// True if the plugin runs.
     pub const fn have(self, plugin: Plugin) -> bool {
         self.0 & bit(plugin) != 0
@@ -252,7 +269,7 @@ mod tests {
         assert_eq!(error, "enable-admission-plugins plugin \"Nope\" is unknown");
         let error = chosen(&[], &["Nope"]).unwrap_err();
         assert_eq!(error, "disable-admission-plugins plugin \"Nope\" is unknown");
-        assert!(chosen(&["EventRateLimit"], &[]).unwrap_err().contains("not built yet"));
+        assert!(chosen(&["EventRateLimit"], &[]).unwrap().have(Plugin::EventRateLimit));
         assert!(chosen(&["ValidatingAdmissionWebhook"], &[]).is_ok());
     }
 }

@@ -64,7 +64,7 @@ impl Remote {
     fn target(&self, address: (String, u16)) -> Target {
         let name = format!("{}.{}.svc", self.service, self.namespace);
         let trust = Arc::clone(&self.trust);
-        Target { trust, address: Some(address), server_name: Some(name) }
+        Target { address: Some(address), server_name: Some(name), ..Target::of_url(trust) }
     }
 }
 

@@ -64,7 +64,21 @@ impl Endpoint {
         timeout: Duration,
         pause: impl Fn(Duration) -> P,
     ) -> Result<Bytes, PostError> {
-        let mut wait = FIRST_WAIT;
+        self.post_from(client, body, timeout, (FIRST_WAIT, pause)).await
+    }
+
+    /// As [`Self::post`], with another first wait.
+    ///
+    /// # Errors
+    /// The last failure.
+    pub async fn post_from<P: Future<Output = ()>>(
+        &self,
+        client: &Client,
+        body: &Bytes,
+        timeout: Duration,
+        (first_wait, pause): (Duration, impl Fn(Duration) -> P),
+    ) -> Result<Bytes, PostError> {
+        let mut wait = first_wait;
         for tried in 1.. {
             match self.post_once(client, body.clone(), timeout).await {
                 Err(error) if error.transient && tried < TRIES => {}

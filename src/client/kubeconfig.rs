@@ -111,6 +111,83 @@ pub fn read(path: &Path) -> Result<Endpoint, String> {
     Ok(Endpoint::new(url, target, authorization(&user_of, near)?))
 }
 
+/// Who the users of a kubeconfig are, by their names: hosts, or `*` with the end of some.
+#[derive(Debug, Clone, Default)]
+pub struct Users {
+    users: Vec<(String, Credentials)>,
+    /// The user of the current context.
+    current: Option<String>,
+}
+
+/// What is shown to a server.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// The client certificate.
+    pub identity: Option<Identity>,
+    /// The `Authorization` header.
+    pub authorization: Option<String>,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+impl Users {
+    /// Reads the file, and those that it names.
+    ///
+    /// # Errors
+    /// What cannot be read, or not be used.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let source = file(path)?;
+        let arena = Bump::new();
+        let config = settings::decode(&source, &KIND, &arena)
+            .map_err(|why| format!("error loading config file {:?}: {why}", path.display()))?;
+        let near = path.parent().unwrap_or(Path::new(""));
+        let mut users = Vec::new();
+        for entry in config.list_at(&["users"]) {
+            let user = entry.get("user").map_or(Value::Null, |user| user.share_in(&arena));
+            for part in ["exec", "auth-provider"] {
+                if user.get(part).is_some_and(|value| !value.is_empty()) {
+                    return Err(format!("{part} is not built in this version of kubering"));
+                }
+            }
+            let credentials = Credentials {
+                identity: identity(&user, near)?,
+                authorization: authorization(&user, near)?,
+            };
+            users.push((entry.str_at(&["name"]).to_owned(), credentials));
+        }
+        let current = config.str_at(&["current-context"]);
+        let mut contexts = config.list_at(&["contexts"]).iter();
+        let current = contexts.find(|entry| entry.str_at(&["name"]) == current);
+        let current = current.map(|entry| entry.str_at(&["context", "user"]).to_owned());
+        Ok(Self { users, current })
+    }
+
+    /// What is shown to `host` at `port` (`defaultAuthenticationInfoResolver.clientConfig`).
+    pub fn of(&self, host: &str, port: u16) -> Option<&Credentials> {
+        let find = |name: &str| {
+            self.users.iter().find(|(known, _)| known == name).map(|(_, credentials)| credentials)
+        };
+        let ends = |target: &str| {
+            let mut rest = target.split_once('.').map(|(_, rest)| rest.to_owned());
+            std::iter::from_fn(move || {
+                let end = rest.take()?;
+                rest = end.split_once('.').map(|(_, rest)| rest.to_owned());
+                Some(format!("*.{end}"))
+            })
+        };
+        let search =
+            |target: &str| find(target).or_else(|| ends(target).find_map(|name| find(&name)));
+        let with_port = search(&format!("{host}:{port}"));
+        let plain = || if port == 443 { search(host) } else { None };
+        let current = || self.current.as_deref().filter(|name| !name.is_empty()).and_then(find);
+        with_port.or_else(plain).or_else(|| find("*")).or_else(current)
+    }
+}
+
 fn trust(
     cluster: &Value<'_>,
     user: &Value<'_>,
@@ -121,15 +198,17 @@ fn trust(
         Some(pem) => Roots::Pem(pem),
         None => Roots::System,
     };
-    let identity = match (
-        data_or_file(user, "client-certificate", near)?,
-        data_or_file(user, "client-key", near)?,
-    ) {
-        (Some(certificates), Some(key)) => Some(Identity { certificates, key }),
-        (None, None) => None,
-        _ => return Err("client-certificate and client-key must be given together".to_owned()),
-    };
-    Ok(Trust::new(roots, identity))
+    Ok(Trust::new(roots, identity(user, near)?))
+}
+
+/// The client certificate.
+fn identity(user: &Value<'_>, near: &Path) -> Result<Option<Identity>, String> {
+    match (data_or_file(user, "client-certificate", near)?, data_or_file(user, "client-key", near)?)
+    {
+        (Some(certificates), Some(key)) => Ok(Some(Identity { certificates, key })),
+        (None, None) => Ok(None),
+        _ => Err("client-certificate and client-key must be given together".to_owned()),
+    }
 }
 
 /// The `Authorization` header.
@@ -191,6 +270,28 @@ mod tests {
         ));
         let found = found.unwrap();
         assert!(found.contains("https://a:1/x") && !found.contains("abc"), "{found}");
+    }
+
+    #[test]
+    fn the_most_exact_user_is_shown_to_a_host() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config");
+        let user = |name: &str| format!("- {{name: '{name}', user: {{token: 't {name}'}}}}\n");
+        let names = ["a.b.svc:443", "*.b.svc:443", "*.svc", "a.c.svc:8443", "*"];
+        let users: String = names.map(user).concat();
+        std::fs::write(&path, format!("{HEAD}users:\n{users}")).unwrap();
+        let users = super::Users::read(&path).unwrap();
+        let shown = |host: &str, port| {
+            let credentials = users.of(host, port).unwrap();
+            credentials.authorization.clone().unwrap().replace("Bearer t ", "")
+        };
+        assert_eq!(shown("a.b.svc", 443), "a.b.svc:443");
+        assert_eq!(shown("x.b.svc", 443), "*.b.svc:443");
+        assert_eq!(shown("x.y.svc", 443), "*.svc");
+        assert_eq!(shown("x.y.svc", 8443), "*");
+        assert_eq!(shown("a.c.svc", 8443), "a.c.svc:8443");
+        assert!(super::Users::default().of("a", 443).is_none());
+        assert!(!format!("{users:?}").contains("t a"), "credentials are not shown");
     }
 
     #[test]

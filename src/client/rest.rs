@@ -44,8 +44,11 @@ impl Client {
             .header(header::ACCEPT, "application/json, */*")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, "kube-apiserver-admission")
-            .body(Bytes::from(body))
-            .map_err(|error| failed(format!("{url}: {error}")))?;
+            .body(Bytes::from(body));
+        let mut request = request.map_err(|error| failed(format!("{url}: {error}")))?;
+        if let Some(authorization) = &target.authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+        }
         let answered = self.call(target, request, timeout).await;
         let response =
             answered.map_err(|error| failed(go_url_error(&Method::POST, url, &error)))?;

@@ -2,6 +2,7 @@
 
 use crate::client::ClientError;
 use crate::client::Trust;
+use http::HeaderValue;
 use std::sync::Arc;
 
 /// The other end of an exchange, beside its URL.
@@ -13,13 +14,15 @@ pub struct Target {
     pub address: Option<(String, u16)>,
     /// The name its certificate must be for; the URL's host if none.
     pub server_name: Option<String>,
+    /// The `Authorization` header that [`Client::post`](crate::client::Client::post) sends.
+    pub authorization: Option<HeaderValue>,
 }
 
 impl Target {
     /// The server that the URL names.
     #[must_use]
     pub const fn of_url(trust: Arc<Trust>) -> Self {
-        Self { trust, address: None, server_name: None }
+        Self { trust, address: None, server_name: None, authorization: None }
     }
 }
 

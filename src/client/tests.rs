@@ -61,7 +61,7 @@ impl Server {
     fn target(&self) -> Target {
         let trust = Trust::new(Roots::Pem(self.pem.clone()), None);
         let address = Some(("127.0.0.1".to_owned(), self.address.port()));
-        Target { trust, address, server_name: None }
+        Target { address, ..Target::of_url(trust) }
     }
 }
 

@@ -401,13 +401,13 @@ flags! {
     }
     Admission {
         "admission-control" List "" Later "Deprecated: plugins in order.";
-        "admission-control-config-file" Path "" Later "AdmissionConfiguration file.";
-        "default-not-ready-toleration-seconds" Int "300" Later
+        "admission-control-config-file" Path "" Built "AdmissionConfiguration file.";
+        "default-not-ready-toleration-seconds" Int "300" Built
             "Toleration of notReady:NoExecute that pods without one get.";
-        "default-unreachable-toleration-seconds" Int "300" Later
+        "default-unreachable-toleration-seconds" Int "300" Built
             "Toleration of unreachable:NoExecute that pods without one get.";
-        "disable-admission-plugins" List "" Later "Default plugins to leave out.";
-        "enable-admission-plugins" List "" Later "Plugins beside the default ones.";
+        "disable-admission-plugins" List "" Built "Default plugins to leave out.";
+        "enable-admission-plugins" List "" Built "Plugins beside the default ones.";
     }
     Metrics {
         "allow-metric-labels" Map "" Later "Values that metric labels may have.";

@@ -330,6 +330,8 @@ pub struct Admission {
     pub enabled: Vec<String>,
     /// Default ones that are left out.
     pub disabled: Vec<String>,
+    /// The AdmissionConfiguration.
+    pub config_file: Option<PathBuf>,
     /// Seconds of the notReady toleration.
     pub not_ready_toleration_seconds: i64,
     /// Seconds of the unreachable toleration.

@@ -333,6 +333,7 @@ fn admission(values: &Values) -> Result<Admission, FlagError> {
     Ok(Admission {
         enabled,
         disabled,
+        config_file: values.path("admission-control-config-file"),
         not_ready_toleration_seconds: values.int("default-not-ready-toleration-seconds"),
         unreachable_toleration_seconds: values.int("default-unreachable-toleration-seconds"),
     })

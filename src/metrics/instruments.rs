@@ -48,6 +48,33 @@ pub static AUTHORIZATION_SECONDS: Instrument = histogram(
     "[ALPHA] Authorization duration in seconds broken out by result.",
 );
 /// See its help.
+pub static POD_SECURITY_ERRORS: Instrument = counter(
+    "pod_security_errors_total",
+    &["fatal", "request_operation", "resource", "subresource"],
+    "[ALPHA] Number of errors preventing normal evaluation. Non-fatal errors may result in the \
+     latest restricted profile being used for evaluation.",
+);
+/// See its help.
+pub static POD_SECURITY_EVALUATIONS: Instrument = counter(
+    "pod_security_evaluations_total",
+    &[
+        "decision",
+        "policy_level",
+        "policy_version",
+        "mode",
+        "request_operation",
+        "resource",
+        "subresource",
+    ],
+    "[ALPHA] Number of policy evaluations that occurred, not counting ignored or exempt requests.",
+);
+/// See its help.
+pub static POD_SECURITY_EXEMPTIONS: Instrument = counter(
+    "pod_security_exemptions_total",
+    &["request_operation", "resource", "subresource"],
+    "[ALPHA] Number of exempt requests, not counting ignored or out of scope requests.",
+);
+/// See its help.
 pub static TOKEN_CACHE_REQUESTS: Instrument =
     counter("authentication_token_cache_request_total", &["status"], "[ALPHA]");
 /// See its help.

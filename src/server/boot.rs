@@ -20,6 +20,7 @@ use crate::server::credentials;
 use crate::server::credentials::Credentials;
 use crate::server::files::Files;
 use crate::server::lifecycle::Lifecycle;
+use crate::server::pipeline;
 use crate::server::pki;
 use crate::server::pki::Pki;
 use crate::server::preflight;
@@ -175,8 +176,10 @@ fn shared(config: &Config) -> Result<Shared, BootError> {
     let client = Client::start().map_err(|e| failed("no thread for requests to others", &e))?;
     let authorization = Authorization::read(config, &client).map_err(BootError::Config)?;
     let providers = Providers::start(config, &client).map_err(BootError::Config)?;
-    let authorization = Arc::new(authorization);
-    Ok(Shared { sealer: None, client, authorization, providers, other_stores: Vec::new() })
+    let (authorization, other_stores) = (Arc::new(authorization), Vec::new());
+    let admission = pipeline::admission_settings(config).map_err(BootError::Config)?;
+    let admission = Arc::new(admission);
+    Ok(Shared { sealer: None, client, authorization, admission, providers, other_stores })
 }
 
 /// The address to listen on, found free just now. Shards share a port by SO_REUSEPORT, which would

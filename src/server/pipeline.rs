@@ -3,7 +3,7 @@
 //! discovery, resources → headers.
 
 use crate::admission::webhook::Webhooks;
-use crate::admission::{Chain, Plugins, Reader, Seconds};
+use crate::admission::{Chain, Plugins, Reader, Seconds, Settings};
 use crate::api::admit;
 use crate::api::admit::{Admission, Bridge};
 use crate::api::aggregate::Aggregator;
@@ -30,6 +30,7 @@ use crate::metrics::{Phase, Recorder, Tally};
 use crate::object::selector::{FieldSelector, LabelSelector};
 use crate::registry::conversion::Conversion;
 use crate::registry::network::{Cidr, PortsSeen};
+use crate::registry::validation::scheduling;
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User, Verb};
 use crate::server::auditing::{self, Audit};
@@ -41,6 +42,7 @@ use async_channel::Receiver;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
@@ -106,7 +108,8 @@ impl Gate {
         let links = shared.authorization.links(&metrics);
         let successes = shared.authorization.successes();
         let authorizer = Authorizer::of_links(links, successes, Rc::clone(&metrics));
-        let chain = chain(config, (cache, &metrics), &authorizer, shared.client.clone())?;
+        let with = (shared.client.clone(), shared.admission);
+        let chain = chain(config, (cache, &metrics), &authorizer, with)?;
         let registry = Registry {
             cache: cache.clone(),
             admit: Admission { chain, authorizer: authorizer.clone() },
@@ -148,25 +151,45 @@ fn connector(config: &Config, credentials: &credentials::Credentials, client: Cl
     Connector::new(client, kubelets)
 }
 
+/// The admission plugins that the flags ask for.
+fn plugins(config: &Config) -> Result<Plugins, String> {
+    let admission = &config.admission;
+    Plugins::chosen(&admission.enabled, &admission.disabled).map_err(|error| format!("--{error}"))
+}
+
+/// What `--admission-control-config-file` tells the plugins; the same for all shards.
+///
+/// # Errors
+/// The line for the operator.
+pub(in crate::server) fn admission_settings(config: &Config) -> Result<Settings, String> {
+    let file = config.admission.config_file.as_deref();
+    let settings = Settings::read(file, plugins(config)?, |list, path, errors| {
+        scheduling::tolerations(list, path, errors);
+    });
+    settings.map_err(|why| format!("failed to apply admission: {why}"))
+}
+
 /// The admission chain that the flags ask for.
 fn chain(
     config: &Config,
     (cache, metrics): (&Cache, &Rc<Recorder>),
     authorizer: &Authorizer,
-    client: Client,
+    (client, settings): (Client, Arc<Settings>),
 ) -> Result<Chain, String> {
     let admission = &config.admission;
-    let plugins = Plugins::chosen(&admission.enabled, &admission.disabled)
-        .map_err(|error| format!("--{error}"))?;
+    let plugins = plugins(config)?;
     let tolerated = Seconds {
         not_ready: admission.not_ready_toleration_seconds,
         unreachable: admission.unreachable_toleration_seconds,
     };
     let authority = Rc::new(Bridge(authorizer.clone()));
     let conversion = Rc::new(admit::Conversion);
-    let webhooks = Webhooks::new(client, conversion, authority.clone(), Rc::clone(metrics));
+    let webhooks = {
+        let (authority, settings) = (authority.clone(), Arc::clone(&settings));
+        Webhooks::new(client, conversion, authority, settings, Rc::clone(metrics))
+    };
     let reader = Reader::new(cache.clone());
-    Ok(Chain::new(reader, authority, plugins, tolerated, webhooks, Rc::clone(metrics)))
+    Ok(Chain::new(reader, authority, plugins, (tolerated, settings), webhooks, Rc::clone(metrics)))
 }
 
 impl Gate {

@@ -1,5 +1,6 @@
 //! One shard: what its requests work with, and its life from start to end.
 
+use crate::admission::Settings;
 use crate::api::discovery::{Current, Discovery};
 use crate::audit::Auditor;
 use crate::authn::Issuers;
@@ -100,6 +101,8 @@ pub struct Shared {
     pub client: Client,
     /// Who decides what users may do.
     pub(in crate::server) authorization: Arc<Authorization>,
+    /// What admission plugins are told beside the flags.
+    pub(in crate::server) admission: Arc<Settings>,
     /// Who knows the tokens that this server does not.
     pub(in crate::server) providers: Providers,
     /// The pulses of stores that keep single resources.

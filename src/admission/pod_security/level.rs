@@ -7,7 +7,7 @@ use std::fmt;
 
 /// How much a policy forbids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
+pub(in crate::admission) enum Level {
     Privileged,
     Baseline,
     Restricted,
@@ -15,19 +15,25 @@ pub(super) enum Level {
 
 /// A level of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Policy {
+pub(in crate::admission) struct Policy {
     pub(super) level: Level,
     /// Of version 1; `None` for the latest.
     pub(super) minor: Option<u32>,
 }
 
+impl Level {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Privileged => "privileged",
+            Self::Baseline => "baseline",
+            Self::Restricted => "restricted",
+        }
+    }
+}
+
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.level {
-            Level::Privileged => "privileged",
-            Level::Baseline => "baseline",
-            Level::Restricted => "restricted",
-        })?;
+        f.write_str(self.level.name())?;
         match self.minor {
             Some(minor) => write!(f, ":v1.{minor}"),
             None => f.write_str(":latest"),
@@ -37,19 +43,26 @@ impl fmt::Display for Policy {
 
 /// What a namespace asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Policies {
-    pub(super) enforce: Policy,
+pub(in crate::admission) struct Policies {
+    pub(in crate::admission) enforce: Policy,
     pub(super) audit: Policy,
     pub(super) warn: Policy,
 }
 
 const FREE: Policy = Policy { level: Level::Privileged, minor: None };
 
+impl Default for Policies {
+    /// Everything is allowed.
+    fn default() -> Self {
+        Self { enforce: FREE, audit: FREE, warn: FREE }
+    }
+}
+
 impl Policies {
-    /// The policies that the labels of a namespace choose, and what is wrong with the labels
-    /// (`PolicyToEvaluate`).
-    pub(super) fn of(namespace: &Value<'_>) -> (Self, Vec<FieldError>) {
-        let mut policies = Self { enforce: FREE, audit: FREE, warn: FREE };
+    /// The policies that the labels of a namespace choose, the `defaults` where they choose none,
+    /// and what is wrong with the labels (`PolicyToEvaluate`).
+    pub(super) fn of(namespace: &Value<'_>, defaults: &Self) -> (Self, Vec<FieldError>) {
+        let mut policies = *defaults;
         let mut errors = Vec::new();
         let Some(labels) = namespace.at(&["metadata", "labels"]) else { return (policies, errors) };
         let mut read = |mode: &str, policy: &mut Policy, on_error: Level| {
@@ -91,6 +104,40 @@ impl Policies {
         (policies, errors)
     }
 
+    /// What a namespace is told that asks for policies which do not hold there, since it is exempt
+    /// (`exemptNamespaceWarning`).
+    pub(super) fn exempt_warning(
+        &self,
+        namespace: &Value<'_>,
+        name: &str,
+        defaults: &Self,
+    ) -> Option<String> {
+        let free = |policy: Policy| policy.level == Level::Privileged;
+        let same = |one: Policy, other: Policy| one == other || (free(one) && free(other));
+        let of = |all: &Self| [all.enforce, all.audit, all.warn];
+        if self.are_free() || of(self).iter().zip(of(defaults)).all(|(one, it)| same(*one, it)) {
+            return None;
+        }
+        let labels = namespace.at(&["metadata", "labels"]);
+        let has = |mode: &str| {
+            let level = format!("pod-security.kubernetes.io/{mode}");
+            let version = format!("{level}-version");
+            let set = |key: &str| labels.is_some_and(|labels| labels.get(key).is_some());
+            set(&level) || set(&version)
+        };
+        let told: Vec<String> = ["enforce", "audit", "warn"]
+            .into_iter()
+            .zip(of(self))
+            .filter(|(mode, policy)| !free(*policy) && has(mode))
+            .map(|(mode, policy)| format!("{mode}={policy}"))
+            .collect();
+        let told = told.join(", ");
+        Some(format!(
+            "namespace {name:?} is exempt from Pod Security, and the policy ({told}) will be \
+             ignored"
+        ))
+    }
+
     /// Nothing is forbidden, and nothing told.
     pub(super) fn are_free(&self) -> bool {
         [self.enforce, self.audit, self.warn].iter().all(|one| one.level == Level::Privileged)
@@ -103,7 +150,7 @@ fn invalid(key: &str, value: &str, text: &str) -> FieldError {
     FieldError::invalid(&labels.key(key), value, text)
 }
 
-fn parse_level(text: &str) -> Option<Level> {
+pub(super) fn parse_level(text: &str) -> Option<Level> {
     match text {
         "privileged" => Some(Level::Privileged),
         "baseline" => Some(Level::Baseline),
@@ -113,7 +160,7 @@ fn parse_level(text: &str) -> Option<Level> {
 }
 
 /// `latest` (as `None`) or `v1.` and a number without leading zeros.
-fn parse_version(text: &str) -> Option<Option<u32>> {
+pub(super) fn parse_version(text: &str) -> Option<Option<u32>> {
     if text == "latest" {
         return Some(None);
     }
@@ -132,8 +179,26 @@ mod tests {
     fn of(labels: &str) -> (Policies, usize) {
         let arena = Bump::new();
         let text = format!(r#"{{"metadata":{{"labels":{{{labels}}}}}}}"#);
-        let (policies, errors) = Policies::of(&json::parse_any(text.as_bytes(), &arena).unwrap());
+        let namespace = json::parse_any(text.as_bytes(), &arena).unwrap();
+        let (policies, errors) = Policies::of(&namespace, &Policies::default());
         (policies, errors.len())
+    }
+
+    #[test]
+    fn what_labels_leave_out_is_by_default() {
+        let arena = Bump::new();
+        let strict = Policy { level: Level::Restricted, minor: None };
+        let defaults = Policies { enforce: strict, ..Policies::default() };
+        let text = br#"{"metadata":{"labels":{"pod-security.kubernetes.io/audit":"baseline"}}}"#;
+        let namespace = json::parse_any(text, &arena).unwrap();
+        let (policies, _) = Policies::of(&namespace, &defaults);
+        assert_eq!((policies.enforce, policies.warn), (strict, FREE));
+        assert_eq!(
+            policies.exempt_warning(&namespace, "n", &defaults).unwrap(),
+            "namespace \"n\" is exempt from Pod Security, and the policy (audit=baseline:latest) \
+             will be ignored"
+        );
+        assert_eq!(policies.exempt_warning(&namespace, "n", &policies), None);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! ResourceQuota: what is made stays within the quotas of its namespace, and is counted in their
 //! status before it is made (features.md section 6.8; `quotaEvaluator` upstream).
 //!
-//! `limitedResources` of `--admission-control-config-file` are not read.
+//! What `limitedResources` of the file name must stand in a quota to be taken at all.
 
+mod limited;
 mod scope;
 mod usage;
+
+pub(super) use limited::Limited;
 
 use super::Reader;
 use super::reader::Found;
@@ -12,7 +15,7 @@ use super::refusal::refuse;
 use super::resources::{List, add, read};
 use crate::object::quantity::Quantity;
 use crate::object::{Map, Value};
-use crate::request::{Attributes, Fault, Operation, Result, Subject};
+use crate::request::{Attributes, Fault, Operation, Result, Sent, Subject};
 use bumpalo::Bump;
 use std::collections::BTreeSet;
 use usage::Evaluator;
@@ -28,7 +31,7 @@ pub(super) async fn validate(
     at: &Attributes<'_>,
     object: &Value<'_>,
     old: Option<&Value<'_>>,
-    reader: &Reader,
+    (reader, limited): (&Reader, &[Limited]),
 ) -> Result<()> {
     let namespaces = at.is("", "namespaces");
     let counted = matches!(at.operation, Operation::Create | Operation::Update);
@@ -37,6 +40,8 @@ pub(super) async fn validate(
     if at.namespace.is_empty() || namespaces || !counted || subresource || events {
         return Ok(());
     }
+    // What the server needs for itself is not asked for a quota: it could not start.
+    let limited = if matches!(at.sent, Sent::Nothing) { &[][..] } else { limited };
     let evaluator = Evaluator::of(at);
     if !evaluator.handles(at) {
         return Ok(());
@@ -44,10 +49,11 @@ pub(super) async fn validate(
     for _ in 0..=RETRIES {
         let arena = Bump::new();
         let quotas = reader.find("resourcequotas", at.namespace, &arena).await?;
-        if quotas.is_empty() {
+        if quotas.is_empty() && limited.is_empty() {
             return Ok(());
         }
-        let charges = check(at, evaluator, &quotas, object, old)?;
+        let needed = limited::Needed::of(limited, evaluator, at, object);
+        let charges = check((at, evaluator, &needed), &quotas, object, old)?;
         if at.dry_run || charge(&charges, reader, &arena).await? {
             return Ok(());
         }
@@ -68,14 +74,15 @@ struct Charge<'q, 'a> {
 
 /// What each quota would count (`CheckRequest`).
 fn check<'q, 'a>(
-    at: &Attributes<'_>,
-    evaluator: Evaluator,
+    (at, evaluator, needed): (&Attributes<'_>, Evaluator, &limited::Needed),
     quotas: &'q [Found<'a>],
     object: &Value<'_>,
     old: Option<&Value<'_>>,
 ) -> Result<Vec<Charge<'q, 'a>>> {
     let mut concerned = Vec::new();
+    let mut covered = limited::Covered::default();
     for quota in quotas {
+        covered.scopes(evaluator, &quota.object, object);
         let hard = read(quota.object.at(&["status", "hard"]));
         let limited: BTreeSet<&str> = hard
             .keys()
@@ -96,8 +103,10 @@ fn check<'q, 'a>(
             let text = format!("status unknown for quota: {name}, resources: {names}");
             return Err(refuse(at, text));
         }
+        covered.resources(&limited);
         concerned.push((quota, hard, used));
     }
+    needed.check(at, &covered)?;
     if concerned.is_empty() {
         return Ok(Vec::new());
     }

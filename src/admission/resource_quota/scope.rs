@@ -17,7 +17,8 @@ pub(super) fn matches(evaluator: Evaluator, quota: &Value<'_>, object: &Value<'_
     plain.all(|holds| holds) && chosen.all(|holds| holds)
 }
 
-fn holds(
+/// True if a scope, chosen with an operator and values, holds for the object.
+pub(super) fn holds(
     evaluator: Evaluator,
     (scope, operator, values): (&str, &str, &[Value<'_>]),
     object: &Value<'_>,

@@ -70,6 +70,7 @@ pub(super) async fn ask(
 async fn exchange(stage: Stage<'_>, hook: &Hook, body: Vec<u8>) -> Result<Bytes, RestError> {
     let timeout = format!("timeout={}s", hook.timeout.as_secs());
     let mut target = Target::of_url(Arc::clone(&hook.trust));
+    target.authorization.clone_from(&hook.authorization);
     let mut service = None;
     let url = match &hook.place {
         Place::Url(url) if url.contains('?') => format!("{url}&{timeout}"),

@@ -2,12 +2,14 @@
 
 use super::Trusts;
 use super::conditions::Condition;
+use super::credentials::{Credentials, header};
 use super::rule::Rule;
-use crate::client::Trust;
+use crate::client::{Trust, kubeconfig};
 use crate::object::Value;
 use crate::object::selector::LabelSelector;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +29,21 @@ pub(super) enum Place {
         /// The port.
         port: u16,
     },
+}
+
+impl Place {
+    /// Host and port as credentials are chosen by; `None` of a URL without a host.
+    fn host(&self) -> Option<(String, u16)> {
+        match self {
+            Self::Url(url) => {
+                let url: http::Uri = url.parse().ok()?;
+                Some((url.host()?.to_owned(), url.port_u16().unwrap_or(443)))
+            }
+            Self::Service { namespace, name, port, .. } => {
+                Some((format!("{name}.{namespace}.svc"), *port))
+            }
+        }
+    }
 }
 
 /// The form of the review that a webhook gets.
@@ -56,6 +73,8 @@ pub(super) struct Hook {
     pub(super) name: String,
     pub(super) place: Place,
     pub(super) trust: Arc<Trust>,
+    /// The `Authorization` header that it gets.
+    pub(super) authorization: Option<HeaderValue>,
     pub(super) rules: Vec<Rule>,
     /// `matchPolicy: Equivalent`.
     pub(super) equivalent: bool,
@@ -76,7 +95,11 @@ pub(super) struct Hook {
 
 impl Hook {
     /// From an item of `webhooks`, which has been defaulted and validated.
-    pub(super) fn read(configuration: &str, webhook: &Value<'_>, trusts: &mut Trusts) -> Self {
+    pub(super) fn read(
+        configuration: &str,
+        webhook: &Value<'_>,
+        (trusts, credentials): (&mut Trusts, &Credentials),
+    ) -> Self {
         let config = |path: &[&str]| webhook.get("clientConfig").and_then(|c| c.at(path));
         let text = |path: &[&str]| config(path).and_then(Value::as_str).unwrap_or("").to_owned();
         let place = match config(&["service"]).filter(|service| !service.is_null()) {
@@ -91,6 +114,10 @@ impl Hook {
                 }
             }
         };
+        let shown = match place.host() {
+            Some((host, port)) => credentials.of(&host, port),
+            None => kubeconfig::Credentials::default(),
+        };
         let bundle = STANDARD.decode(text(&["caBundle"])).unwrap_or_default();
         // What validation has let pass is a selector; anything else selects nothing.
         let selector = |field: &str| match webhook.get(field).filter(|value| !value.is_null()) {
@@ -104,7 +131,8 @@ impl Hook {
             mutates: false,
             name: webhook.str_at(&["name"]).to_owned(),
             place,
-            trust: trusts.of(bundle),
+            trust: trusts.of(bundle, shown.identity),
+            authorization: header(shown.authorization),
             rules: webhook.list_at(&["rules"]).iter().map(Rule::read).collect(),
             equivalent: webhook.str_at(&["matchPolicy"]) != "Exact",
             fails_open: webhook.str_at(&["failurePolicy"]) == "Ignore",

@@ -8,6 +8,7 @@
 
 mod call;
 mod conditions;
+mod credentials;
 mod hook;
 mod matching;
 mod mutate;
@@ -18,13 +19,14 @@ mod rule;
 mod tests;
 mod validate;
 
+pub(super) use credentials::Credentials;
 pub use mutate::Round;
 pub use resolve::{Resolved, resolve_service};
 
-use super::{Authority, Reader};
+use super::{Authority, Reader, Settings};
 use crate::cache::{Cache, Mirror};
 use crate::catalog::{Resource, catalog};
-use crate::client::{Client, Roots, Trust};
+use crate::client::{Client, Identity, Roots, Trust};
 use crate::metrics::Recorder;
 use crate::object::Value;
 use crate::request::Result;
@@ -68,6 +70,7 @@ pub struct Webhooks {
     client: Client,
     versions: Rc<dyn Versions>,
     authority: Rc<dyn Authority>,
+    settings: Arc<Settings>,
     metrics: Rc<Recorder>,
 }
 
@@ -84,9 +87,10 @@ impl Webhooks {
         client: Client,
         versions: Rc<dyn Versions>,
         authority: Rc<dyn Authority>,
+        settings: Arc<Settings>,
         metrics: Rc<Recorder>,
     ) -> Self {
-        Self { hooks: Rc::default(), client, versions, authority, metrics }
+        Self { hooks: Rc::default(), client, versions, authority, settings, metrics }
     }
 
     /// Follows the configurations for as long as the shard runs. `ready` is told when those that
@@ -103,17 +107,22 @@ impl Webhooks {
         let mut trusts = Trusts::default();
         loop {
             let hooks = Hooks {
-                mutating: read(&mutating, &mut trusts)
+                mutating: read(&mutating, &mut trusts, &self.settings.mutating_credentials)
                     .into_iter()
                     .map(|hook| Hook { mutates: true, ..hook })
                     .collect(),
-                validating: read(&validating, &mut trusts),
+                validating: read(&validating, &mut trusts, &self.settings.validating_credentials),
             };
             trusts.forget_unused();
             *self.hooks.borrow_mut() = Rc::new(hooks);
             ready.close();
             mutating.changed().or(validating.changed()).await;
         }
+    }
+
+    /// The thread that asks them.
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Fills in what a policy that changed the object left out.
@@ -136,7 +145,7 @@ impl Webhooks {
     }
 }
 
-fn read(mirror: &Mirror, trusts: &mut Trusts) -> Vec<Hook> {
+fn read(mirror: &Mirror, trusts: &mut Trusts, credentials: &Credentials) -> Vec<Hook> {
     let mut hooks = Vec::new();
     for entry in mirror.entries() {
         let arena = Bump::new();
@@ -147,30 +156,33 @@ fn read(mirror: &Mirror, trusts: &mut Trusts) -> Vec<Hook> {
             object
                 .list_at(&["webhooks"])
                 .iter()
-                .map(|webhook| Hook::read(configuration, webhook, trusts)),
+                .map(|webhook| Hook::read(configuration, webhook, (trusts, credentials))),
         );
     }
     hooks
 }
 
-/// One [`Trust`] for each CA bundle: hooks of one server share its connections, also across changes
+/// One [`Trust`] for each CA bundle and client certificate: hooks of one server share its
+/// connections, also across changes
 /// of their configurations.
 #[derive(Debug, Default)]
-struct Trusts(BTreeMap<Vec<u8>, Arc<Trust>>);
+struct Trusts(BTreeMap<(Vec<u8>, Vec<u8>), Arc<Trust>>);
 
 impl Trusts {
     /// Trust in the CAs of a PEM text; of the system's if it is empty.
-    fn of(&mut self, bundle: Vec<u8>) -> Arc<Trust> {
-        let make = |bundle: &Vec<u8>| match bundle.is_empty() {
-            true => Trust::new(Roots::System, None),
-            false => Trust::new(Roots::Pem(bundle.clone()), None),
+    fn of(&mut self, bundle: Vec<u8>, identity: Option<Identity>) -> Arc<Trust> {
+        let certificates = identity.as_ref().map(|identity| identity.certificates.clone());
+        let key = (bundle, certificates.unwrap_or_default());
+        if let Some(known) = self.0.get(&key) {
+            return Arc::clone(known);
+        }
+        let roots = match key.0.is_empty() {
+            true => Roots::System,
+            false => Roots::Pem(key.0.clone()),
         };
-        let known = self.0.get(&bundle).cloned();
-        known.unwrap_or_else(|| {
-            let made = make(&bundle);
-            self.0.insert(bundle, Arc::clone(&made));
-            made
-        })
+        let made = Trust::new(roots, identity);
+        self.0.insert(key, Arc::clone(&made));
+        made
     }
 
     fn forget_unused(&mut self) {

@@ -1,6 +1,7 @@
 //! Rules and reviews, without a server.
 
 use super::Trusts;
+use super::credentials::Credentials;
 use super::hook::{Form, Hook};
 use super::review;
 use super::rule::{Asked, Rule};
@@ -56,7 +57,7 @@ fn hook() -> Hook {
     let text = r#"{"name":"w.example.com","clientConfig":{"url":"https://h/x"},
         "admissionReviewVersions":["v2","v1"],"sideEffects":"None","timeoutSeconds":3}"#;
     let webhook = json::parse_any(text.as_bytes(), &arena).expect("JSON");
-    Hook::read("c", &webhook, &mut Trusts::default())
+    Hook::read("c", &webhook, (&mut Trusts::default(), &Credentials::default()))
 }
 
 fn read(mutating: bool, response: &str) -> Result<review::Verdict, String> {
