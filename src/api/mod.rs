@@ -120,6 +120,7 @@ impl Api {
             && !matches!(form, Err(Fault::Router(_)))
         {
             context.warn(text);
+            context.annotate("k8s.io/deprecated", "true");
         }
         if let Some(text) = target.resource.custom.and_then(|own| own.deprecation.as_deref()) {
             context.warn(text);

@@ -60,6 +60,10 @@ pub struct Seen<'r> {
     pub info: &'r RequestInfo<'r>,
 }
 
+/// What is answered to who is not known.
+const UNAUTHORIZED: &[u8] = b"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\
+    \"status\":\"Failure\",\"message\":\"Unauthorized\",\"reason\":\"Unauthorized\",\"code\":401}";
+
 /// The events of one request.
 #[derive(Debug)]
 pub struct Trail {
@@ -151,22 +155,21 @@ impl Trail {
         self.tell(Stage::RequestReceived).await
     }
 
-    /// Tells that nobody was authenticated; `methods` is what was tried. Nothing more is told.
-    pub async fn refused(mut self, methods: &str) {
-        let text = match methods {
-            "" => "Authentication failed, no credentials provided".to_owned(),
-            methods => format!("Authentication failed, attempted: {methods}"),
-        };
-        let mut status = br#""message":"#.to_vec();
-        write::string(&text, &mut status);
-        let status = String::from_utf8(status).unwrap_or_default();
-        self.outcome = Some(Outcome { code: 401, status });
+    /// Tells that nobody was authenticated, and what is answered. Nothing more is told.
+    pub async fn refused(mut self) {
+        self.answer(401, Some(&Bytes::from_static(UNAUTHORIZED)), "application/json");
         self.ended = true;
         self.tell(Stage::ResponseStarted).await;
     }
 
-    /// Takes note of the body: what it says of the object, and from level Request on all of it.
-    pub fn request_body(&mut self, body: &[u8], content_type: &str) {
+    /// Whether the object that the request brings is told.
+    pub fn shows_request(&self) -> bool {
+        self.decision.level >= Level::Request
+    }
+
+    /// Takes note of the body: what it says of the object, and from level Request on all of it,
+    /// if it is `told` as it is.
+    pub fn request_body(&mut self, body: &[u8], content_type: &str, told: bool) {
         if body.is_empty() {
             return;
         }
@@ -185,7 +188,7 @@ impl Trail {
                 }
             }
         }
-        if self.decision.level >= Level::Request {
+        if told && self.shows_request() {
             self.request = match self.decision.omit_managed_fields {
                 true => json_of(body, content_type, true),
                 false => Some(json),
@@ -201,19 +204,27 @@ impl Trail {
             self.constraint = context.constraint;
         }
         self.annotations.extend(context.take_annotations());
+        if let Some(object) = context.take_object() {
+            self.request = match self.decision.omit_managed_fields {
+                true => json_of(&object, "application/json", true),
+                false => Some(object),
+            };
+        }
     }
 
     /// Takes note of the answer; `body` is none if it is not all there.
     pub fn answer(&mut self, code: u16, body: Option<&Bytes>, content_type: &str) {
         let mut status = String::new();
-        if let Some(body) = body {
+        // What has no form that the client takes is answered past the audit.
+        if let Some(body) = body.filter(|_| code != 406) {
             let whole = self.decision.level >= Level::RequestResponse;
             let fails = code >= 400 || body.starts_with(br#"{"kind":"Status""#);
             if whole || fails {
                 let omit = self.decision.omit_managed_fields;
                 let json = json_of(body, content_type, omit);
                 status = json.as_deref().map(status_of).unwrap_or_default();
-                self.response = json.filter(|_| whole);
+                // Documents that are no objects are not told.
+                self.response = json.filter(|json| whole && is_object(json));
             }
         }
         self.outcome = Some(Outcome { code, status });
@@ -371,6 +382,12 @@ fn without_managed_fields(object: &mut Value<'_>, omit: bool) {
     object.list_at_mut(&["items"]).iter_mut().for_each(remove);
 }
 
+/// True for JSON of an API object.
+fn is_object(json: &[u8]) -> bool {
+    let arena = Bump::new();
+    parse_any(json, &arena).is_ok_and(|object| !object.str_at(&["kind"]).is_empty())
+}
+
 /// The members of a Status, as they stand in `responseStatus`; "" for another object.
 fn status_of(json: &[u8]) -> String {
     let arena = Bump::new();
@@ -436,7 +453,7 @@ rules:
             let mut trail =
                 auditor.begin(seen, Some(&user), || vec!["192.0.2.1".to_owned()]).unwrap();
             assert!(trail.received().await);
-            trail.request_body(body.as_bytes(), "application/json");
+            trail.request_body(body.as_bytes(), "application/json", true);
             let answer = Bytes::copy_from_slice(answer.as_bytes());
             trail.answer(code, Some(&answer), "application/json");
             trail.completed().await;
@@ -449,7 +466,8 @@ rules:
 
     #[test]
     fn bodies_are_told_at_their_levels_without_managed_fields() {
-        let body = r#"{"metadata": {"name": "x", "managedFields": [1]}, "data": {"k": "v"}}"#;
+        let body = r#"{"kind": "ConfigMap", "metadata": {"name": "x", "managedFields": [1]},
+            "data": {"k": "v"}}"#;
         let events = told("/api/v1/namespaces/n/configmaps", body, 201, body);
         assert_eq!(events.len(), 2);
         assert_eq!(events[0]["stage"], "RequestReceived");
@@ -469,6 +487,16 @@ rules:
         assert_eq!(events[1].get("requestObject"), None);
         assert_eq!(events[1]["annotations"]["audit.k8s.io/truncated"], "true");
         assert_eq!(told_to(Some(10), path, &body, 201, &body), [] as [serde_json::Value; 0]);
+    }
+
+    #[test]
+    fn documents_that_are_no_objects_are_not_told() {
+        let events = told("/api/v1/namespaces/n/configmaps", "{}", 200, r#"{"paths": {}}"#);
+        assert_eq!(events[1].get("responseObject"), None);
+        let no_form = r#"{"kind": "Status", "status": "Failure", "reason": "NotAcceptable"}"#;
+        let events = told("/api/v1/namespaces/n/configmaps", "{}", 406, no_form);
+        assert_eq!(events[1].get("responseObject"), None);
+        assert_eq!(events[1]["responseStatus"], serde_json::json!({"metadata": {}, "code": 406}));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::User;
 use crate::http::{HeaderText, HeaderValue};
 use crate::metrics::Laps;
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// All warnings of an answer, in characters.
@@ -28,12 +28,16 @@ pub struct Context {
     pub user_agent: HeaderText,
     /// Whether annotations are for anything.
     pub audited: bool,
+    /// Whether the object that a write brings is for anything but the write: [`Self::show`].
+    pub shows: Cell<bool>,
     /// The uids of its flow schema and priority level, as response headers.
     pub flow: Option<[HeaderValue; 2]>,
     /// Where its time goes.
     pub laps: Laps,
     /// Texts for `Warning` headers, in order, without duplicates.
     warnings: RefCell<Vec<String>>,
+    /// The object that a write brings, JSON, as it was understood.
+    object: RefCell<Option<Vec<u8>>>,
     /// For the audit event, without duplicate keys.
     annotations: RefCell<Vec<Annotation>>,
 }
@@ -83,6 +87,21 @@ impl Context {
         if annotations.iter().all(|(known, _)| *known != key) {
             annotations.push((key, value.into()));
         }
+    }
+
+    /// Keeps the object that a write brings for its audit event, if that wants it
+    /// (`audit.LogRequestObject`); `write` appends it as JSON.
+    pub fn show(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.shows.get() {
+            let mut out = Vec::new();
+            write(&mut out);
+            self.object.replace(Some(out));
+        }
+    }
+
+    /// Takes what [`Self::show`] has kept.
+    pub fn take_object(&self) -> Option<Vec<u8>> {
+        self.object.take()
     }
 
     /// Takes the annotations for the audit event.

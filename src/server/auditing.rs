@@ -135,7 +135,7 @@ impl Audit<'_> {
         let uri = self.uri.path_and_query().map_or("", |both| both.as_str());
         let seen = Seen { id: self.id, uri, verb, agent, info };
         if let Some(trail) = auditor.begin(seen, None, || sources(request)) {
-            trail.refused(&methods(request)).await;
+            trail.refused().await;
         }
     }
 
@@ -146,24 +146,36 @@ impl Audit<'_> {
     pub(in crate::server) async fn body(
         &mut self,
         body: RequestBody,
-        head: Head<'_>,
+        (head, context): (Head<'_>, &Context),
     ) -> Result<RequestBody, Fault> {
         let Some(trail) = self.trail.as_mut().filter(|_| !body.is_empty()) else {
             return Ok(body);
         };
         let bytes = read_body(body).await?;
-        trail.request_body(&bytes, head.content_type);
+        // An object is told as it is understood, defaults and all; only what is no object, or not
+        // all of one, as it was sent.
+        let object = matches!(head.method, "POST" | "PUT");
+        context.shows.set(object && trail.shows_request());
+        trail.request_body(&bytes, head.content_type, !object);
         Ok(RequestBody::full(bytes))
     }
 }
 
 /// Ends the trail with the answer; one that lasts keeps it until it has been sent.
-pub(in crate::server) async fn end(mut trail: Trail, context: &Context, response: &mut Response) {
+pub(in crate::server) async fn end(
+    mut trail: Trail,
+    (context, lasts): (&Context, bool),
+    response: &mut Response,
+) {
     trail.learned(context);
     let content_type = response.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     trail.answer(response.status.as_u16(), response.body.whole(), content_type);
     if response.body.length().is_some() && response.upgrade.is_none() {
+        // Of a request that could have lasted the beginning is told, even if it did not.
+        if lasts {
+            trail.started().await;
+        }
         trail.completed().await;
         return;
     }
@@ -186,20 +198,4 @@ fn sources(request: &Request) -> Vec<String> {
     add(request.header(REAL_IP).unwrap_or_default());
     add(&request.peer.address.ip().to_string());
     sources
-}
-
-/// What a request has tried to be known by (`getAuthMethods`).
-fn methods(request: &Request) -> String {
-    let mut methods = Vec::new();
-    let header = request.header(header::AUTHORIZATION).unwrap_or_default();
-    let scheme = header.trim().split_once(' ').map_or("", |(scheme, _)| scheme);
-    for known in ["basic", "bearer"] {
-        if scheme.eq_ignore_ascii_case(known) {
-            methods.push(known);
-        }
-    }
-    if request.peer.certificates.is_some() {
-        methods.push("x509");
-    }
-    methods.join(", ")
 }

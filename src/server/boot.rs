@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::rt;
 use crate::rt::signal::Signal;
 use crate::seal::Sealer;
+use crate::server::admitting;
 use crate::server::auditing::Auditing;
 use crate::server::authentication::Providers;
 use crate::server::authorization::Authorization;
@@ -20,7 +21,6 @@ use crate::server::credentials;
 use crate::server::credentials::Credentials;
 use crate::server::files::Files;
 use crate::server::lifecycle::Lifecycle;
-use crate::server::pipeline;
 use crate::server::pki;
 use crate::server::pki::Pki;
 use crate::server::preflight;
@@ -177,7 +177,7 @@ fn shared(config: &Config) -> Result<Shared, BootError> {
     let authorization = Authorization::read(config, &client).map_err(BootError::Config)?;
     let providers = Providers::start(config, &client).map_err(BootError::Config)?;
     let (authorization, other_stores) = (Arc::new(authorization), Vec::new());
-    let admission = pipeline::admission_settings(config).map_err(BootError::Config)?;
+    let admission = admitting::settings(config).map_err(BootError::Config)?;
     let admission = Arc::new(admission);
     Ok(Shared { sealer: None, client, authorization, admission, providers, other_stores })
 }

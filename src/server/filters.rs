@@ -55,7 +55,7 @@ const COUNTED_PATHS: [&str; 9] = [
 ];
 
 /// Whether a request has no deadline and is not waited for when the server stops.
-fn is_long_running(info: &RequestInfo<'_>) -> bool {
+pub(in crate::server) fn is_long_running(info: &RequestInfo<'_>) -> bool {
     if !info.is_resource {
         return info.path.starts_with("/debug/pprof/") || info.path == "/debug/flamegraph";
     }

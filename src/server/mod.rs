@@ -3,6 +3,7 @@
 //! [`boot`] runs on the process's first thread, which then waits for signals; [`shard`] is what
 //! runs on each shard; [`pipeline`] is what every request goes through.
 
+mod admitting;
 mod auditing;
 mod authentication;
 mod authorization;

@@ -2,10 +2,7 @@
 //! audit id → URL → authentication → impersonation → flow control → authorization → health,
 //! discovery, resources → headers.
 
-use crate::admission::webhook::Webhooks;
-use crate::admission::{Chain, Plugins, Reader, Seconds, Settings};
-use crate::api::admit;
-use crate::api::admit::{Admission, Bridge};
+use crate::api::admit::Admission;
 use crate::api::aggregate::Aggregator;
 use crate::api::answer::Answer;
 use crate::api::compress::compress;
@@ -30,9 +27,9 @@ use crate::metrics::{Phase, Recorder, Tally};
 use crate::object::selector::{FieldSelector, LabelSelector};
 use crate::registry::conversion::Conversion;
 use crate::registry::network::{Cidr, PortsSeen};
-use crate::registry::validation::scheduling;
 use crate::registry::{self, Registry};
 use crate::request::{Context, Fault, Query, RequestInfo, RouterFault, User, Verb};
+use crate::server::admitting;
 use crate::server::auditing::{self, Audit};
 use crate::server::authentication::Authentication;
 use crate::server::filters::{self, Entered};
@@ -42,7 +39,6 @@ use async_channel::Receiver;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::Arc;
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 const FLOW_SCHEMA: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
@@ -109,7 +105,7 @@ impl Gate {
         let successes = shared.authorization.successes();
         let authorizer = Authorizer::of_links(links, successes, Rc::clone(&metrics));
         let with = (shared.client.clone(), shared.admission);
-        let chain = chain(config, (cache, &metrics), &authorizer, with)?;
+        let chain = admitting::chain(config, (cache, &metrics), &authorizer, with)?;
         let registry = Registry {
             cache: cache.clone(),
             admit: Admission { chain, authorizer: authorizer.clone() },
@@ -149,47 +145,6 @@ fn connector(config: &Config, credentials: &credentials::Credentials, client: Cl
         address_types: config.outgoing.kubelet_address_types.clone(),
     };
     Connector::new(client, kubelets)
-}
-
-/// The admission plugins that the flags ask for.
-fn plugins(config: &Config) -> Result<Plugins, String> {
-    let admission = &config.admission;
-    Plugins::chosen(&admission.enabled, &admission.disabled).map_err(|error| format!("--{error}"))
-}
-
-/// What `--admission-control-config-file` tells the plugins; the same for all shards.
-///
-/// # Errors
-/// The line for the operator.
-pub(in crate::server) fn admission_settings(config: &Config) -> Result<Settings, String> {
-    let file = config.admission.config_file.as_deref();
-    let settings = Settings::read(file, plugins(config)?, |list, path, errors| {
-        scheduling::tolerations(list, path, errors);
-    });
-    settings.map_err(|why| format!("failed to apply admission: {why}"))
-}
-
-/// The admission chain that the flags ask for.
-fn chain(
-    config: &Config,
-    (cache, metrics): (&Cache, &Rc<Recorder>),
-    authorizer: &Authorizer,
-    (client, settings): (Client, Arc<Settings>),
-) -> Result<Chain, String> {
-    let admission = &config.admission;
-    let plugins = plugins(config)?;
-    let tolerated = Seconds {
-        not_ready: admission.not_ready_toleration_seconds,
-        unreachable: admission.unreachable_toleration_seconds,
-    };
-    let authority = Rc::new(Bridge(authorizer.clone()));
-    let conversion = Rc::new(admit::Conversion);
-    let webhooks = {
-        let (authority, settings) = (authority.clone(), Arc::clone(&settings));
-        Webhooks::new(client, conversion, authority, settings, Rc::clone(metrics))
-    };
-    let reader = Reader::new(cache.clone());
-    Ok(Chain::new(reader, authority, plugins, (tolerated, settings), webhooks, Rc::clone(metrics)))
 }
 
 impl Gate {
@@ -313,7 +268,8 @@ impl Gate {
         entered.keep(seat);
         entered.answered(&mut response, &context.laps);
         if let Some(trail) = trail {
-            Box::pin(auditing::end(trail, context, &mut response)).await;
+            let lasts = filters::is_long_running(&info);
+            Box::pin(auditing::end(trail, (context, lasts), &mut response)).await;
         }
         response
     }
@@ -381,7 +337,7 @@ impl Gate {
             };
         }
         let encodings = text(&request, header::ACCEPT_ENCODING);
-        let body = match audit.body(request.body, head).await {
+        let body = match audit.body(request.body, (head, &*context)).await {
             Ok(body) => body,
             Err(fault) => return Served::Answer(refuse(fault, accept, context, query)),
         };

@@ -5,8 +5,10 @@ use crate::api::call::{Call, WriterNames, read_body};
 use crate::api::{Api, action};
 use crate::base::{clock, timestamp};
 use crate::catalog::custom;
+use crate::codec::json;
 use crate::http::RequestBody;
 use crate::object::{Arena, Value};
+use crate::registry::body::Expected;
 use crate::registry::{body, meta, stored};
 use crate::request::{
     Attributes, Fault, Operation, RawDeleteOptions, Result, WriteOptions, WriteVerb,
@@ -25,6 +27,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let expected = action::expected(call, &bytes, media);
     let validation = options.field_validation;
     let object = body::decode(call.context, &bytes, media, &expected, validation, &arena)?;
+    show(call, &expected, &object, &arena);
     if call.target.subresource.is_some() || call.target.resource.storage.is_none() {
         return action::create(api, call, &options, object, &arena).await;
     }
@@ -39,6 +42,20 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let entry = api.registry.in_version(call.target.resource, &entry).await?;
     let bytes = super::get::encode(call, &entry)?;
     Ok(Answer::object(201, &call.form, bytes))
+}
+
+/// Shows the object to the audit event as it was understood, with its defaults.
+pub fn show(call: &Call<'_>, expected: &Expected, object: &Value<'_>, arena: &Bump) {
+    call.context.show(|out| {
+        if call.target.resource.custom.is_some() {
+            return json::encode_any(object, out);
+        }
+        let mut shown = object.copy_in(arena);
+        if call.target.subresource.is_none() && call.target.resource.storage.is_some() {
+            stored::fill_defaults(call.target.resource, &mut shown, arena);
+        }
+        json::encode(&shown, expected.ty, out);
+    });
 }
 
 /// Nothing new is made of a definition that is being deleted (`forbidCreateAdmission`).

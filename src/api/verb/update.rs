@@ -23,6 +23,7 @@ pub async fn serve(api: &Api, call: &Call<'_>, request: RequestBody) -> Result<A
     let expected = call.expected();
     let validation = options.field_validation;
     let mut object = body::decode(call.context, &bytes, media, &expected, validation, &arena)?;
+    super::create::show(call, &expected, &object, &arena);
     check_namespace(call, &mut object, &arena)?;
     check_name(call, &object)?;
     let attributes = call.attributes(Operation::Update, options.dry_run);
