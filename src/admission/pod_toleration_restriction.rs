@@ -276,7 +276,7 @@ mod tests {
         let long = Toleration { seconds: Some(9), ..short.clone() };
         assert!(every.covers(&key) && key.covers(&equal) && !equal.covers(&key));
         assert!(long.covers(&short) && !short.covers(&long) && key.covers(&long));
-        assert_eq!(merged(&[equal.clone(), key.clone(), every.clone()]), [every]);
+        assert_eq!(merged(&[equal.clone(), key, every.clone()]), [every]);
         assert_eq!(merged(&[equal.clone(), equal.clone(), long.clone()]), [equal, long]);
     }
 

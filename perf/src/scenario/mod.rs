@@ -13,6 +13,7 @@ mod nodes;
 mod policy;
 mod slow;
 mod stage;
+mod webhook;
 
 use crate::Fault;
 use crate::args::RunOptions;
@@ -96,6 +97,11 @@ pub(crate) const ALL: &[Scenario] = &[
         name: "policy",
         about: "creates without validating policies and with ten that match",
         run: |stage| Box::pin(policy::run(stage)),
+    },
+    Scenario {
+        name: "webhook",
+        about: "creates without a validating webhook and with one",
+        run: |stage| Box::pin(webhook::run(stage)),
     },
     Scenario {
         name: "get",

@@ -135,22 +135,22 @@ fn check<'q, 'a>(
         }
         let mut after = used.clone();
         add(&mut after, &more);
-        let exceeded =
-            |name: &&String| after.get(*name).zip(hard.get(*name)).is_some_and(|(a, h)| a > h);
-        let exceeded: Vec<&String> = more.keys().filter(exceeded).collect();
-        if !exceeded.is_empty() {
-            let text = format!(
-                "exceeded quota: {}, requested: {}, used: {}, limited: {}",
-                quota.object.str_at(&["metadata", "name"]),
-                print(&more, &exceeded),
-                print(&used, &exceeded),
-                print(&hard, &exceeded)
-            );
-            return Err(refuse(at, text));
+        if let Some(text) = exceeded((&more, &used, &after), &hard) {
+            let name = quota.object.str_at(&["metadata", "name"]);
+            return Err(refuse(at, format!("exceeded quota: {name}, {text}")));
         }
         charges.push(Charge { quota, used: after });
     }
     Ok(charges)
+}
+
+/// What is asked for beyond the limits, of what is used before and after it.
+fn exceeded((more, used, after): (&List, &List, &List), hard: &List) -> Option<String> {
+    let beyond = |name: &&String| after.get(*name).zip(hard.get(*name)).is_some_and(|(a, h)| a > h);
+    let names: Vec<&String> = more.keys().filter(beyond).collect();
+    let [requested, used, limited] = [more, used, hard].map(|list| print(list, &names));
+    let text = format!("requested: {requested}, used: {used}, limited: {limited}");
+    (!names.is_empty()).then_some(text)
 }
 
 /// Takes away what was counted before; never below nothing (`SubtractWithNonNegativeResult`).
