@@ -45,7 +45,7 @@ pub async fn serve<'a>(
     let now = timestamp::rfc3339(clock::unix_seconds());
     let mut names = WriterNames::default();
     let writer = call.writer(options, &now, &mut names);
-    meta::metadata_mut(&mut review, arena);
+    meta::wipe_system_fields(&mut review, arena);
     managed::update(arena, Some(resource.ty), None, &mut review, &writer);
     if resource.namespaced {
         check_namespace(call, &mut review, arena)?;

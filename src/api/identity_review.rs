@@ -30,6 +30,7 @@ pub async fn serve<'a>(
     arena: &'a Bump,
 ) -> Result<Answer> {
     let mut review = review.copy_in(arena);
+    meta::wipe_system_fields(&mut review, arena);
     check_namespace(call, &mut review, arena)?;
     let now = timestamp::rfc3339(clock::unix_seconds());
     let ty = call.target.resource.ty;

@@ -173,3 +173,18 @@ fn a_webhook_is_asked_only_what_meets_its_match_conditions() {
         assert!(figures.contains(&format!("apiserver_authorization_{name}")), "{name}");
     }
 }
+
+/// As with everything that is created (`WipeObjectMetaSystemFields`).
+#[test]
+fn a_review_may_bring_what_only_the_server_sets() {
+    let Some(bench) = Bench::start() else { return };
+    let review = |metadata: &str| {
+        format!(
+            "{{apiVersion: authorization.k8s.io/v1, kind: SelfSubjectAccessReview, metadata: \
+             {metadata}, spec: {{resourceAttributes: {{verb: get, resource: pods}}}}}}"
+        )
+    };
+    let ask = ["create", "-f", "-", "-o", "jsonpath={.status.allowed} {.metadata.uid}"];
+    let answer = bench.kubectl_with(&ask, &review("{uid: u, selfLink: /x}"));
+    assert_eq!(answer, "true ");
+}
