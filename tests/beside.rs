@@ -468,7 +468,7 @@ fn a_change_of_the_leader_fails_no_request() {
 }
 
 #[test]
-fn while_etcd_stands_still_memory_is_read_and_all_else_times_out() {
+fn while_etcd_stands_still_memory_is_read_and_all_else_fails() {
     if !etcd::is_there() {
         return;
     }
@@ -487,11 +487,11 @@ fn while_etcd_stands_still_memory_is_read_and_all_else_times_out() {
         ("DELETE", &path, Value::Null),
     ] {
         let (code, _, answer) = ask(&server, method, path, &body);
-        assert_eq!(
-            (code, &answer["reason"]),
-            (504, &json!("Timeout")),
-            "{method} {path}: {answer}"
-        );
+        // A write that is under way when the connection is given up may have been done.
+        let text = answer["message"].as_str().unwrap_or_default();
+        let is_unknown = method != "GET" && text.starts_with("rpc error: code = Unavailable");
+        let expected = if is_unknown { (500, Value::Null) } else { (504, json!("Timeout")) };
+        assert_eq!((code, answer["reason"].clone()), expected, "{method} {path}: {answer}");
     }
     assert_eq!(ask(&server, "GET", "/livez/etcd", &Value::Null).0, 500);
     cluster.signal_member(0, rustix::process::Signal::CONT);
