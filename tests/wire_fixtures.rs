@@ -209,10 +209,23 @@ fn diff(path: &str, expected: &Value<'_>, actual: &Value<'_>, found: &mut Vec<St
     }
 }
 
+/// The text without the white space that it was printed with: raw objects keep theirs, and in the
+/// protobuf form they have none.
+fn tight(text: &[u8]) -> Vec<u8> {
+    let (mut in_string, mut is_escaped) = (false, false);
+    let mut keep = |byte: u8| {
+        let kept = in_string || !byte.is_ascii_whitespace();
+        in_string ^= byte == b'"' && !is_escaped;
+        is_escaped = in_string && byte == b'\\' && !is_escaped;
+        kept
+    };
+    text.iter().copied().filter(|byte| keep(*byte)).collect()
+}
+
 fn check(pairs: &Pairs) {
     let mut bad = 0;
     for (name, (json, pb)) in pairs {
-        let mut found = differences(json, pb);
+        let mut found = differences(&tight(json), pb);
         found.extend(hot_path_differences(pb));
         if !found.is_empty() {
             bad += 1;
